@@ -1,0 +1,23 @@
+"""What belongs together in a table of records: curves, their trajectories, and which rows are evidence."""
+
+from __future__ import annotations
+
+import polars as pl
+
+CURVE = ("task", "complexity", "samples", "activation", "bias", "depth", "width", "branch", "curve")
+"""Columns that are the same in all rows of a curve: its trajectories differ by their seeds and grids."""
+
+
+def evidence() -> pl.Expr:
+    """Rows that are minima as far as anybody looked: stationary, and not known to be saddles.
+
+    A row that did not relax within its budget says where the state was when the budget ended, not where
+    the branch is; close to a spinodal it smears the jump into a slope.
+    """
+    return pl.col("stationary").fill_null(False) & pl.col("minimum").fill_null(True)
+
+
+def trajectory() -> pl.Expr:
+    """Name of the trajectory that a row belongs to: its point, or all one-stage points of a seed."""
+    quenched = pl.format("quench of seed {}", pl.col("seed"))
+    return pl.when(pl.col("stages") == 1).then(quenched).otherwise(pl.col("point"))

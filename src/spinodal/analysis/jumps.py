@@ -1,0 +1,159 @@
+"""Where one trajectory jumps: changes that the smooth continuation of the branch cannot account for.
+
+Between two neighbouring λ a smooth branch moves as far as continuing it from either side says; a jump
+is what remains. Far from its end a minimum's observable is a straight line in some power of λ (E in λ²:
+at λ = 0 it is stationary). Just before a spinodal it is not: E runs off as √(λ_sp − λ), with a slope
+without bound. But λ is still a smooth function of E there, a parabola about the fold. So
+
+- *before* the interval, along the path, the branch is continued as a line, and no further than the parabola
+  through its last three points reaches before it folds back;
+- *after* the interval there is no singularity, and the branch is continued backwards by the line or the
+  parabola in λ through the next three points, whichever allows for the larger change.
+
+A second-order transition is a kink: the line from before meets the branch after it, and nothing
+remains. A steep but smooth slope is foreseen from at least one side, as soon as the grid has a few
+points on it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+
+UNACCOUNTED = 0.3
+"""A jump is at least this fraction of the change in its interval: less may be curvature."""
+
+SIGNIFICANCE = 6.0
+"""A jump is at least this many standard errors of the continuation, by the noise around it."""
+
+RESOLUTION = 1e-3
+"""A jump is at least this fraction of the whole range of the observable."""
+
+_WINDOW = 21
+"""Points that say how noisy a trajectory is at some place."""
+
+
+def find_jumps(
+    l2: Float64[np.ndarray, " l"], values: Float64[np.ndarray, " l"], power: float = 1.0
+) -> list[int]:
+    """Find the intervals of one trajectory in which an observable jumps.
+
+    There must be two points between two jumps and beyond the first and the last: with fewer, no grid
+    tells a jump from a slope.
+
+    Args:
+        l2: λ of each point in the order of the path, strictly rising or strictly falling.
+        values: The observable there.
+        power: Of λ, in which the observable is a straight line far from a transition.
+
+    Returns:
+        Indices i, in the order of the path: a jump lies between points i and i + 1.
+    """
+    if len(values) < 4:
+        return []
+    q = l2**power
+    remainder = _remainder(q, values)
+    scale = float(np.ptp(values))
+    found = _select(remainder, np.zeros(len(values) - 1), scale)
+    # The noise that jumps are judged by must be free of jumps. So begin with all candidates and drop,
+    # round by round, those that the noise of the rest explains.
+    while found:
+        kept = [i for i in _select(remainder, _noise(q, values, found), scale) if i in found]
+        if kept == found:
+            break
+        found = kept
+    return found
+
+
+class _Remainder(NamedTuple):
+    """What the two continuations leave of the change in each interval; NaN where there are too few points."""
+
+    change: Float64[np.ndarray, " i"]
+    line: Float64[np.ndarray, " i"]
+    """What is left of |change| when only two points before the interval belong to the branch."""
+    fold: Float64[np.ndarray, " i"]
+    """The same with three."""
+    error: Float64[np.ndarray, " i"]
+    """Standard error of what is left, in units of the noise of one point."""
+
+
+def _remainder(q: Float64[np.ndarray, " l"], y: Float64[np.ndarray, " l"]) -> _Remainder:
+    change = np.abs(np.diff(y))
+    # Everything is counted along the direction of each interval's own change, q always forwards.
+    dq, dy = np.abs(np.diff(q)), np.diff(y) * np.sign(np.diff(y))
+    sign = np.sign(np.diff(y))
+    step = {by: _shift(dq, by) for by in (-2, -1, 1, 2)}
+    rise = {by: _shift(np.diff(y), by) * sign for by in (-2, -1, 1, 2)}
+    slope = {by: rise[by] / step[by] for by in (-2, -1, 1, 2)}
+
+    line = slope[-1] * dq
+    fold = np.fmin(line, _reach(dq, slope, rise))
+    bend = (slope[1] - slope[2]) / (step[1] + step[2])
+    after = slope[1] * dq + np.fmax(0.0, bend * (step[1] + dq) * dq)
+    ratio = np.fmax(dq / step[-1], dq / step[1])
+    return _Remainder(
+        change=change,
+        line=dy - np.maximum(line, after),
+        fold=dy - np.maximum(fold, after),
+        error=np.sqrt(1 + (1 + ratio) ** 2 + ratio**2),
+    )
+
+
+def _reach(
+    dq: Float64[np.ndarray, " i"],
+    slope: dict[int, Float64[np.ndarray, " i"]],
+    rise: dict[int, Float64[np.ndarray, " i"]],
+) -> Float64[np.ndarray, " i"]:
+    """How far y gets within dq on the parabola q(y) through the last three points, or until that folds back.
+
+    Infinite where the branch does not steepen towards the interval.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bend = (1 / slope[-1] - 1 / slope[-2]) / (0.5 * (rise[-2] + rise[-1]))  # d²q/dy²
+        tangent = 1 / slope[-1] + 0.5 * bend * rise[-1]  # dq/dy at the last point
+        discriminant = tangent**2 + 2 * bend * dq
+        reach = np.where(
+            discriminant > 0, 2 * dq / (tangent + np.sqrt(np.maximum(discriminant, 0))), -tangent / bend
+        )
+    steepens = (rise[-2] > 0) & (slope[-1] > slope[-2])
+    return np.where(steepens, np.where(tangent > 0, reach, 0.0), np.inf)
+
+
+def _select(remainder: _Remainder, noise: Float64[np.ndarray, " i"], scale: float) -> list[int]:
+    threshold = np.maximum(UNACCOUNTED * remainder.change, SIGNIFICANCE * noise * remainder.error)
+    threshold = np.maximum(threshold, RESOLUTION * scale)
+    found: list[int] = []
+    first = 0  # point of the present phase
+    for i in np.flatnonzero((remainder.line > threshold) | (remainder.fold > threshold)).tolist():
+        left = remainder.fold if i - first >= 2 else remainder.line
+        if i > first and left[i] > threshold[i]:
+            found.append(i)
+            first = i + 1
+    return found
+
+
+def _noise(
+    q: Float64[np.ndarray, " l"], y: Float64[np.ndarray, " l"], jumps: list[int]
+) -> Float64[np.ndarray, " i"]:
+    """Noise of a point, about each interval: the median distance to the line between its neighbours."""
+    weight = (q[2:] - q[1:-1]) / (q[2:] - q[:-2])
+    deviation = np.abs(y[1:-1] - weight * y[:-2] - (1 - weight) * y[2:])
+    deviation /= np.sqrt(1 + weight**2 + (1 - weight) ** 2)
+    # Neither the points at a jump nor the one before them, where the branch bends into its fold.
+    keep = np.setdiff1d(np.arange(1, len(y) - 1), np.add.outer(jumps, (-1, 0, 1)))
+    if len(keep) < 3:
+        keep = np.arange(1, len(y) - 1)
+    window = min(_WINDOW, len(keep))
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(deviation[keep - 1], window), axis=1)
+    start = np.searchsorted(keep, np.arange(len(y) - 1) + 0.5) - window // 2
+    return np.asarray(medians[np.clip(start, 0, len(medians) - 1)] / 0.6745)  # of |z|, z a standard normal
+
+
+def _shift(array: Float64[np.ndarray, " i"], by: int) -> Float64[np.ndarray, " i"]:
+    """Each interval's neighbour `by` places further along the path; NaN beyond the ends."""
+    out = np.full_like(array, np.nan)
+    if len(array) > abs(by):
+        out[max(0, -by) : len(array) - max(0, by)] = array[max(0, by) : len(array) + min(0, by)]
+    return out

@@ -1,0 +1,212 @@
+"""The command line: `spinodal run` (Hydra's own) and `spinodal report`.
+
+Nothing heavy is imported here: help answers at once, and a mistake is refused before torch is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, NoReturn
+
+import spinodal
+from spinodal.errors import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+REFUSED = 2
+"""Exit code for something that cannot be done as asked."""
+
+UNWRITABLE = {
+    getattr(errno, name)
+    for name in ("EACCES", "EDQUOT", "EEXIST", "EISDIR", "ENOSPC", "ENOTDIR", "EPERM", "EROFS")
+    if hasattr(errno, name)
+}
+"""What the system says when a folder cannot be written to, or a disk is full."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command of `spinodal`; its mistakes are told in a line each.
+
+    Args:
+        arguments: those of the process by default.
+
+    Returns:
+        The exit code: 0, or 2 if the command was refused.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        match arguments:
+            case ["run", *rest]:
+                return _run(rest)
+            case ["-sc" | "--shell-completion", *_]:
+                return _complete(arguments)
+            case _:
+                return _other(arguments)
+    except UserError as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        print("error: " + str(error).replace("\n", "\n       "), file=sys.stderr)
+        return REFUSED
+    except OSError as error:
+        # Hydra and W&B write too, and do not say it in a line.
+        if error.errno not in UNWRITABLE or os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        print(f"error: {error.filename or 'the output folder'}: {error.strerror}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        return 130
+
+
+def run_job(cfg: DictConfig) -> None:
+    """One job, in whatever process Hydra's launcher starts it."""
+    from hydra.errors import InstantiationException
+
+    from spinodal.planning import validate
+    from spinodal.planning.explain import explain
+
+    plan = validate(cfg)
+
+    from spinodal.job import run
+
+    try:
+        run(plan)
+    except InstantiationException as error:
+        # Some _target_ cannot be built. Told here, since the cause does not travel between processes.
+        raise UserError(explain(error)) from error
+
+
+def _run(arguments: list[str]) -> int:
+    from hydra._internal.utils import get_args_parser
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError  # type: ignore[import-untyped]
+
+    from spinodal.planning import plan
+    from spinodal.planning.explain import explain
+
+    parser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign]
+    flags = parser.parse_args(arguments)
+    looking = flags.cfg or flags.info or flags.help or flags.hydra_help or flags.shell_completion
+    if looking and (flags.run or flags.multirun):
+        raise UserError(
+            "--multirun and --run do not go together with --cfg, --info, --help, --shell-completion"
+        )
+    if flags.resolve and not (flags.cfg or flags.help):
+        raise UserError("--resolve goes together with --cfg")
+    if flags.help:
+        return _help(flags.config_dir)
+    elsewhere = flags.config_path or flags.experimental_rerun
+    mistakes = (HydraException, OmegaConfBaseException, YAMLError, *((ValueError,) if looking else ()))
+    try:
+        if not (looking or elsewhere):
+            # Before Hydra makes a folder.
+            plan(
+                flags.overrides,
+                sweeping=flags.multirun or "hydra.mode=MULTIRUN" in flags.overrides,
+                config_dir=flags.config_dir,
+                config_name=flags.config_name or "config",
+            )
+        _hydra(arguments)
+    except mistakes as error:
+        if _from_job(error):
+            raise
+        raise UserError(explain(error)) from error
+    return 0
+
+
+def _help(config_dir: str | None) -> int:
+    """What Hydra would print, which takes a second to list the groups."""
+    from omegaconf import OmegaConf
+
+    from spinodal.planning import conf_dir
+
+    choices: dict[str, set[str]] = {}
+    for folder in (conf_dir(), *([Path(config_dir)] if config_dir else [])):
+        for path in folder.glob("*/*.yaml"):
+            choices.setdefault(path.parent.name, set()).add(path.stem)
+    groups = "".join(f"{group}: {', '.join(sorted(names))}\n" for group, names in sorted(choices.items()))
+    text = OmegaConf.load(conf_dir() / "hydra" / "help" / "spinodal.yaml").template
+    print(Template(text).substitute(APP_CONFIG_GROUPS=groups))
+    return 0
+
+
+def _hydra(arguments: list[str]) -> None:
+    """Hand over to Hydra, in the environment it wants."""
+    import hydra
+
+    from spinodal.planning import VERSION_BASE, conf_dir
+
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # modules of one's own, named by _target_
+    with _environment(arguments):
+        hydra.main(version_base=VERSION_BASE, config_path=str(conf_dir()), config_name="config")(run_job)()
+
+
+@contextmanager
+def _environment(arguments: list[str]) -> Iterator[None]:
+    argv, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv = ["spinodal", *arguments]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here to be explained, instead of ending the process
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        if full_error is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = full_error
+
+
+def _from_job(error: BaseException) -> bool:
+    """Whether a job has failed, which is no mistake of the command's: what it raised comes back this way."""
+    return any(frame.name == "return_value" for frame in traceback.extract_tb(error.__traceback__))
+
+
+def _complete(arguments: list[str]) -> int:
+    """The shell asks `spinodal`, not `spinodal run`, how a line may go on."""
+    line = os.environ.get("COMP_LINE", "")
+    command = re.match(r"\s*\S+\s+run\s", line)
+    if "query" in " ".join(arguments) and not command:
+        print("run report")
+        return 0
+    os.environ["COMP_LINE"] = "spinodal " + line[command.end() :] if command else line
+    return _run(arguments)
+
+
+def _other(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="spinodal", description=spinodal.__doc__)
+    parser.add_argument("--version", action="version", version=f"spinodal {spinodal.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands.add_parser(
+        "run", add_help=False, help="train an ensemble over a grid of λ (run --help says more)"
+    )
+    report = commands.add_parser("report", help="say where a campaign's transitions are: table, CSV, figures")
+    report.add_argument("campaign", type=Path, help="its folder, as in outputs/onset")
+    for each in (parser, report):
+        each.error = _refuse  # type: ignore[method-assign]
+    flags = parser.parse_args(arguments)
+    if not flags.campaign.is_dir():
+        raise UserError(f"report {flags.campaign}: no such folder; a campaign is a folder under outputs/")
+
+    from spinodal.report import main as report_main
+
+    return report_main(flags.campaign)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise UserError(f"{message}; spinodal --help and spinodal run --help say more")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

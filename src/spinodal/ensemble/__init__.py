@@ -1,0 +1,6 @@
+"""R replicas of a network as one module: stacked parameters, each replica from its own seed alone."""
+
+from spinodal.ensemble.ensemble import Ensemble
+from spinodal.ensemble.objective import Objective
+
+__all__ = ["Ensemble", "Objective"]

@@ -1,0 +1,5 @@
+"""Plain networks, one at a time; what makes many of them train together is not their business."""
+
+from spinodal.networks.mlp import MLP
+
+__all__ = ["MLP"]

@@ -1,0 +1,6 @@
+"""Lightning callbacks that measure every replica at the end of a stage, and show how far the run is."""
+
+from spinodal.observables.order_parameters import LEARNED, OrderParameters
+from spinodal.observables.progress import StageProgress
+
+__all__ = ["LEARNED", "OrderParameters", "StageProgress"]

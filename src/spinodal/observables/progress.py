@@ -1,0 +1,78 @@
+"""How far a run is: stages done, replicas relaxed, time left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from spinodal.training import EnsembleModule
+
+
+class StageProgress(pl.Callback):
+    """A progress bar on the terminal; silent where the output is none.
+
+    Args:
+        console: where to draw; the terminal's standard error by default.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self._progress: Progress | None = None
+        self._bar = TaskID(0)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Opens the bar."""
+        assert isinstance(pl_module, EnsembleModule)
+        if not self.console.is_terminal:
+            return
+        self._progress = Progress(
+            TextColumn("stage {task.fields[stage]}/{task.total} at λ = {task.fields[l2]}"),
+            BarColumn(),
+            TextColumn("{task.fields[relaxed]}/{task.fields[replicas]} relaxed"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=self.console,
+            transient=True,
+        )
+        self._bar = self._progress.add_task(
+            "stages", total=None, stage=0, l2="", relaxed=0, replicas=len(pl_module.itineraries)
+        )
+        self._progress.start()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Moves the bar with every replica that is done."""
+        if self._progress is None:
+            return
+        assert isinstance(pl_module, EnsembleModule)
+        relaxation, itineraries = pl_module.relaxation, pl_module.itineraries
+        done, replicas = int((~relaxation.active).sum()), len(itineraries)
+        here = [visit.l2 for visit in pl_module.visits if visit is not None]
+        low, high = min(here), max(here)
+        # With refinement more stages may turn up on the way.
+        total = relaxation.stage + max(1, *(itinerary.left for itinerary in itineraries))
+        self._progress.update(
+            self._bar,
+            total=total,
+            completed=relaxation.stage + done / replicas,
+            stage=relaxation.stage + 1,
+            l2=f"{low:.4g}" if low == high else f"{low:.4g}…{high:.4g}",
+            relaxed=done,
+        )
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        """Closes the bar: after an error Lightning tears down no callbacks."""
+        self.teardown(trainer, pl_module, "fit")
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Closes the bar."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None

@@ -1,0 +1,116 @@
+"""Mistakes in one line each: errors of Hydra and OmegaConf, told to the person at the command line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import is_dataclass
+from typing import Any
+
+from hydra.errors import InstantiationException, MissingConfigException, OverrideParseException
+from omegaconf.errors import OmegaConfBaseException, ValidationError
+from yaml import YAMLError  # type: ignore[import-untyped]
+
+from spinodal.errors import UserError
+from spinodal.planning.schema import allowed
+
+_LITERAL = re.compile(r"[-+.\d]+(e[-+]?\d+)?|true|false|null", re.IGNORECASE)
+"""What would not be text if it had no quotes."""
+
+
+def shown(value: Any) -> str:
+    """A value about as it would be written on the command line, and not longer than a line has room for."""
+    match value:
+        case None:
+            text = "null"
+        case bool():
+            text = str(value).lower()
+        case list() | tuple():
+            text = "[" + ",".join(shown(item) for item in value[:20]) + "]"
+        case dict():
+            text = "{" + ",".join(f"{key}:{shown(item)}" for key, item in list(value.items())[:20]) + "}"
+        case _:
+            text = " ".join(str(value).split())
+            if isinstance(value, str) and _LITERAL.fullmatch(text):
+                text = f"'{text}'"
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def closest(word: str, words: Iterable[str]) -> str:
+    """A suggestion for a misspelt word, or else all there are if they are few; completes a sentence."""
+    words = sorted(set(words))
+    near = difflib.get_close_matches(word, words, n=1)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; there are {', '.join(words)}" if 0 < len(words) <= 12 else ""
+
+
+def explain(error: BaseException, known: Iterable[str] = ()) -> str:
+    """One line about an error of Hydra or OmegaConf: key, value, what is allowed.
+
+    Args:
+        error: a HydraException, an OmegaConfBaseException, a ValueError of theirs, or a YAMLError.
+        known: keys that exist, to suggest from.
+    """
+    if isinstance(error.__cause__, UserError):
+        return str(error.__cause__)
+    if isinstance(error, InstantiationException):
+        return _not_built(error)
+    if isinstance(error, YAMLError):
+        return " ".join(str(error).split())
+    if isinstance(error, OverrideParseException):
+        return _unreadable(error.override)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        choices = ", ".join(sorted(error.options))
+        near = difflib.get_close_matches(choice, error.options, n=1)
+        return f"{group}={choice}: must be one of {choices}" + (f"; did you mean {near[0]}?" if near else "")
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    text = (str(error) or type(error).__name__).strip()
+    line = text.splitlines()[0]
+    if match := re.match(r"Could not (?:override|delete from config\.) '([^']*)'", text):
+        key = match[1]
+        suggested = re.search(r"To append to your .* use \+(.*)", text)
+        return f"{suggested[1] if suggested else key}: no such key{closest(key.lstrip('+~'), known)}"
+    if match := re.match(r"In '(.*)': \w+ raised while composing config:\n(.*)\n +full_key: (\S+)", text):
+        return f"{match[3]} in {match[1]}.yaml: {match[2]}"
+    if match := re.match(r"Multiple values for (\S+)\. ", text):
+        return f"{match[1]}: chosen twice; write {match[1]}=choice once, without +"
+    if match := re.match(r"Ambiguous value for argument '(.*)'|Sweep parameters '(.*)' requires", text):
+        return sweep_hint(match[1] or match[2])
+    if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+        return _value(cause)
+    return line
+
+
+def sweep_hint(override: str) -> str:
+    """What to do about a sweep in a command that runs one job."""
+    return f"{override}: several values need -m (a job each) or, where lists are allowed, brackets (one job)"
+
+
+def _unreadable(override: str) -> str:
+    if "=" not in override and not override.startswith("~"):
+        return f"{shown(override)}: must be key=value, or group=choice"
+    return (
+        f"{shown(override)}: cannot be read; brackets must match, and spaces, commas, colons may need quotes"
+    )
+
+
+def _not_built(error: InstantiationException) -> str:
+    """A `_target_` that cannot be imported, or does not take its arguments, or fails."""
+    target = re.search("'([^']*)'", str(error))
+    name = target[1] if target else "?"
+    if isinstance(cause := error.__cause__, ImportError):
+        return f"_target_={name}: cannot be imported: {cause.__cause__ or cause}"
+    reason = "; ".join(str(error).splitlines()[1:])
+    return f"_target_={name}: {reason} (HYDRA_FULL_ERROR=1 shows where)"
+
+
+def _value(error: OmegaConfBaseException) -> str:
+    key, schema = str(error.full_key), error.object_type
+    name = re.sub(r"\[\d+\]$", "", key).rpartition(".")[2]
+    if isinstance(error, ValidationError) and is_dataclass(schema):
+        assert isinstance(schema, type)
+        return f"{key}={shown(error.value)}: must be {allowed(schema, name)}"
+    return f"{key}: {str(error.msg).splitlines()[0]}"

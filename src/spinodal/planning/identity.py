@@ -1,0 +1,69 @@
+"""What makes two points the same: a short hash of what determines their result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+SCHEMA = 1
+"""Raised when a change of the code changes results, so that old points are computed anew."""
+
+SCIENTIFIC = ("data", "model", "optimizer", "protocol", "relaxation")
+"""The parts of a configuration that determine results, besides seed and path."""
+
+
+def scientific(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a plan that determines results: no device, logger, paths, callbacks or names.
+
+    Args:
+        plan: as `validate` returns it. Its values have their types, so that 1 and 1.0 are not told apart.
+    """
+    return {section: _plain(plan[section]) for section in SCIENTIFIC}
+
+
+def point_id(scientific: Mapping[str, Any], seed: int, path: Sequence[float]) -> str:
+    """The identity of one trajectory: 12 hexadecimal digits, the same on every machine.
+
+    Args:
+        scientific: as the function of that name returns it.
+        seed: of the replica.
+        path: λ of each stage.
+
+    Raises:
+        ValueError: If a number is not finite.
+    """
+    return _digest(
+        {
+            "schema": SCHEMA,
+            "science": _plain(scientific),
+            "seed": int(seed),
+            "path": [float(l2) + 0.0 for l2 in path],
+        }
+    )
+
+
+def curve_id(scientific: Mapping[str, Any]) -> str:
+    """The identity of a curve: all points that differ only in seed and λ."""
+    return _digest({"schema": SCHEMA, "science": _plain(scientific)})
+
+
+def job_id(points: Iterable[str]) -> str:
+    """The identity of a job: 12 hexadecimal digits of the points in it, in whatever order."""
+    return _digest(sorted(points))
+
+
+def _plain(value: Any) -> Any:
+    """Dictionaries, lists and scalars only; -0.0 is 0.0."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return value + 0.0 if isinstance(value, float) else value
+
+
+def _digest(value: Any) -> str:
+    # Floats print as the shortest text that reads back the same: one text for one number, everywhere.
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

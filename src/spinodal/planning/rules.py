@@ -1,0 +1,66 @@
+"""What must hold between keys: physics that no single range can say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+from spinodal.planning.explain import shown
+from spinodal.planning.schema import Digits, LinearTeacher, Protocol, Relaxation
+
+Values = Mapping[str, Any]
+
+
+def linear_teacher(data: Values) -> Iterator[str]:
+    """K distinct strengths, room for K features on either side, samples enough to whiten the inputs."""
+    features = data["complexity"]
+    strengths = data["strengths"]
+    if strengths is not None:
+        given = f"data.strengths={shown(strengths)}: must"
+        if len(strengths) != features:
+            yield f"{given} have data.complexity={features} entries, one a feature"
+        if any(weaker >= stronger for stronger, weaker in pairwise(strengths)):
+            yield f"{given} fall from the strongest to the weakest, all different"
+    for key in ("input_dim", "output_dim"):
+        if data[key] is not None and data[key] < features:
+            yield f"data.{key}={data[key]}: must be at least data.complexity={features}, one a feature"
+    dimensions = data["input_dim"] or features
+    if data["samples"] <= dimensions:
+        yield (
+            f"data.samples={data['samples']}: must be more than the {dimensions} dimensions of the input, "
+            "or they cannot be whitened"
+        )
+
+
+def digits(data: Values) -> Iterator[str]:
+    """A sample of every class."""
+    classes = data["complexity"] + 1
+    if data["samples"] is not None and data["samples"] < classes:
+        yield (
+            f"data.samples={data['samples']}: must be at least {classes}, "
+            f"one for each class of data.complexity={data['complexity']}"
+        )
+
+
+def relaxation(relaxation: Values) -> Iterator[str]:
+    """The polish begins before it is done."""
+    if relaxation["handoff"] < relaxation["tolerance"]:
+        yield (
+            f"relaxation.handoff={relaxation['handoff']:g}: must be at least "
+            f"relaxation.tolerance={relaxation['tolerance']:g}"
+        )
+
+
+def protocol(protocol: Values) -> Iterator[str]:
+    """Only a branch has jumps to bisect."""
+    if protocol["refine"] and protocol["name"] == "quench":
+        yield f"protocol.refine={protocol['refine']}: must be 0 for a quench, which follows no branch"
+
+
+RULES: dict[type, Callable[[Values], Iterator[str]]] = {
+    LinearTeacher: linear_teacher,
+    Digits: digits,
+    Relaxation: relaxation,
+    Protocol: protocol,
+}

@@ -1,0 +1,218 @@
+"""Types and ranges of what can be asked for: one dataclass for each thing of ours a configuration can name.
+
+Each serves twice: OmegaConf takes its types (under the name `schema_…`, which the files in conf/ build on),
+pydantic its ranges. Default values are in conf/. Descriptions complete the sentence "must be …".
+"""
+
+import re
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, get_type_hints
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from spinodal.planning import grid
+
+
+def one_of(*choices: str) -> Any:
+    """One of a few words (a Literal, which OmegaConf does not take)."""
+    pattern = "|".join(re.escape(choice) for choice in choices)
+    return Field(strict=True, pattern=f"^({pattern})$", description=f"one of {', '.join(choices)}")
+
+
+def folder_name(value: object) -> str:
+    """A plain folder name; a number is one too."""
+    text = str(value) if type(value) is int else value
+    if not isinstance(text, str) or not re.fullmatch(r"\w[\w.+-]{0,99}", text):
+        raise ValueError(
+            "must be a plain folder name: a letter or digit, then at most 99 of those and _ . + -"
+        )
+    return text
+
+
+Target = Annotated[str, Field(strict=True)]
+Switch = Annotated[bool, Field(strict=True, description="true or false")]
+Count = Annotated[int, Field(strict=True, ge=1, description="an integer ≥ 1")]
+Seed = Annotated[int, Field(strict=True, ge=0, le=grid.LARGEST_SEED, description="an integer ≥ 0")]
+Positive = Annotated[
+    float, Field(strict=True, gt=0, allow_inf_nan=False, description="a finite number above 0")
+]
+NonNegative = Annotated[
+    float, Field(strict=True, ge=0, allow_inf_nan=False, description="a finite number ≥ 0")
+]
+Fraction = Annotated[
+    float, Field(strict=True, gt=0, lt=1, description="a number between 0 and 1, both excluded")
+]
+Decay = Annotated[float, Field(strict=True, ge=0, lt=1, description="a number from 0 to below 1")]
+OptionalCount = Annotated[Count | None, Field(description="an integer ≥ 1, or null")]
+
+
+class Checked:
+    """What all of them have in common: an unknown key is refused."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+
+@dataclass
+class LinearTeacher(Checked):
+    """Arguments of `spinodal.tasks.linear_teacher`."""
+
+    _target_: Target
+    complexity: Count
+    strengths: Annotated[
+        list[Positive] | None, Field(description="a list of finite numbers above 0, strongest first, or null")
+    ]
+    ratio: Fraction
+    input_dim: OptionalCount
+    output_dim: OptionalCount
+    samples: Count
+    test_samples: Count
+    noise: NonNegative
+    seed: Seed
+
+
+@dataclass
+class Digits(Checked):
+    """Arguments of `spinodal.tasks.digits`."""
+
+    _target_: Target
+    complexity: Annotated[
+        int,
+        Field(strict=True, ge=1, le=9, description="an integer from 1 to 9 (ten digits have nine features)"),
+    ]
+    error: Annotated[str, one_of("squared", "cross_entropy")]
+    samples: OptionalCount
+    test_fraction: Fraction
+    seed: Seed
+
+
+@dataclass
+class MLP(Checked):
+    """Arguments of `spinodal.networks.MLP`, which get the task's dimensions besides."""
+
+    _target_: Target
+    depth: Count
+    width: Annotated[
+        int,
+        Field(
+            strict=True, ge=1, description="an integer ≥ 1 (≥ data.complexity for the exact phase diagram)"
+        ),
+    ]
+    activation: Annotated[str, one_of("tanh", "gelu", "silu", "softplus", "linear", "relu")]
+    bias: Switch
+    init_scale: Positive
+
+
+@dataclass
+class GradientDescent(Checked):
+    """Arguments of `spinodal.training.descent.GradientDescent`."""
+
+    _target_: Target
+    lr: Positive
+
+
+@dataclass
+class Adam(Checked):
+    """Arguments of `spinodal.training.descent.Adam`."""
+
+    _target_: Target
+    lr: Positive
+    betas: Annotated[
+        list[Decay],
+        Field(min_length=2, max_length=2, description="a list of two numbers from 0 to below 1"),
+    ]
+
+
+@dataclass
+class SGD(Checked):
+    """Arguments of `spinodal.training.descent.SGD`."""
+
+    _target_: Target
+    lr: Positive
+    momentum: Decay
+
+
+@dataclass
+class Protocol(Checked):
+    """The path of λ."""
+
+    name: Annotated[str, one_of("quench", "up", "down", "loop")]
+    perturbation: NonNegative
+    refine: Annotated[int, Field(strict=True, ge=0, le=10, description="an integer from 0 to 10")]
+
+
+@dataclass
+class Relaxation(Checked):
+    """When a replica counts as relaxed, and what that may cost."""
+
+    tolerance: Positive
+    handoff: Positive
+    max_steps: Count
+    polish: Switch
+    descent_dtype: Annotated[str, one_of("float64", "float32")]
+
+
+@dataclass
+class Checkpoint(Checked):
+    """How often a job saves where it is, besides at the end of every stage."""
+
+    every_seconds: Positive
+
+
+@dataclass
+class Job(Checked):
+    """The keys outside any group; that they are there at all is asked elsewhere."""
+
+    campaign: Annotated[Any, BeforeValidator(folder_name)] = None
+    l2: Annotated[Any, BeforeValidator(grid.l2_values)] = None
+    seed: Annotated[Any, BeforeValidator(grid.seed_values)] = None
+
+
+BY_TARGET: dict[str, dict[str, type]] = {
+    "data": {"spinodal.tasks.linear_teacher": LinearTeacher, "spinodal.tasks.digits": Digits},
+    "model": {"spinodal.networks.MLP": MLP},
+    "optimizer": {
+        "spinodal.training.descent.GradientDescent": GradientDescent,
+        "spinodal.training.descent.Adam": Adam,
+        "spinodal.training.descent.SGD": SGD,
+    },
+}
+"""Groups whose `_target_` may be one of ours, or anybody's with arguments of its own."""
+
+FIXED: dict[str, type] = {"protocol": Protocol, "relaxation": Relaxation, "checkpoint": Checkpoint}
+"""Groups with the same keys whatever is chosen."""
+
+GROUPS = (*BY_TARGET, *FIXED, "callbacks", "trainer", "logger", "paths")
+OPTIONAL = ("callbacks", "logger")
+KEYS = (*(field.name for field in fields(Job)), *GROUPS)
+"""All keys a configuration has."""
+
+
+def allowed(schema: type, name: str) -> str:
+    """What a key of a schema may be, in words; completes "must be …"."""
+    hint = get_type_hints(schema, include_extras=True).get(name)
+    described = [m.description for m in getattr(hint, "__metadata__", ()) if isinstance(m, FieldInfo)]
+    return next((text for text in reversed(described) if text), "a word")
+
+
+def _store_schemas() -> None:
+    for name, schema in {
+        "linear_teacher": LinearTeacher,
+        "digits": Digits,
+        "mlp": MLP,
+        "gradient_descent": GradientDescent,
+        "adam": Adam,
+        "sgd": SGD,
+        "protocol": Protocol,
+        "relaxation": Relaxation,
+        "checkpoint": Checkpoint,
+    }.items():
+        # Open to unknown keys, since a module of somebody's own may come instead: `validate` refuses them.
+        # Stored outside the groups, or it would be offered as a choice.
+        node = OmegaConf.structured(schema, flags={"struct": False})
+        ConfigStore.instance().store(name=f"schema_{name}", node=node, provider="spinodal")
+
+
+_store_schemas()

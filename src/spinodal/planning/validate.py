@@ -1,0 +1,109 @@
+"""From a composed configuration to a plan: resolved, typed, checked, or refused with all its mistakes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import TypeAdapter, ValidationError
+
+from spinodal.errors import UserError
+from spinodal.planning.explain import closest, explain, shown
+from spinodal.planning.rules import RULES
+from spinodal.planning.schema import BY_TARGET, FIXED, GROUPS, KEYS, OPTIONAL, Job, allowed
+
+_DOTTED_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
+
+
+def validate(cfg: DictConfig) -> DictConfig:
+    """The plan of one job: the same keys with plain values in their types, interpolations and grids resolved.
+
+    `l2` becomes a list of floats and `seed` a list of integers, as written. Arguments of a module that is not
+    ours stay as they are: only its `_target_` is looked at. Imports nothing that the configuration names.
+
+    Raises:
+        UserError: With every mistake, a line each, naming key, value and what is allowed.
+    """
+    plan, mistakes = _resolved(cfg)
+    for key in [key for key in plan if key not in KEYS]:
+        mistakes.append(f"{key}={shown(plan.pop(key))}: no such key{closest(key, KEYS)}")
+    for group in GROUPS:
+        if group in plan:
+            plan[group], wrong = _group(group, plan[group])
+            mistakes += wrong
+    job, wrong = _typed(Job, {field.name: plan[field.name] for field in fields(Job) if field.name in plan})
+    mistakes += wrong
+    mistakes += [f"{key} is missing" for key in KEYS if key not in cfg and key not in OPTIONAL]
+    if mistakes:
+        raise UserError("\n".join(mistakes))
+    return OmegaConf.create(dict.fromkeys(OPTIONAL) | plan | job)
+
+
+def _resolved(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
+    """Plain values, and a mistake for every key that cannot be resolved."""
+    plan: dict[str, Any] = {}
+    mistakes = []
+    for key in cfg:
+        try:
+            value = cfg[key]
+            if OmegaConf.is_config(value):
+                value = OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
+            plan[str(key)] = value
+        except OmegaConfBaseException as error:
+            mistakes.append(explain(error))
+    return plan, mistakes
+
+
+def _group(group: str, values: Any) -> tuple[Any, list[str]]:
+    """The values of a group in their types."""
+    if not isinstance(values, dict):
+        if values is None and group in OPTIONAL:
+            return values, []
+        return values, [
+            f"{group}={shown(values)}: must be one of the choices of the group, or keys and values"
+        ]
+    if group in FIXED:
+        return _typed(FIXED[group], values, group)
+    if group not in BY_TARGET:
+        return values, []
+    target = values.get("_target_")
+    if target in BY_TARGET[group]:
+        return _typed(BY_TARGET[group][target], values, group)
+    if not isinstance(target, str) or not _DOTTED_PATH.fullmatch(target):
+        return values, [f"{group}._target_={shown(target)}: must be a dotted path, as in my_package.MyNet"]
+    if target.startswith("spinodal."):
+        return values, [f"{group}._target_={target}: not one of ours{closest(target, BY_TARGET[group])}"]
+    return values, []
+
+
+_adapter = cache(TypeAdapter)
+
+
+def _typed(schema: type, values: Mapping[str, Any], group: str = "") -> tuple[dict[str, Any], list[str]]:
+    """The values in a schema's types, checked against its ranges and rules."""
+    try:
+        typed = _adapter(schema).dump_python(_adapter(schema).validate_python(values))
+    except ValidationError as error:
+        lines = [_mistake(schema, values, group, detail) for detail in error.errors(include_url=False)]
+        return dict(values), list(dict.fromkeys(lines))
+    return typed, list(RULES[schema](typed)) if schema in RULES else []
+
+
+def _mistake(schema: type, values: Mapping[str, Any], group: str, detail: Any) -> str:
+    name = str(detail["loc"][0])
+    key = f"{group}.{name}" if group else name
+    if detail["type"] == "missing":
+        return f"{key} is missing: must be {allowed(schema, name)}"
+    given = f"{key}={shown(values[name])}"
+    if detail["type"] == "unexpected_keyword_argument":
+        return f"{given}: no such key{closest(key, (f'{group}.{field.name}' for field in fields(schema)))}"
+    if detail["type"] == "value_error":
+        return f"{given}: {detail['ctx']['error']}"
+    words = allowed(schema, name)
+    near = closest(str(values[name]), words.removeprefix("one of ").split(", ")) if "one of" in words else ""
+    return f"{given}: must be {words}" + (near if "mean" in near else "")

@@ -1,0 +1,160 @@
+"""Where a replica goes next: along its path, and by bisection around each jump it meets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import Any
+
+from spinodal.protocols.trajectory import Trajectory
+
+JUMP = 1e-3
+"""E has jumped between two λ if, taken back, it is off by more than this fraction of E₀, the error of the zero
+function. A continuous change, however steep, is undone on the way back; a first-order jump is not."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One stage of one replica.
+
+    Attributes:
+        stage: the row of the records it becomes; a later visit with the same number replaces it. None for a visit
+            back, which is only a check.
+        l2: λ.
+        branch: the branch it belongs to.
+        start: the state to start from; None for the one the replica is in.
+        perturbed: whether the protocol's perturbation is added to it.
+    """
+
+    stage: int | None
+    l2: float
+    branch: str
+    start: Any = None
+    perturbed: bool = False
+
+
+@dataclass(frozen=True)
+class _Minimum:
+    """A relaxed state: where, with what E, and the state itself."""
+
+    l2: float
+    error: float
+    state: Any
+
+
+@dataclass
+class _Target:
+    """A λ to be reached from the anchor; `jumped` once it is known that a jump lies between."""
+
+    stage: int
+    l2: float
+    branch: str
+    jumped: bool = False
+
+
+@dataclass
+class Itinerary:
+    """The visits of one replica, each following from what was found at the ones before.
+
+    Without `refine` they are the trajectory's path. With it, each new minimum B is taken back to the λ of the one
+    before, A. If that restores A, the way from A to B is continuous and B becomes the next A. If not, a jump lies
+    between; λ is bisected, always starting from A's state, until the jump is bracketed to the relative width
+    10^−refine. Several jumps between two λ of the path are found one after the other.
+
+    Attributes:
+        trajectory: the path.
+        refine: digits each jump is located to, or 0.
+        error_scale: E₀, the error of the zero function.
+    """
+
+    trajectory: Trajectory
+    refine: int = 0
+    error_scale: float = 1.0
+    _targets: list[_Target] = field(default_factory=list)
+    _reached: int = 0
+    _stages: int = 0
+    _anchor: _Minimum | None = None
+    _arrived: _Minimum | None = None
+
+    def __post_init__(self) -> None:
+        self._stages = len(self.trajectory.path)
+        self._aim()
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to visit."""
+        return not self._targets
+
+    @property
+    def stages(self) -> int | None:
+        """Rows the trajectory has in the end; None while more may turn up."""
+        return None if self.refine and not self.finished else self._stages
+
+    @property
+    def left(self) -> int:
+        """Visits that are certainly still to come."""
+        return len(self._targets) + len(self.trajectory.path) - self._reached
+
+    @property
+    def visit(self) -> Visit:
+        """The visit to make now."""
+        target, anchor = self._targets[-1], self._anchor
+        if self._arrived is not None:
+            assert anchor is not None
+            return Visit(None, anchor.l2, target.branch)
+        start = anchor.state if anchor is not None and self.refine else None
+        fresh = target.stage == 0 and not self.trajectory.unlearned
+        return Visit(target.stage, target.l2, target.branch, start, perturbed=not fresh)
+
+    def conclude(self, error: float, state: Any) -> None:
+        """Takes what the visit found.
+
+        Args:
+            error: E of the relaxed state.
+            state: the state, kept by reference.
+        """
+        target, anchor = self._targets[-1], self._anchor
+        if self._arrived is None:
+            found = _Minimum(target.l2, error, state)
+            if self.refine and anchor is not None:
+                self._arrived = found
+            else:
+                self._accept(found)
+            return
+        arrived, self._arrived = self._arrived, None
+        assert anchor is not None
+        # NaN compares false on purpose: what cannot be judged is not bisected for ever.
+        jumped = abs(error - anchor.error) > JUMP * self.error_scale
+        if jumped and not self._close(target):
+            target.jumped = True
+            self._bisect(target)
+            return
+        if jumped:  # and bracketed: what lies beyond has to be looked at again from this side
+            for beyond in self._targets:
+                beyond.jumped = False
+        self._accept(arrived)
+
+    def _accept(self, found: _Minimum) -> None:
+        self._anchor = found if self.refine else None
+        self._targets.pop()
+        self._aim()
+        if self._targets and self._targets[-1].jumped and not self._close(self._targets[-1]):
+            self._bisect(self._targets[-1])
+
+    def _aim(self) -> None:
+        """Puts the next λ of the path in sight when nothing nearer is."""
+        path, branch = self.trajectory.path, self.trajectory.branch
+        if not self._targets and self._reached < len(path):
+            self._targets.append(_Target(self._reached, path[self._reached], branch[self._reached]))
+            self._reached += 1
+
+    def _bisect(self, target: _Target) -> None:
+        assert self._anchor is not None
+        self._targets.append(_Target(self._stages, sqrt(self._anchor.l2 * target.l2), target.branch))
+        self._stages += 1
+
+    def _close(self, target: _Target) -> bool:
+        assert self._anchor is not None
+        low, high = sorted((self._anchor.l2, target.l2))
+        # Between 0 and something there is no geometric mean to go on with.
+        return low == 0 or high - low <= 10.0**-self.refine * low

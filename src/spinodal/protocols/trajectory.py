@@ -1,0 +1,63 @@
+"""Trajectories: the path one replica takes through λ. One trajectory is one point of a campaign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """The path of one replica.
+
+    Attributes:
+        seed: of its initial values, and of every random number it ever draws.
+        path: λ of each stage.
+        branch: the branch each stage belongs to: "up", "down" or "quench".
+        unlearned: whether it starts at θ = 0 instead of from a fresh initialisation.
+    """
+
+    seed: int
+    path: tuple[float, ...]
+    branch: tuple[str, ...]
+    unlearned: bool = False
+
+
+def quench(l2: Sequence[float], seed: int) -> list[Trajectory]:
+    """Each λ from a fresh initialisation: one trajectory of one stage per λ."""
+    return [Trajectory(seed, (value,), ("quench",)) for value in sorted(l2)]
+
+
+def up(l2: Sequence[float], seed: int) -> list[Trajectory]:
+    """λ raised from a learned state: fresh at the smallest λ, each stage from the minimum of the one before."""
+    path = tuple(sorted(l2))
+    return [Trajectory(seed, path, ("up",) * len(path))]
+
+
+def down(l2: Sequence[float], seed: int) -> list[Trajectory]:
+    """λ lowered from the unlearned state θ = 0.
+
+    For L ≥ 3 that state is a minimum at every λ > 0: without a perturbation nothing is ever learned.
+    """
+    path = tuple(sorted(l2, reverse=True))
+    return [Trajectory(seed, path, ("down",) * len(path), unlearned=True)]
+
+
+def loop(l2: Sequence[float], seed: int) -> list[Trajectory]:
+    """Up to the largest λ and down again, each stage from the minimum of the one before."""
+    path = sorted(l2)
+    back = path[-2::-1]
+    return [Trajectory(seed, (*path, *back), ("up",) * len(path) + ("down",) * len(back))]
+
+
+PROTOCOLS: dict[str, Callable[[Sequence[float], int], list[Trajectory]]] = {
+    "quench": quench,
+    "up": up,
+    "down": down,
+    "loop": loop,
+}
+
+
+def trajectories(protocol: str, l2: Sequence[float], seeds: Sequence[int]) -> list[Trajectory]:
+    """All trajectories of a protocol: for every seed, over all λ."""
+    return [trajectory for seed in seeds for trajectory in PROTOCOLS[protocol](l2, seed)]

@@ -1,0 +1,18 @@
+"""The program's own truth: one Parquet file per job, written whole or not at all, read back as one table."""
+
+from spinodal.records.atomic import delete_strays, write_atomically
+from spinodal.records.reader import finished_points, read_records
+from spinodal.records.schema import COLUMNS, SCHEMA, Column
+from spinodal.records.writer import RecordWriter, write_configuration
+
+__all__ = [
+    "COLUMNS",
+    "SCHEMA",
+    "Column",
+    "RecordWriter",
+    "delete_strays",
+    "finished_points",
+    "read_records",
+    "write_atomically",
+    "write_configuration",
+]

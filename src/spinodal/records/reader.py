@@ -1,0 +1,72 @@
+"""Reading any number of runs as one table."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+
+from spinodal.errors import UserError
+from spinodal.records.schema import SCHEMA
+from spinodal.records.writer import KEY, UNREADABLE, read_whole
+
+
+def read_records(*paths: Path | str) -> pl.DataFrame:
+    """Read the records of campaigns or single files as one table.
+
+    Columns that an older file lacks are null, columns that the schema does not know are kept. Of the same
+    point and stage in several files one row is left: that of a finished trajectory, or else of the longest.
+
+    Args:
+        paths: Campaign folders (their `records/*.parquet` are read) or Parquet files.
+
+    Returns:
+        One row per point and stage: the columns of `records.schema.COLUMNS` first and in that order.
+
+    Raises:
+        UserError: If a path does not exist, or a campaign has no records. About a broken file there is a
+            warning, and the others are read.
+    """
+    files = [file for path in paths for file in _files(Path(path))]
+    table = _read(files)
+    if table.is_empty():
+        raise UserError(f"{', '.join(map(str, paths))}: no records to read; spinodal run makes them")
+    # Most rows of a point come from one file, so this only sorts when the same point was computed twice.
+    if table.select(KEY).is_duplicated().any():
+        length = pl.len().over("point", "_file")
+        table = table.sort(length, descending=True, maintain_order=True).unique(
+            KEY, keep="first", maintain_order=True
+        )
+    return table.drop("_file")
+
+
+def finished_points(campaign: Path | str, job: str = "*") -> set[str]:
+    """Points of which a campaign, or one job of it, has every stage; none if it has no records yet."""
+    files = sorted((Path(campaign) / "records").glob(f"{job}.parquet"))
+    table = _read(files)
+    done = table.group_by("point").agg(pl.col("stage").n_unique() >= pl.col("stages").max())
+    return set(done.filter("stage")["point"])
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted((path / "records").glob("*.parquet"))
+    if not path.exists():
+        raise UserError(f"{path}: no such campaign or file; campaigns are folders under outputs/")
+    return [path]
+
+
+def _read(files: Iterable[Path]) -> pl.DataFrame:
+    tables = [pl.DataFrame(schema={**SCHEMA, "_file": pl.UInt32})]
+    for number, file in enumerate(files):
+        try:
+            table = read_whole(file)
+            strays = [name for name, dtype in table.schema.items() if SCHEMA.get(name, dtype) != dtype]
+            casts = [pl.col(name).cast(SCHEMA[name]) for name in strays]
+            tables.append(table.with_columns(*casts, pl.lit(number, pl.UInt32).alias("_file")))
+        except UNREADABLE as error:
+            reason = str(error).splitlines()[0]
+            warnings.warn(f"{file}: left out, cannot be read as records ({reason})", stacklevel=3)
+    return pl.concat(tables, how="diagonal_relaxed")

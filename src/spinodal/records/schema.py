@@ -1,0 +1,75 @@
+"""What a row says, one stage of one point: the one home of column names, their units and their meanings."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import polars as pl
+
+
+class Column(NamedTuple):
+    """One column of the records."""
+
+    name: str
+    dtype: pl.DataType | type[pl.DataType]
+    unit: str
+    """Empty for names, numbers of things and what is measured in the units of the targets."""
+    meaning: str
+
+
+_FLOATS = pl.List(pl.Float64)
+
+COLUMNS = (
+    # identity
+    Column("point", pl.String, "", "identity of the trajectory: hash of all that determines its result"),
+    Column("curve", pl.String, "", "the same hash without seed and λ: rows of one curve share it"),
+    Column("job", pl.String, "", "identity of the job that computed it"),
+    Column("campaign", pl.String, "", "name of the campaign"),
+    # what was asked for
+    Column("task", pl.String, "", "the data"),
+    Column("error_name", pl.String, "", "what E is: squared or cross_entropy"),
+    Column("complexity", pl.Int64, "", "K, number of distinct features to learn, as asked for"),
+    Column("noise", pl.Float64, "", "standard deviation of the label noise"),
+    Column("samples", pl.Int64, "", "N, number of training samples"),
+    Column("activation", pl.String, "", "nonlinearity of the hidden layers"),
+    Column("bias", pl.Boolean, "", "whether the layers have biases"),
+    Column("depth", pl.Int64, "", "L, number of weight layers"),
+    Column("width", pl.Int64, "", "units in a hidden layer"),
+    Column("parameters", pl.Int64, "", "n, number of trainable parameters"),
+    Column("branch", pl.String, "", "where the state comes from: up, down or quench"),
+    Column("seed", pl.Int64, "", "of the replica"),
+    Column("stage", pl.Int64, "", "place in the trajectory, from 0"),
+    Column("stages", pl.Int64, "", "length of the trajectory; null until it is known"),
+    Column("l2", pl.Float64, "", "λ, strength of the L2 term in 𝓛 = E + λ‖θ‖²"),
+    # order parameters
+    Column("error", pl.Float64, "", "E on the training data, without the L2 term"),
+    Column("test_error", pl.Float64, "", "E on the test data"),
+    Column("accuracy", pl.Float64, "", "fraction right, or 1 − E/E₀, on the training data"),
+    Column("test_accuracy", pl.Float64, "", "the same on the test data"),
+    Column("loss", pl.Float64, "", "𝓛 = E + λ‖θ‖²"),
+    Column("norm", pl.Float64, "", "‖θ‖"),
+    Column("learned_features", pl.Int64, "", "features whose overlap says that they are learned"),
+    Column("overlaps", _FLOATS, "", "u_kᵀ(fᵀX/N)v_k / c_k of every feature k"),
+    Column("strengths", _FLOATS, "", "c_k, measured on the training data"),
+    Column("variances", _FLOATS, "", "σ_k = v_kᵀΣ_xx v_k, measured on the training data"),
+    # how far it is relaxed
+    Column("grad_max", pl.Float64, "", "max |∇𝓛|"),
+    Column("stationary", pl.Boolean, "", "whether the criterion was met within the budget"),
+    Column(
+        "criterion",
+        pl.String,
+        "",
+        "what stationary means: gradient (max |∇𝓛|), or fall (𝓛 no longer falls: kinks)",
+    ),
+    Column("minimum", pl.Boolean, "", "whether ∇²𝓛 has no negative eigenvalue; null where nobody looked"),
+    Column("saddles", pl.Int64, "", "saddles left on the way"),
+    Column("steps", pl.Int64, "gradients", "cost of the stage"),
+    # provenance
+    Column("wall_time", pl.Float64, "s", "time the stage took, all replicas together"),
+    Column("version", pl.String, "", "of spinodal"),
+    Column("commit", pl.String, "", "of its source"),
+    Column("device", pl.String, "", "it was computed on"),
+    Column("dtype", pl.String, "", "floating point it was computed in"),
+)
+
+SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})

@@ -1,0 +1,102 @@
+"""Writing records so that a file is always whole: the old one or the new one, whatever happens in between."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+from polars.exceptions import PanicException, PolarsError
+
+from spinodal.errors import UserError
+from spinodal.records.atomic import write_atomically
+from spinodal.records.schema import SCHEMA
+
+KEY = ("point", "stage")
+"""What makes a row itself: the same point and stage again replace it."""
+
+UNREADABLE = (OSError, PolarsError, PanicException)
+"""What reading a broken file may raise."""
+
+
+class RecordWriter:
+    """The one writer of one job's file. What the file already holds is kept.
+
+    Args:
+        path: of the Parquet file; its folder is made when there is something to write.
+
+    Attributes:
+        content: the file as this writer last wrote it, for a checkpoint to keep.
+
+    Raises:
+        UserError: If there is a file that is no record.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.content = b""
+        self._table = pl.DataFrame(schema=SCHEMA)
+        if path.exists():
+            try:
+                self._table = pl.concat([self._table, read_whole(path)], how="diagonal_relaxed")
+            except UNREADABLE as error:
+                raise UserError(f"{path}: exists but cannot be read as records; move it away") from error
+
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows to the file, replacing those of the same point and stage.
+
+        Args:
+            rows: column name → value; columns left out are null.
+
+        Raises:
+            ValueError: If a row has a column that the schema does not know, or lacks its point or stage.
+            UserError: If the file cannot be written; then it is what it was before.
+        """
+        if not rows:
+            return
+        for row in rows:
+            if unknown := row.keys() - SCHEMA.keys():
+                raise ValueError(f"no such columns in records.schema: {', '.join(sorted(unknown))}")
+            if any(row.get(key) is None for key in KEY):
+                raise ValueError("a row of records needs its point and its stage")
+        new = pl.DataFrame([dict(row) for row in rows], schema=SCHEMA)
+        self._write(self._table, new, keep="last")
+
+    def restore(self, content: bytes) -> None:
+        """Put back the rows that a file had once, where they are not there any more.
+
+        Args:
+            content: of such a file, or nothing.
+
+        Raises:
+            UserError: If the file cannot be written; then it is what it was before.
+        """
+        if content:
+            self._write(pl.read_parquet(io.BytesIO(content)), self._table, keep="first")
+
+    def _write(self, *tables: pl.DataFrame, keep: Literal["first", "last"]) -> None:
+        table = pl.concat(tables, how="diagonal_relaxed").unique(KEY, keep=keep, maintain_order=True)
+        buffer = io.BytesIO()
+        table.write_parquet(buffer)
+        write_atomically(self.path, buffer.getvalue())
+        self._table, self.content = table, buffer.getvalue()
+
+
+def write_configuration(path: Path, text: str) -> None:
+    """Write a job's resolved configuration beside its records, whole or not at all.
+
+    Args:
+        path: of the file.
+        text: YAML.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
+    write_atomically(path, text.encode())
+
+
+def read_whole(path: Path) -> pl.DataFrame:
+    """Read one file, opened only once: else it might be replaced halfway, by its own writer."""
+    return pl.read_parquet(io.BytesIO(path.read_bytes()))

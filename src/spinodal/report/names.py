@@ -1,0 +1,83 @@
+"""What people and files call a curve, and how numbers with errors are written."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from typing import Any, NamedTuple
+
+import polars as pl
+
+
+class CurveName(NamedTuple):
+    """The names of one curve."""
+
+    data: str
+    """As in "linear teacher, K = 3"."""
+    model: str
+    """As in "deep linear, depth 3, width 16"."""
+    branch: str
+    file: str
+    """Without suffix; no two curves of a table share it."""
+
+    def __str__(self) -> str:
+        return f"{self.data}; {self.model}; {self.branch}"
+
+
+def curve_names(identities: pl.DataFrame) -> list[CurveName]:
+    """Name curves by what they are, and by the rest of their identity only where that leaves two alike.
+
+    Args:
+        identities: The columns of `analysis.CURVE`, one row per curve.
+    """
+    rows = identities.rows(named=True)
+    names = [_name(row) for row in rows]
+    for column, sign in (("samples", "N = "), ("curve", "")):
+        counts = Counter(names)
+        names = [
+            _extended(name, f"{sign}{row[column]}", f"{sign[:1]}{row[column]}") if counts[name] > 1 else name
+            for name, row in zip(names, rows, strict=True)
+        ]
+    return names
+
+
+def _name(row: dict[str, Any]) -> CurveName:
+    task, activation = row["task"] or "data", row["activation"] or "network"
+    network = "deep linear" if activation == "linear" else activation
+    data = [task.replace("_", " "), _labelled("K = ", row["complexity"])]
+    model = [network, _labelled("depth ", row["depth"]), _labelled("width ", row["width"])]
+    model.append("with biases" if row["bias"] else "")
+    branch = row["branch"] or ""
+    parts = [
+        task,
+        _labelled("K", row["complexity"]),
+        activation,
+        _labelled("L", row["depth"]),
+        _labelled("w", row["width"]),
+        "bias" if row["bias"] else "",
+        branch,
+    ]
+    file = "-".join(re.sub(r"[^\w.]+", "_", part) for part in parts if part)
+    return CurveName(", ".join(filter(None, data)), ", ".join(filter(None, model)), branch, file)
+
+
+def _labelled(label: str, value: int | None) -> str:
+    return "" if value is None else f"{label}{value}"
+
+
+def _extended(name: CurveName, text: str, file: str) -> CurveName:
+    return name._replace(data=f"{name.data}, {text}", file=f"{name.file}-{file}")
+
+
+def with_error(value: float, error: float | None) -> str:
+    """Write a number with its standard error, as in 0.236 ± 0.004; no more than four digits of its own."""
+    decimals = 3 - (math.floor(math.log10(abs(value))) if value else 0)
+    if error is None or not math.isfinite(error):
+        return f"{value:.{max(0, decimals)}f}"
+    if error > 0:
+        enough = -math.floor(math.log10(error))
+        if enough > decimals:
+            return f"{value:.{max(0, decimals)}f} ± {error:.0e}".replace("e-0", "e-")
+        decimals = enough
+    return f"{value:.{max(0, decimals)}f} ± {error:.{max(0, decimals) if error else 0}f}"

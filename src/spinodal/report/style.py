@@ -1,0 +1,47 @@
+"""How every figure looks: one set of sizes, and Okabe and Ito's colours, which everybody can tell apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+MEASURED = "#0072B2"
+HELD_OUT = "#56B4E9"
+TRANSITION = "#D55E00"
+
+STYLE: Any = {
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": 10.5,
+    "figure.titlesize": 11.5,
+    "axes.labelsize": 11.5,
+    "legend.fontsize": 9.5,
+    "legend.frameon": False,
+    "legend.columnspacing": 1.4,
+    "legend.handletextpad": 0.5,
+    "legend.handlelength": 1.6,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "axes.linewidth": 0.7,
+    "savefig.dpi": 220,
+    "pdf.fonttype": 42,  # letters stay letters
+}
+"""Matplotlib's settings, for `rc_context` around a figure."""
+
+SEED: dict[str, Any] = {
+    "color": MEASURED,
+    "marker": "o",
+    "markersize": 3.4,
+    "markeredgewidth": 0.6,
+    "alpha": 0.4,
+    "linestyle": "none",
+}
+TEST: dict[str, Any] = {**SEED, "color": HELD_OUT, "marker": "s", "markersize": 3.2, "alpha": 0.8}
+HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "alpha": 1.0}
+MEAN: dict[str, Any] = {"color": MEASURED, "linewidth": 1.3}
+EXACT: dict[str, Any] = {"color": "black", "linewidth": 0.8, "linestyle": (0, (4, 2.5))}
+SPINODAL: dict[str, Any] = {"color": "black", "linewidth": 0.7, "linestyle": (0, (1, 1.8))}
+BAND: dict[str, Any] = {"facecolor": TRANSITION, "linewidth": 0}

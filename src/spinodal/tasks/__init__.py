@@ -1,0 +1,8 @@
+"""Data of graded complexity: tensors, the features in them as measured, and the error made on them."""
+
+from spinodal.tasks.digits import digits
+from spinodal.tasks.features import Features, features
+from spinodal.tasks.linear_teacher import linear_teacher
+from spinodal.tasks.task import Task
+
+__all__ = ["Features", "Task", "digits", "features", "linear_teacher"]

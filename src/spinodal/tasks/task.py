@@ -1,0 +1,100 @@
+"""A task: the tensors a network is trained and tested on, and how its outputs are judged."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from spinodal.tasks.features import features
+
+DEAD = 1e-6  # outputs that nowhere exceed this are those of a network that has learned nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Data, its measured features, and the error E made on it. All tensors float64.
+
+    Whatever judges outputs takes any leading dimensions `*R` (replicas) in one call, and works under
+    `torch.func`.
+
+    Attributes:
+        name: "linear_teacher" or "digits".
+        inputs, targets: what is trained on, both centred.
+        test_inputs, test_targets: what is only looked at.
+        error_name: "squared", or "cross_entropy" (needs `classification`).
+        classification: whether targets are centred one-hot vectors, so that their argmax is the label.
+        complexity: K, the number of features asked for.
+        strengths, variances, input_directions, output_directions: the features *measured* on `inputs` and
+            `targets`, see `Features`. With label noise there may be more than K.
+    """
+
+    name: str
+    inputs: Float64[Tensor, "N d"]
+    targets: Float64[Tensor, "N c"]
+    test_inputs: Float64[Tensor, "M d"]
+    test_targets: Float64[Tensor, "M c"]
+    error_name: Literal["squared", "cross_entropy"]
+    classification: bool
+    complexity: int
+    strengths: Float64[Tensor, " k"] = field(init=False)
+    variances: Float64[Tensor, " k"] = field(init=False)
+    input_directions: Float64[Tensor, "k d"] = field(init=False)
+    output_directions: Float64[Tensor, "k c"] = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name, value in features(self.inputs, self.targets)._asdict().items():
+            object.__setattr__(self, name, value)
+
+    def error(self, outputs: Float[Tensor, "*R N c"], targets: Float[Tensor, "N c"]) -> Float[Tensor, "*R"]:
+        """The data error E, without the L2 term: a mean over samples, smooth in `outputs`.
+
+        squared: ½·mean‖y − f‖². cross_entropy: mean of −ln softmax(f)[label], in nats.
+        """
+        if self.error_name == "squared":
+            return 0.5 * (outputs - targets).square().sum(-1).mean(-1)
+        of_label = (outputs * self._one_hot(targets)).sum(-1)
+        return (outputs.logsumexp(-1) - of_label).mean(-1)
+
+    def accuracy(
+        self, outputs: Float[Tensor, "*R N c"], targets: Float[Tensor, "N c"]
+    ) -> Float[Tensor, "*R"]:
+        """The fraction right by argmax for classification, else 1 − E/E₀, E₀ the error of the zero function.
+
+        A classifier whose outputs nowhere exceed `DEAD` in magnitude has learned nothing: it scores as one
+        that always answers the majority class of the training set. Outputs that are not finite score NaN.
+        """
+        if not self.classification:
+            return 1 - self.error(outputs, targets) / self.error(torch.zeros_like(targets), targets)
+        labels = targets.argmax(-1)
+        majority = self._one_hot(self.targets).sum(0).argmax()
+        largest = outputs.abs().amax((-2, -1))
+        answers = torch.where((largest < DEAD).unsqueeze(-1), majority, outputs.argmax(-1))
+        right = (answers == labels).double().mean(-1)
+        return torch.where(largest.isfinite(), right, torch.nan)
+
+    def overlaps(self, outputs: Float[Tensor, "*R N c"]) -> Float[Tensor, "*R k"]:
+        """How much of each feature the training `outputs` f hold: u_kᵀ (fᵀX/N) v_k / s_k.
+
+        0 for a network that has not learned feature k, and 1 when fᵀX = YᵀX, as for the linear map of least
+        squared error, inputs whitened or not. (Cross-entropy rewards larger outputs, and overlaps above 1.)
+        """
+        along_outputs = outputs @ self.output_directions.T
+        along_inputs = self.inputs @ self.input_directions.T
+        return (along_outputs * along_inputs).mean(-2) / self.strengths
+
+    def to(self, where: torch.device | str | torch.dtype) -> Task:
+        """The same task with every tensor on a device, or in a dtype; features are not measured again."""
+        moved = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                object.__setattr__(moved, name, value.to(where))
+        return moved
+
+    @staticmethod
+    def _one_hot(targets: Float[Tensor, "N c"]) -> Float[Tensor, "N c"]:
+        return (targets == targets.amax(-1, keepdim=True)).to(targets.dtype)

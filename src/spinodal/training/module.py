@@ -1,0 +1,194 @@
+"""The LightningModule: one epoch is one stage of λ, one training step is one block of relaxation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from spinodal.ensemble import Ensemble, Objective
+from spinodal.protocols import Itinerary, Trajectory, Visit
+from spinodal.tasks import Task
+from spinodal.training.descent import DescentRule
+from spinodal.training.interruption import Interrupted
+from spinodal.training.randomness import standard_normal
+from spinodal.training.relaxation import Relaxation, RelaxationSettings
+
+_PROGRESS = ("itineraries", "visits", "_rows", "_seconds")
+"""What the module itself remembers from block to block."""
+
+
+class EnsembleModule(pl.LightningModule):
+    """An ensemble on its way through the stages of a protocol.
+
+    Fit it with `max_epochs=-1` on any endless loader: a stage needs as many blocks as it needs, full batches come
+    from the task itself, and the module stops the trainer when every replica has finished its itinerary. At the
+    end of each epoch `measurements` holds what is known of every replica there; callbacks add to it.
+
+    Args:
+        ensemble: R replicas.
+        task: what they learn.
+        trajectories: one per replica.
+        rule: of descent.
+        settings: of the relaxation.
+        refine: digits to which jumps are located, or 0.
+        perturbation: standard deviation of the noise added to every parameter at the start of a stage.
+    """
+
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        task: Task,
+        trajectories: Sequence[Trajectory],
+        rule: DescentRule,
+        settings: RelaxationSettings,
+        refine: int = 0,
+        perturbation: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.ensemble = ensemble
+        self.task = task
+        self.rule = rule
+        self.settings = settings
+        self.perturbation = perturbation
+        with torch.no_grad():
+            scale = float(self.objective.error(torch.zeros_like(ensemble.theta[:1])))
+            for row, trajectory in enumerate(trajectories):
+                ensemble.theta[row] *= not trajectory.unlearned
+        self.itineraries = [Itinerary(trajectory, refine, scale) for trajectory in trajectories]
+        self.visits: list[Visit | None] = [None] * len(trajectories)
+        self.measurements: dict[str, Any] = {}
+        self._rows: list[dict[str, Any] | None] = [None] * len(trajectories)
+        self._seconds = 0.0
+
+    @property
+    def seeds(self) -> list[int]:
+        """One per replica."""
+        return [itinerary.trajectory.seed for itinerary in self.itineraries]
+
+    @property
+    def objective(self) -> Objective:
+        """E and 𝓛 on the task's training set."""
+        return Objective(self.ensemble, self.task)
+
+    @property
+    def relaxation(self) -> Relaxation:
+        """The optimizer."""
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, Relaxation)
+        return optimizer
+
+    def configure_optimizers(self) -> Relaxation:
+        """The relaxation, as Lightning's one optimizer."""
+        self.task = self.task.to(self.device)
+        return Relaxation(self.ensemble.theta, self.objective.loss, self.rule, self.seeds, self.settings)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> int | None:
+        """Begins a stage, or ends it (-1) when no replica has anything left to do."""
+        relaxation = self.relaxation
+        # Asked for here and not in on_train_epoch_start, which Lightning leaves out when it resumes mid-epoch.
+        if relaxation.stage != self.current_epoch:
+            self._begin(self.current_epoch)
+        if relaxation.active.any():
+            return None
+        self._conclude()
+        return -1
+
+    @torch.no_grad()
+    def _begin(self, stage: int) -> None:
+        """Puts every replica where its next visit starts."""
+        theta, l2 = self.ensemble.theta, torch.zeros(len(self.itineraries), dtype=torch.float64)
+        for row, itinerary in enumerate(self.itineraries):
+            visit = None if itinerary.finished else itinerary.visit
+            self.visits[row] = visit
+            if visit is None:
+                continue
+            l2[row] = visit.l2
+            if visit.start is not None:
+                theta[row] = visit.start
+            if visit.perturbed and self.perturbation:
+                noise = standard_normal(theta.shape[-1], "perturbation", self.seeds[row], stage)
+                theta[row] += self.perturbation * noise.to(theta)
+        self.measurements, self._seconds = {}, 0.0
+        idle = torch.tensor([visit is None for visit in self.visits], device=self.device)
+        self.relaxation.begin(l2, stage, idle)
+
+    @torch.no_grad()
+    def _conclude(self) -> None:
+        """Lets every itinerary know what its visit has found; stops the trainer when all are finished."""
+        theta = self.ensemble.theta.detach()
+        errors = self.objective.error(theta).tolist()
+        for row, (itinerary, visit) in enumerate(zip(self.itineraries, self.visits, strict=True)):
+            if visit is not None:
+                itinerary.conclude(errors[row], theta[row].clone())
+        if all(itinerary.finished for itinerary in self.itineraries):
+            self.trainer.should_stop = True
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """One block. The batch is only a count: data is full-batch."""
+        start = time.perf_counter()
+        # An interrupted block has not happened; `Checkpoint` saves that at the batch's end, and ends the run.
+        with suppress(Interrupted):
+            # Through Lightning's wrapper, or global_step would stay 0 and nothing be ever saved.
+            self.optimizers().step()  # type: ignore[union-attr]
+        self._seconds += time.perf_counter() - start
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds where every replica is on its way; Lightning keeps θ and the relaxation."""
+        checkpoint["progress"] = {name: getattr(self, name) for name in _PROGRESS}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Goes on from there."""
+        for name in _PROGRESS:
+            setattr(self, name, checkpoint["progress"][name])
+
+    def measure(self, **columns: Any) -> None:
+        """Adds columns to this stage's measurements: per replica a tensor or list [R], or one value for all."""
+        self.measurements |= columns
+
+    def stage_rows(self) -> list[tuple[int, dict[str, Any]]]:
+        """What this stage adds to the records: (replica, row), a row for each replica that has one to add."""
+        relaxation, replicas = self.relaxation, len(self.itineraries)
+        columns = {
+            "steps": relaxation.rows["steps"],
+            "saddles": relaxation.rows["saddles"],
+            "grad_max": relaxation.rows["grad_max"],
+            "stationary": relaxation.stationary,
+            "criterion": "gradient" if relaxation.settings.smooth else "fall",
+            # Where 𝓛 has kinks there is no Hessian to look at.
+            "minimum": relaxation.rows["minimum"] if relaxation.settings.smooth else None,
+            "wall_time": self._seconds,
+        } | self.measurements
+        listed = {
+            name: value.tolist()
+            if isinstance(value, Tensor)
+            else value
+            if isinstance(value, list)
+            else [value] * replicas
+            for name, value in columns.items()
+        }
+        rows = []
+        for replica, (itinerary, visit) in enumerate(zip(self.itineraries, self.visits, strict=True)):
+            if visit is None:
+                continue
+            if visit.stage is not None:
+                self._rows[replica] = {
+                    "seed": itinerary.trajectory.seed,
+                    "branch": visit.branch,
+                    "l2": visit.l2,
+                    "stage": visit.stage,
+                    **{name: values[replica] for name, values in listed.items()},
+                }
+            elif not itinerary.finished:
+                continue
+            # After the last check the row before it is said again: now it is known how many there are.
+            row = self._rows[replica]
+            assert row is not None
+            rows.append((replica, row | {"stages": itinerary.stages}))
+        return rows

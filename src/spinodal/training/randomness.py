@@ -1,0 +1,26 @@
+"""Random numbers that depend on what they are for and on nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+
+def standard_normal(size: int, purpose: str, *key: int) -> Float64[Tensor, " n"]:
+    """Standard normal numbers, the same for the same purpose and key in whatever order they are asked for.
+
+    So there is no generator whose state a checkpoint would have to keep, or that neighbours could advance.
+
+    Args:
+        size: how many.
+        purpose: keeps draws for different ends apart.
+        key: of the replica's seed, the stage, …
+    """
+    label = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:4], "little")
+    (word,) = np.random.SeedSequence((label, *key)).generate_state(1, np.uint64)
+    generator = torch.Generator().manual_seed(int(word >> np.uint64(1)))
+    return torch.randn(size, generator=generator, dtype=torch.float64)

@@ -1,0 +1,44 @@
+"""Every stage's measurements go to the job's records as soon as they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+
+from spinodal.records import RecordWriter
+from spinodal.training.module import EnsembleModule
+
+
+class RecordStages(pl.Callback):
+    """Appends a row per replica at the end of each stage. Comes after the callbacks that measure.
+
+    Args:
+        writer: of the job's one file.
+        points: identity of every replica's trajectory [R].
+        constants: columns that are the same in all rows: what was run, and with what.
+    """
+
+    def __init__(self, writer: RecordWriter, points: Sequence[str], constants: Mapping[str, Any]) -> None:
+        self.writer = writer
+        self.points = tuple(points)
+        self.constants = dict(constants)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Writes this stage's rows; the same rows again do no harm."""
+        assert isinstance(pl_module, EnsembleModule)
+        self.writer.append(
+            [
+                {"point": self.points[replica], **self.constants, **row}
+                for replica, row in pl_module.stage_rows()
+            ]
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rows already written, so that a checkpoint goes on also where they are lost."""
+        return {"records": self.writer.content}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Writes them again."""
+        self.writer.restore(state_dict["records"])

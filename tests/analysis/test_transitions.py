@@ -1,0 +1,230 @@
+"""Transitions over seeds, from records made of exact branches: what is known beforehand must come back."""
+
+import numpy as np
+import polars as pl
+import pytest
+from jaxtyping import Float64
+
+from spinodal.analysis import compare, find_transitions, unresolved
+from spinodal.records import SCHEMA
+from spinodal.theory import learned_state, spinodal
+
+STRENGTHS = [1.0, 0.6, 0.36]
+L2 = np.geomspace(0.01, 0.4, 40)
+
+
+def branch(
+    seed: int = 0, depth: int = 3, shift: float = 1.0, l2: Float64[np.ndarray, " l"] = L2, **columns: object
+) -> pl.DataFrame:
+    """One up branch of the exact theory, as records; `shift` moves all its transitions to larger λ."""
+    state = learned_state(l2 / shift, STRENGTHS, depth)
+    measured = {
+        "stage": np.arange(len(l2)),
+        "l2": l2,
+        "error": state.error,
+        "accuracy": state.accuracy,
+        "norm": np.sqrt(state.norm_squared),
+        "learned_features": state.alive.sum(axis=1),
+    }
+    constant = {
+        "point": f"{seed}-{depth}-{shift}-{len(l2)}",
+        "task": "linear_teacher",
+        "error_name": "squared",
+        "complexity": 3,
+        "noise": 0.0,
+        "samples": 64,
+        "activation": "linear",
+        "bias": False,
+        "depth": depth,
+        "width": 8,
+        "branch": "up",
+        "seed": seed,
+        "stages": len(l2),
+        "stationary": True,
+    }
+    lists = {"strengths": [STRENGTHS] * len(l2), "variances": [[1.0] * 3] * len(l2)}
+    table = pl.DataFrame({**measured, **lists}).with_columns(
+        **{name: pl.lit(value) for name, value in (constant | columns).items()}
+    )
+    missing = [pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in table.columns]
+    return table.with_columns(*missing).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
+
+
+def test_one_row_per_transition_with_its_errors() -> None:
+    shifts = np.array([0.99, 1.0, 1.01, 1.02])
+    found = find_transitions(pl.concat([branch(seed, shift=shift) for seed, shift in enumerate(shifts)]))
+    assert found["index"].to_list() == [1, 2, 3]
+    assert found["seeds"].to_list() == found["seeds_all"].to_list() == [4] * 3
+    assert found["learned_features_before"].to_list() == [3, 2, 1]
+    assert found["learned_features_after"].to_list() == [2, 1, 0]
+    for row, edge in zip(found.iter_rows(named=True), sorted(spinodal(STRENGTHS, 3)), strict=True):
+        brackets = np.searchsorted(L2, edge * shifts)
+        jumps, places = [], []
+        for shift, i in zip(shifts, brackets, strict=True):
+            low, high = learned_state(L2[[i - 1, i]] / shift, STRENGTHS, 3).error
+            jumps.append(high - low)
+            places.append(np.sqrt(L2[i - 1] * L2[i]))
+        assert row["jump"] == pytest.approx(np.mean(jumps))
+        assert row["jump_error"] == pytest.approx(np.std(jumps, ddof=1) / 2)
+        assert row["after"] - row["before"] == pytest.approx(row["jump"])
+        assert row["location"] == pytest.approx(np.exp(np.mean(np.log(places))))
+        half = np.mean([L2[i] - L2[i - 1] for i in brackets]) / 2
+        assert row["location_error"] == pytest.approx(np.hypot(half, np.std(places, ddof=1)))
+        assert (row["l2_low"], row["l2_high"]) == (L2[brackets.min() - 1], L2[brackets.max()])
+        assert row["accuracy_before"] == pytest.approx(
+            1 - row["before"] / learned_state(1, STRENGTHS, 3).error[0]
+        )
+
+
+def test_a_single_seed_has_no_standard_error() -> None:
+    found = find_transitions(branch())
+    assert found["jump_error"].to_list() == [None] * 3
+    assert found["location_error"].to_list() == pytest.approx(
+        ((found["l2_high"] - found["l2_low"]) / 2).to_list()
+    )
+
+
+def test_seeds_that_do_not_show_it_count() -> None:
+    smooth = branch(4, depth=2).with_columns(depth=pl.lit(3, pl.Int64))
+    found = find_transitions(pl.concat([*(branch(seed) for seed in range(4)), smooth]))
+    assert found.select("seeds", "seeds_all").rows() == [(4, 5)] * 3
+
+
+def test_far_apart_is_another_transition() -> None:
+    """Seeds may scatter over several brackets; a jump at 1.6 times the λ of the others is not the same."""
+    fine = np.geomspace(0.04, 0.09, 100)
+    seeds = [branch(seed, shift=shift, l2=fine) for seed, shift in enumerate((0.95, 1.0, 1.04))]
+    assert find_transitions(pl.concat(seeds))["seeds"].to_list() == [3]
+    moved = branch(7, shift=1.6, l2=np.geomspace(0.06, 0.15, 100))
+    found = find_transitions(pl.concat([*seeds, moved]))
+    assert found["seeds"].to_list() == [3, 1]
+
+
+def test_two_grids_of_one_seed_are_two_trajectories() -> None:
+    """Mixed into one they would zigzag; side by side each has its own bracket."""
+    found = find_transitions(pl.concat([branch(), branch(shift=1.05, l2=np.geomspace(0.011, 0.41, 33))]))
+    assert found.select("seeds", "seeds_all").rows() == [(2, 2)] * 3
+
+
+def test_curves_are_kept_apart() -> None:
+    found = find_transitions(pl.concat([branch(), branch(width=16), branch(curve="b"), branch(depth=2)]))
+    counts = found.group_by("width", "depth", "curve").len().sort("width", "curve")
+    assert counts.rows() == [(8, 3, None, 3), (8, 3, "b", 3), (16, 3, None, 3)]
+
+
+@pytest.mark.parametrize("reason", [{"stationary": False}, {"stationary": None}, {"minimum": False}])
+def test_unrelaxed_rows_are_no_evidence(reason: dict[str, bool | None]) -> None:
+    """Garbage in rows that did not relax does not matter: the bracket is that of the rows beside them."""
+    edge = float(spinodal(0.6, 3))
+    i = int(np.searchsorted(L2, edge))
+    bad = pl.col("stage").is_between(i - 1, i)
+    table = branch().with_columns(
+        pl.when(bad).then(0.2).otherwise("error").alias("error"),
+        *(pl.when(bad).then(value).otherwise(True).alias(name) for name, value in reason.items()),
+    )
+    row = find_transitions(table).row(1, named=True)
+    assert (row["l2_low"], row["l2_high"], row["unrelaxed"]) == (L2[i - 2], L2[i + 1], 2)
+    assert find_transitions(table)["unrelaxed"].to_list() == [0, 2, 0]
+
+
+def test_nothing_relaxed_nothing_found() -> None:
+    full, empty = find_transitions(branch()), find_transitions(branch(stationary=False))
+    assert empty.is_empty()
+    assert empty.schema == full.schema
+
+
+def test_quench() -> None:
+    """Points of one stage each, in any order, are the same branch as a path with many stages."""
+    table = pl.concat([branch(seed) for seed in range(3)]).with_columns(
+        point=pl.format("{}-{}", "seed", "stage"), stage=pl.lit(0), stages=pl.lit(1), branch=pl.lit("quench")
+    )
+    found = find_transitions(table.sample(fraction=1, shuffle=True, seed=0))
+    expected = find_transitions(pl.concat([branch(seed) for seed in range(3)]))
+    assert found.drop("branch").equals(expected.drop("branch"))
+
+
+def test_a_path_downwards_is_told_in_its_own_direction() -> None:
+    down = branch(branch="down").with_columns(stage=len(L2) - 1 - pl.col("stage"))
+    found = find_transitions(down)
+    assert found["l2_low"].is_sorted()
+    assert (found["jump"] < 0).all()
+    assert (found["learned_features_before"] < found["learned_features_after"]).all()
+
+
+def test_any_observable() -> None:
+    on_error = find_transitions(branch())
+    on_norm = find_transitions(branch(), observable="norm", alongside=["error", "not there"])
+    assert on_norm.select("l2_low", "l2_high").equals(on_error.select("l2_low", "l2_high"))
+    assert (on_norm["jump"] < 0).all()
+    assert on_norm["error_after"].to_list() == on_error["after"].to_list()
+
+
+def test_compare_matches_every_spinodal() -> None:
+    table = pl.concat([branch(seed) for seed in range(2)])
+    compared = compare(find_transitions(table), table)
+    assert compared["l2_exact"].to_list() == pytest.approx(sorted(spinodal(STRENGTHS, 3)))
+    assert compared["status"].to_list() == ["matched"] * 3
+    assert compared["inside"].all()
+
+
+def test_compare_drops_nothing() -> None:
+    """A network whose transitions are 10 % off, one of them not there at all, and one at twice its λ."""
+    error = learned_state(L2 / 1.1, [0.6], 3).error + 0.3 * (L2 > 0.31)
+    table = branch().with_columns(error=pl.Series(error))
+    compared = compare(find_transitions(table), table).sort("l2_exact", nulls_last=True)
+    assert compared["status"].to_list() == ["missing", "matched", "missing", "unexpected"]
+    assert compared["inside"].to_list() == [None, False, None, None]
+    assert compared["location"].is_null().to_list() == [True, False, True, False]
+
+
+def test_compare_expects_no_jump_at_depth_two_nor_beyond_the_grid() -> None:
+    assert compare(find_transitions(branch(depth=2)), branch(depth=2)).is_empty()
+    part = branch(l2=np.geomspace(0.01, 0.2, 40))
+    assert len(compare(find_transitions(part), part)) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"activation": "tanh"},
+        {"activation": None},
+        {"bias": True},
+        {"bias": None},
+        {"noise": 0.1},
+        {"noise": None},
+        {"task": "digits"},
+        {"error_name": "cross_entropy"},
+        {"width": 2},
+        {"strengths": [1.0, 0.6, 0.3]},
+        {"strengths": [1.0, 0.6]},
+    ],
+)
+def test_compare_stays_within_the_theory(change: dict[str, object]) -> None:
+    """Where one of its conditions fails, and be it in some rows only, there is nothing to compare with."""
+    (name, value), in_some = next(iter(change.items())), pl.col("stage") > 30
+    table = branch().with_columns(
+        pl.when(in_some if name == "strengths" else True)
+        .then(pl.lit(value, SCHEMA[name]))
+        .otherwise(name)
+        .alias(name)
+    )
+    compared = compare(find_transitions(table), table)
+    assert len(compared) == 3
+    assert compared.select("l2_exact", "inside", "status").null_count().row(0) == (3, 3, 3)
+
+
+def test_compare_says_nothing_of_a_quench() -> None:
+    """A quench may stay unlearned below the spinodal: the theory does not say where it jumps."""
+    table = branch(branch="quench")
+    assert compare(find_transitions(table), table)["status"].null_count() == 3
+
+
+def test_unresolved_is_where_a_grid_is_too_coarse() -> None:
+    """Two jumps in neighbouring intervals look like a slope; a finer grid resolves them."""
+    coarse = branch(l2=np.array([0.01, 0.02, 0.04, 0.055, 0.08, 0.2, 0.3, 0.4, 0.5]))
+    assert find_transitions(coarse).is_empty()
+    steep = unresolved(coarse, find_transitions(coarse))
+    assert steep.select("l2_low", "l2_high").rows() == [(0.08, 0.3)]
+    assert steep["width"].to_list() == [8]
+    fine = branch()
+    assert unresolved(fine, find_transitions(fine)).is_empty()

@@ -1,0 +1,128 @@
+import copy
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spinodal.planning import job_id, plan, point_id, scientific
+
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+)
+sciences = st.recursive(
+    st.dictionaries(st.text(), scalars, max_size=4),
+    lambda inner: st.dictionaries(st.text(), inner | st.lists(scalars, max_size=3), max_size=4),
+    max_leaves=12,
+)
+seeds = st.integers(0, 2**32 - 1)
+paths = st.lists(st.floats(0, 10), min_size=1, max_size=5)
+
+
+def identity(*overrides: str) -> str:
+    planned = plan(overrides)
+    return point_id(scientific(planned), planned.seed[0], planned.l2)
+
+
+def shuffled(value: Any, random: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    items = [(key, shuffled(item, random)) for key, item in value.items()]
+    random.shuffle(items)
+    return dict(items)
+
+
+@given(sciences, seeds, paths, st.randoms(use_true_random=False))
+def test_order_of_keys_does_not_matter(science: Any, seed: int, path: list[float], random: Any) -> None:
+    assert point_id(science, seed, path) == point_id(shuffled(science, random), seed, path)
+
+
+@given(sciences, seeds, paths)
+def test_survives_a_journey_through_json(science: Any, seed: int, path: list[float]) -> None:
+    there = json.loads(json.dumps([science, seed, path]))
+    assert point_id(science, seed, path) == point_id(*there)
+
+
+@given(seeds, seeds, paths, paths)
+def test_seed_and_path_tell_points_apart(a: int, b: int, here: list[float], there: list[float]) -> None:
+    same = (a, [x + 0.0 for x in here]) == (b, [x + 0.0 for x in there])
+    assert (point_id({}, a, here) == point_id({}, b, there)) == same
+
+
+def leaves(science: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(section, key) for section, values in science.items() for key in values]
+
+
+def test_every_scientific_value_tells_points_apart() -> None:
+    science = scientific(plan())
+    identities = {point_id(science, 0, [0.1])}
+    for section, key in leaves(science):
+        other = copy.deepcopy(science)
+        other[section][key] = "something else"
+        identities.add(point_id(other, 0, [0.1]))
+    assert len(identities) == 1 + len(leaves(science))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (["l2=0.1"], ["l2=1e-1"]),
+        (["l2=1"], ["l2=[1.0]"]),
+        (["l2=geom:1e-3:1:4"], ["l2=[0.001,0.01,0.1,1]"]),
+        (["model.init_scale=1"], ["model.init_scale=1.0"]),
+        (["data.strengths=[3,2,1]"], ["data.strengths=[3.0,2e0,10e-1]"]),
+        (["data.noise=-0.0"], ["data.noise=0"]),
+        (["model=deep_linear"], ["model=mlp", "model.activation=linear"]),
+        ([], ["campaign=elsewhere"]),
+        ([], ["trainer=gpu"]),
+        ([], ["logger=none"]),
+        ([], ["paths.outputs=/tmp/elsewhere"]),
+        ([], ["~callbacks.progress"]),
+        ([], ["hydra/launcher=submitit_local"]),
+    ],
+)
+def test_same_point(one: list[str], other: list[str]) -> None:
+    assert identity(*one) == identity(*other)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "l2=0.1",
+        "seed=1",
+        "data.seed=1",
+        "data=digits",
+        "model.width=17",
+        "optimizer=adam",
+        "optimizer.lr=0.2",
+        "protocol=quench",
+        "relaxation.tolerance=1e-9",
+    ],
+)
+def test_another_point(override: str) -> None:
+    assert identity() != identity(override)
+
+
+def test_stays_what_it_is() -> None:
+    """Recorded points keep their names: a change here must be meant, and comes with a new SCHEMA."""
+    assert point_id({"data": {"complexity": 3, "ratio": 0.6}}, 1, [0.1, 0.2]) == "fcda580a7136"
+    assert job_id(["b", "a"]) == job_id(iter(["a", "b"])) == "0473ef2dc0d3"
+
+
+def test_another_process_finds_the_same() -> None:
+    code = "from spinodal.planning import *; p = plan(['experiment=onset']); "
+    code += "print(point_id(scientific(p), 3, p.l2))"
+    planned = plan(["experiment=onset"])
+    printed = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONHASHSEED": "7"}, capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.strip() == point_id(scientific(planned), 3, planned.l2)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_refuses_what_is_no_number(number: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        point_id({}, 0, [number])

@@ -1,0 +1,115 @@
+"""Itineraries on model systems whose jumps are known: no network, no training."""
+
+import itertools
+from bisect import bisect
+
+import pytest
+
+from spinodal.protocols import Itinerary, trajectories
+
+
+class Steps:
+    """A system that loses a feature at each of `spinodals` on the way up and regains it at `returns` on the way down.
+
+    Its state is the number of features lost. Within a phase E rises smoothly, steepest just below the spinodal.
+    """
+
+    def __init__(self, spinodals, returns=()):
+        self.spinodals, self.returns = list(spinodals), list(returns)
+
+    def relax(self, lost, l2):
+        lost = max(lost, bisect(self.spinodals, l2))
+        while lost and lost <= len(self.returns) and l2 < self.returns[lost - 1]:
+            lost -= 1
+        return lost
+
+    def error(self, lost, l2):
+        ahead = self.spinodals[lost] if lost < len(self.spinodals) else None
+        bend = 0.05 * (1 - max(0.0, 1 - l2 / ahead) ** 0.5) if ahead else 0.0
+        return 0.1 * lost + bend
+
+
+def travel(system, protocol, l2, refine):
+    (trajectory,) = trajectories(protocol, l2, [0])
+    itinerary = Itinerary(trajectory, refine)
+    state, rows = (len(system.spinodals) if trajectory.unlearned else 0), {}
+    visits = 0
+    while not itinerary.finished:
+        visits += 1
+        assert visits < 5000
+        visit = itinerary.visit
+        state = system.relax(state if visit.start is None else visit.start, visit.l2)
+        error = system.error(state, visit.l2)
+        if visit.stage is not None:
+            rows[visit.stage] = (visit.branch, visit.l2, state)
+        assert itinerary.stages == (None if refine else len(trajectory.path))
+        itinerary.conclude(error, state)
+    assert itinerary.stages == len(rows)
+    return rows, visits
+
+
+def brackets(rows, branch):
+    """Neighbouring λ of a branch with different numbers of lost features."""
+    here = sorted((l2, lost) for b, l2, lost in rows.values() if b == branch)
+    return [(a[0], b[0], b[1] - a[1]) for a, b in itertools.pairwise(here) if a[1] != b[1]]
+
+
+SPINODALS = [0.0605, 0.1195, 0.2362]
+
+
+def test_without_refinement_the_path_is_followed_as_it_is():
+    l2 = [0.05, 0.1, 0.15, 0.3]
+    rows, visits = travel(Steps(SPINODALS), "loop", l2, refine=0)
+    assert [rows[stage][1] for stage in range(7)] == [0.05, 0.1, 0.15, 0.3, 0.15, 0.1, 0.05]
+    assert visits == 7
+
+
+@pytest.mark.parametrize(
+    "l2", [[0.02, 0.4], [0.02, 0.06, 0.1, 0.15, 0.4], [0.02 * 1.1**k for k in range(33)]]
+)
+@pytest.mark.parametrize("refine", [2, 4])
+def test_every_jump_is_bracketed_wherever_the_path_started(l2, refine):
+    rows, visits = travel(Steps(SPINODALS), "up", l2, refine)
+    found = brackets(rows, "up")
+    assert [lost for *_, lost in found] == [1, 1, 1]
+    for (low, high, _), exact in zip(found, SPINODALS, strict=True):
+        assert low < exact <= high
+        assert high / low - 1 <= 10.0**-refine
+    assert visits < 3 * len(l2) + 3 * 5 * 20
+
+
+def test_two_jumps_at_nearly_the_same_place_are_told_apart():
+    rows, _ = travel(Steps([0.1, 0.1005]), "up", [0.05, 0.2], refine=4)
+    assert [lost for *_, lost in brackets(rows, "up")] == [1, 1]
+
+
+def test_the_way_down_is_refined_too():
+    system = Steps([0.1, 0.2], returns=[0.02, 0.03])
+    rows, _ = travel(system, "loop", [0.01, 0.05, 0.3], refine=3)
+    found = brackets(rows, "down")
+    assert [pytest.approx(low, rel=2e-3) for low, *_ in found] == [0.02, 0.03]
+    down, _ = travel(system, "down", [0.01, 0.05, 0.3], refine=3)
+    assert brackets(down, "down") == found
+
+
+def test_a_continuous_transition_is_not_bisected():
+    """Depth 2: reversible at every λ, kink or not."""
+
+    class Kink:
+        spinodals = ()
+
+        def relax(self, lost, l2):
+            return 0
+
+        def error(self, lost, l2):
+            return min(l2, 0.5) ** 2
+
+    l2 = [0.1, 0.3, 0.6, 0.9]
+    rows, visits = travel(Kink(), "up", l2, refine=5)
+    assert len(rows) == 4
+    assert visits == 4 + 3
+
+
+def test_l2_of_zero_is_no_place_to_bisect_towards():
+    rows, _ = travel(Steps([0.1], returns=[0.05]), "loop", [0.0, 0.2], refine=3)
+    assert len(rows) >= 3

@@ -1,0 +1,85 @@
+"""A campaign made of exact branches: what a training run would leave, without the training."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jaxtyping import Float64
+
+from spinodal.records import RecordWriter
+from spinodal.theory import learned_state
+
+STRENGTHS = [1.0, 0.6, 0.36]
+L2 = np.geomspace(0.02, 0.4, 30)
+
+
+def exact_rows(
+    seed: int,
+    l2: Float64[np.ndarray, " l"] = L2,
+    strengths: list[float] = STRENGTHS,
+    shift: float = 1.0,
+    jitter: float = 0.0,
+    quench: bool = False,
+    **columns: Any,
+) -> list[dict[str, Any]]:
+    """One trajectory of a deep linear network, or of another one that is the same but moved and noisy."""
+    random = np.random.default_rng(seed)
+    depth = columns.get("depth", 3)
+    state = learned_state(l2 / shift, strengths, depth)
+    error = np.abs(state.error + jitter * random.normal(size=len(l2)))
+    norm = np.sqrt(state.norm_squared)
+    constant = {
+        "task": "linear_teacher",
+        "error_name": "squared",
+        "complexity": len(strengths),
+        "noise": 0.0,
+        "samples": 64,
+        "activation": "linear",
+        "bias": False,
+        "depth": depth,
+        "width": 16,
+        "branch": "quench" if quench else "up",
+        "seed": seed,
+        "stages": 1 if quench else len(l2),
+        "strengths": strengths,
+        "variances": [1.0] * len(strengths),
+        "stationary": True,
+        "minimum": True,
+        **columns,
+    }
+    name = "-".join(str(value) for value in constant.values())
+    return [
+        {
+            "point": f"{name}-{i}" if quench else name,
+            "stage": 0 if quench else i,
+            "l2": float(l2[i]),
+            "error": float(error[i]),
+            "accuracy": float(1 - error[i] / (0.5 * np.sum(np.square(strengths)))),
+            "test_accuracy": float(0.95 * (1 - error[i] / (0.5 * np.sum(np.square(strengths))))),
+            "norm": float(norm[i]),
+            "learned_features": int(state.alive[i].sum()),
+            **constant,
+        }
+        for i in range(len(l2))
+    ]
+
+
+@pytest.fixture
+def rows() -> Callable[..., list[dict[str, Any]]]:
+    """Makes one trajectory."""
+    return exact_rows
+
+
+@pytest.fixture
+def campaign(tmp_path: Path) -> Callable[..., Path]:
+    """Writes trajectories into a campaign, a file each, and returns its folder."""
+
+    def make(*trajectories: list[dict[str, Any]]) -> Path:
+        folder = tmp_path / "made"
+        for number, trajectory in enumerate(trajectories):
+            RecordWriter(folder / "records" / f"{number}.parquet").append(trajectory)
+        return folder
+
+    return make

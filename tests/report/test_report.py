@@ -1,0 +1,192 @@
+"""The report says what is in the records, draws what is said, and touches nothing else."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import polars as pl
+import pytest
+from matplotlib.figure import Figure
+
+from spinodal.analysis import compare, find_transitions
+from spinodal.errors import UserError
+from spinodal.records import read_records
+from spinodal.report import main, make_report
+from spinodal.report.figure import draw_curve
+from spinodal.report.names import CurveName
+from spinodal.theory import learned_state, spinodal
+
+STRENGTHS = [1.0, 0.6, 0.36]
+Rows = Callable[..., list[dict[str, Any]]]
+Campaign = Callable[..., Path]
+
+
+def figure_of(folder: Path) -> Figure:
+    records = read_records(folder)
+    return draw_curve(records, compare(find_transitions(records), records), CurveName("d", "m", "up", "f"))
+
+
+def styled(figure: Figure, panel: int, style: str, colour: str) -> list[np.ndarray]:
+    """Data of the lines of a style and colour in a panel."""
+    return [
+        np.array(line.get_xydata())
+        for line in figure.axes[panel].lines
+        if line.get_linestyle() == style and line.get_color() == colour
+    ]
+
+
+def test_files_and_table(campaign: Campaign, rows: Rows, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = campaign(
+        *(rows(seed) for seed in range(3)),
+        *(rows(seed, shift=0.9, activation="tanh", width=8, bias=True) for seed in range(2)),
+        rows(0, depth=2),
+    )
+    assert main(folder) == 0
+    said = capsys.readouterr().out
+    lines = said.splitlines()
+    assert max(len(line) for line in lines if "λ between" in line or "→" in line) <= 80
+    found = [line.split() for line in lines if "→" in line]
+    assert [line[0] for line in found] == ["1", "2", "3"] * 2
+    assert [("✓" in line, line[-1]) for line in found] == [(True, "3/3")] * 3 + [(False, "2/2")] * 3
+    for line, at in zip(found[:3], sorted(spinodal(STRENGTHS, 3)), strict=True):
+        assert float(line[1]) < at < float(line[3])
+        assert f"{at:.4g}" in line
+    assert said.count("no jump") == 1
+    assert "180 rows; all are stationary minima" in said
+
+    files = {path.name for path in (folder / "report").iterdir()}
+    names = ["linear-L3-w16-up", "tanh-L3-w8-bias-up", "linear-L2-w16-up"]
+    expected = {f"linear_teacher-K3-{name}.{suffix}" for name in names for suffix in ("png", "pdf")}
+    assert files == expected | {"transitions.csv"}
+    assert all(str(path.with_suffix("")) in said for path in (folder / "report").glob("*.png"))
+    table = pl.read_csv(folder / "report" / "transitions.csv")
+    assert table["index"].to_list() == [1, 2, 3, 1, 2, 3]
+    assert table["inside"].to_list() == [True] * 3 + [None] * 3
+
+
+def test_rows_that_did_not_relax_are_told(
+    campaign: Campaign, rows: Rows, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trajectory = rows(0)
+    at = next(row for row in trajectory if row["l2"] > spinodal(0.6, 3))
+    at["stationary"] = False
+    trajectory[3]["minimum"] = False
+    trajectory[4]["minimum"] = None
+    main(campaign(trajectory))
+    said = capsys.readouterr().out
+    assert "30 rows; not stationary: 1; saddles: 1; stationary, not looked at whether minima: 1\n" in said
+    assert said.count("*") == 2  # at the bracket, and where that is explained
+
+
+def test_what_is_missing_or_unresolved_is_told(
+    campaign: Campaign, rows: Rows, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two transitions in neighbouring intervals cannot be told from a slope; that is said, twice."""
+    main(campaign(rows(0, l2=np.array([0.01, 0.02, 0.03, 0.04, 0.08, 0.2, 0.3, 0.4, 0.5]))))
+    said = capsys.readouterr().out
+    assert said.count("not found") == 3
+    assert "moves steeply in λ 0.04 – 0.3;" in said
+
+
+def test_the_same_records_make_the_same_report(campaign: Campaign, rows: Rows) -> None:
+    folder = campaign(rows(0))
+    make_report(folder)
+    first = {path.name: path.read_bytes() for path in (folder / "report").iterdir()}
+    make_report(folder)
+    assert {path.name: path.read_bytes() for path in (folder / "report").iterdir()} == first
+
+
+def test_settings_of_matplotlib_stay(campaign: Campaign, rows: Rows) -> None:
+    before = dict(matplotlib.rcParams)
+    make_report(campaign(rows(0)))
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_curves_that_look_alike_have_files_of_their_own(campaign: Campaign, rows: Rows) -> None:
+    folder = campaign(rows(0, curve="a"), rows(0, curve="b"), rows(0, samples=128), rows(0, samples=256))
+    report = make_report(folder)
+    assert len({curve.figure for curve in report.curves}) == len({str(c.name) for c in report.curves}) == 4
+
+
+@pytest.mark.parametrize(("depth", "jumps"), [(2, 0), (3, 3)])
+def test_mean_is_broken_at_jumps_only(campaign: Campaign, rows: Rows, depth: int, jumps: int) -> None:
+    """Through the mean of the seeds elsewhere; not within a bracket in which seeds jump one by one."""
+    seeds = [rows(seed, depth=depth, shift=1 + 0.06 * seed, activation="tanh") for seed in range(3)]
+    (mean,) = styled(figure_of(campaign(*seeds)), 0, "-", "#0072B2")
+    gaps = np.isnan(mean[:, 1])
+    assert gaps.sum() == jumps
+    everywhere = np.mean([[row["error"] for row in seed] for seed in seeds], axis=0)
+    np.testing.assert_allclose(
+        mean[~gaps, 1], everywhere[np.isin([r["l2"] for r in seeds[0]], mean[~gaps, 0])]
+    )
+    assert (len(seeds[0]) - (~gaps).sum() > 0) == (jumps > 0)
+
+
+def test_exact_branch_is_drawn_as_it_is(campaign: Campaign, rows: Rows) -> None:
+    figure = figure_of(campaign(rows(0)))
+    for panel, column in enumerate(("error", "accuracy", "norm_squared")):
+        dashed = [line for line in figure.axes[panel].lines if line.get_color() == "black"]
+        curve, *spinodals = dashed
+        l2, values = np.array(curve.get_xydata()).T
+        drawn = np.isfinite(values)
+        exact = getattr(learned_state(l2[drawn], STRENGTHS, 3), column)
+        np.testing.assert_allclose(values[drawn], exact)
+        assert (~drawn).sum() == 3
+        np.testing.assert_allclose([line.get_xdata()[0] for line in spinodals], spinodal(STRENGTHS, 3))
+
+
+@pytest.mark.parametrize(
+    "change", [{"activation": "tanh"}, {"bias": True}, {"noise": 0.1}, {"task": "digits"}, {"width": 2}]
+)
+def test_nothing_exact_where_it_does_not_apply(
+    campaign: Campaign, rows: Rows, change: dict[str, Any]
+) -> None:
+    figure = figure_of(campaign(rows(0, **change)))
+    assert not any(line.get_color() == "black" for panel in figure.axes for line in panel.lines)
+    assert "exact" not in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_hollow_is_what_did_not_relax(campaign: Campaign, rows: Rows) -> None:
+    trajectory = rows(0)
+    for i in (5, 6):
+        trajectory[i]["stationary"] = False
+    figure = figure_of(campaign(trajectory))
+    hollow = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "white"]
+    np.testing.assert_allclose(
+        [point for line in hollow for point in line.get_xydata()],
+        [(row["l2"], row["error"]) for row in trajectory[5:7]],
+    )
+    (mean,) = styled(figure, 0, "-", "#0072B2")
+    assert not set(mean[:, 0]) & {row["l2"] for row in trajectory[5:7]}
+
+
+@pytest.mark.parametrize(
+    "l2", [[0.1], [0.1, 0.11, 0.12], [1e-6, 1e-4, 1e-2, 1.0], [0.0, 0.1, 0.2], [0.0]], ids=str
+)
+def test_any_grid_makes_a_figure(campaign: Campaign, rows: Rows, l2: list[float]) -> None:
+    assert len(make_report(campaign(rows(0, l2=np.array(l2), quench=True))).curves) == 1
+
+
+def test_a_campaign_that_says_little(campaign: Campaign) -> None:
+    """Rows of a network of somebody's own, with only what cannot be missing."""
+    folder = campaign(
+        [
+            {"point": "p", "stage": i, "stages": 9, "l2": 0.1 + i, "error": 1.0, "stationary": True}
+            for i in range(9)
+        ]
+    )
+    assert [str(curve.name) for curve in make_report(folder).curves] == ["data; network; "]
+
+
+def test_mistakes(tmp_path: Path, campaign: Campaign, rows: Rows) -> None:
+    with pytest.raises(UserError, match="no such campaign"):
+        main(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no records"):
+        main(tmp_path / "empty")
+    folder = campaign(rows(0))
+    (folder / "report").write_text("a file where the folder should be")
+    with pytest.raises(UserError, match="cannot be written"):
+        main(folder)

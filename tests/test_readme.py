@@ -1,0 +1,123 @@
+"""What the README tells a reader to do can be done: no documented command or snippet rots."""
+
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from spinodal import cli
+from spinodal.planning import plan
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> Iterator[tuple[int, str]]:
+    """Fenced blocks of a language: the line their code begins on, and the code."""
+    for block in re.finditer(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL):
+        yield README[: block.start(1)].count("\n") + 1, block[1]
+
+
+def commands(script: str) -> Iterator[list[str]]:
+    """The simple commands of a shell script, in words, without comments and settings of variables."""
+    for line in script.replace("\\\n", " ").splitlines():
+        lexer = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars="|&;")
+        lexer.whitespace_split = True
+        words: list[str] = []
+        for word in [*lexer, ";"]:
+            if not set(word) <= set("|&;"):
+                words.append(word)
+                continue
+            while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+                words.pop(0)
+            if words:
+                yield words
+            words = []
+
+
+COMMANDS = [words for _, script in blocks("bash") for words in commands(script)]
+RUNS = [words for words in COMMANDS if words[:2] == ["spinodal", "run"]]
+OTHERS = [words for words in COMMANDS if words[0] == "spinodal" and words[1:2] != ["run"]]
+SCRIPTS = [words[0] for words in COMMANDS if words[0].startswith("./")]
+
+
+def points(arguments: list[str]) -> Iterator[list[str]]:
+    """Single runs that together use every value of a sweep; a run that is no sweep, as it is."""
+    parser = OverridesParser.create()
+    choices: list[list[str]] = []
+    for argument in arguments:
+        override = None if argument.startswith("-") else parser.parse_override(argument)
+        if override is not None and override.is_sweep_override():
+            key = override.get_key_element()
+            choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+        elif argument not in {"-m", "--multirun"}:
+            choices.append([argument])
+    for point in zip_longest(*choices):
+        yield [value or each[-1] for value, each in zip(point, choices, strict=True)]
+
+
+def exit_code(arguments: list[str]) -> object:
+    try:
+        return cli.main(arguments)
+    except SystemExit as end:
+        return end.code
+
+
+def test_commands_are_found_in_scripts() -> None:
+    script = (
+        "$ WANDB_MODE=online spinodal run seed=0,1 \\\n  l2=geom:1e-3:1:8  # a comment\n"
+        "cd x && ls 'a b' | less\n"
+    )
+    assert [*commands(script)] == [
+        ["spinodal", "run", "seed=0,1", "l2=geom:1e-3:1:8"],
+        ["cd", "x"],
+        ["ls", "a b"],
+        ["less"],
+    ]
+
+
+def test_sweeps_are_tried_with_every_value() -> None:
+    assert [*points(["-m", "depth=1,2,3", "model=a,b", "seed=[0,1]"])] == [
+        ["depth=1", "model=a", "seed=[0,1]"],
+        ["depth=2", "model=b", "seed=[0,1]"],
+        ["depth=3", "model=b", "seed=[0,1]"],
+    ]
+
+
+def test_readme_says_how_to_start() -> None:
+    assert RUNS
+    assert SCRIPTS
+
+
+@pytest.mark.parametrize("words", RUNS, ids=" ".join)
+def test_documented_runs_compose(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    if {"--help", "--hydra-help", "--cfg", "--info"} & set(words):
+        assert exit_code(words[1:]) == 0, capsys.readouterr().err
+        return
+    for arguments in points(words[2:]):
+        plan([argument for argument in arguments if not argument.startswith("-")])
+        assert exit_code(["run", *arguments, "--cfg", "job"]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", OTHERS, ids=" ".join)
+def test_other_documented_commands_exist(words: list[str]) -> None:
+    options = words[1:] if words[1].startswith("-") else [words[1], "--help"]
+    assert exit_code(options) == 0
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_documented_scripts_can_be_started(script: str) -> None:
+    assert os.access(ROOT / script, os.X_OK)
+
+
+def test_documented_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Block after block in one session, as a reader would; tracebacks name the README's own lines."""
+    monkeypatch.chdir(tmp_path)
+    session: dict[str, object] = {"__name__": "readme"}
+    for line, code in blocks("python"):
+        exec(compile("\n" * (line - 1) + code, ROOT / "README.md", "exec"), session)
