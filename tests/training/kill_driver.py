@@ -91,7 +91,10 @@ def main(folder: Path, kind: signal.Signals, times: int, arguments: list[str]) -
             os.kill(pid, kind)
             began = time.monotonic()
             code = outcome(pid, began + 30)
-            if kind == signal.SIGKILL and code == 0:  # it had ended by itself a moment before
+            if code == 0:  # it had ended by itself a moment before: then nothing is left to do
+                let_finish(action)
+                if "→" in log.read_text():
+                    sys.exit(f"{kind.name} was lost: the next run had points to train")
                 break
             sent += 1
             print(json.dumps([current, code, time.monotonic() - began, log.read_text()]), flush=True)

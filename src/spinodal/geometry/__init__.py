@@ -1,6 +1,40 @@
-"""Pure functions of (E, θ): derivatives and spectra, batched over replicas."""
+"""Pure functions of (E, θ): derivatives, spectra and curvatures of the error surface, batched over replicas."""
 
-from spinodal.geometry.derivatives import linearise_gradient, value_and_gradient
-from spinodal.geometry.lanczos import Extremes, extreme_eigenvalues
+from spinodal.geometry.curvature import ScalarCurvature, scalar_curvature
+from spinodal.geometry.derivatives import hessian, kinked, linearise_gradient, value_and_gradient
+from spinodal.geometry.lanczos import Extremes, extreme_eigenvalues, lanczos
+from spinodal.geometry.modules import parametrise
+from spinodal.geometry.pieces import Estimate
+from spinodal.geometry.sections import gaussian_curvature, sectional_curvature
+from spinodal.geometry.spectrum import (
+    FLAT,
+    SoftMode,
+    SpectralDensity,
+    negative_modes,
+    soft_mode,
+    spectral_density,
+    zero_modes,
+)
 
-__all__ = ["Extremes", "extreme_eigenvalues", "linearise_gradient", "value_and_gradient"]
+__all__ = [
+    "FLAT",
+    "Estimate",
+    "Extremes",
+    "ScalarCurvature",
+    "SoftMode",
+    "SpectralDensity",
+    "extreme_eigenvalues",
+    "gaussian_curvature",
+    "hessian",
+    "kinked",
+    "lanczos",
+    "linearise_gradient",
+    "negative_modes",
+    "parametrise",
+    "scalar_curvature",
+    "sectional_curvature",
+    "soft_mode",
+    "spectral_density",
+    "value_and_gradient",
+    "zero_modes",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Float
@@ -13,6 +13,36 @@ RowFunction = Callable[[Tensor], Tensor]
 
 RowOperator = Callable[[Tensor], Tensor]
 """Vectors [R, n] → vectors [R, n], row by row."""
+
+_ROWS = {"cpu": 32}
+"""Rows a Hessian-vector product is best made for at once; more on other devices than the CPU."""
+
+_KINKED = (
+    "Abs",
+    "Amax",
+    "Amin",
+    "Clamp",
+    "Elu",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "HuberLoss",
+    "L1Loss",
+    "LeakyRelu",
+    "Max",
+    "Median",
+    "Min",
+    "Prelu",
+    "Relu",
+    "Rrelu",
+    "Sgn",
+    "Sign",
+    "SmoothL1",
+    "Softshrink",
+    "Threshold",
+)
+"""Beginnings of autograd's names for functions without a second derivative somewhere."""
 
 
 def value_and_gradient(
@@ -33,6 +63,9 @@ def linearise_gradient(
 
     The graph of the gradient is built once and kept, so that each product costs one backward pass through it
     (reverse over reverse), about two gradients, and nothing is computed again.
+
+    Returns:
+        Values [R], gradients [R, n], and the product, which also takes stacks of vectors [k, R, n].
     """
     with torch.enable_grad():
         theta = theta.detach().requires_grad_()
@@ -40,7 +73,68 @@ def linearise_gradient(
         (gradient,) = torch.autograd.grad(values.sum(), theta, create_graph=True)
 
     def product(vectors: Tensor) -> Tensor:
-        (result,) = torch.autograd.grad(gradient, theta, vectors, retain_graph=True)
+        (result,) = torch.autograd.grad(
+            gradient, theta, vectors, retain_graph=True, is_grads_batched=vectors.dim() > theta.dim()
+        )
         return result
 
+    if not gradient.requires_grad:  # a function of degree one: its Hessian is zero
+        return values.detach(), gradient, torch.zeros_like
     return values.detach(), gradient.detach(), product
+
+
+def hessian_columns(
+    product: RowOperator, theta: Float[Tensor, "R n"], max_bytes: int
+) -> Iterator[tuple[int, Float[Tensor, "k R n"]]]:
+    """The columns of every row's Hessian, some at a time: (index of the first, columns).
+
+    Args:
+        product: as `linearise_gradient` returns it.
+        theta: where it was made.
+        max_bytes: of columns at a time; a single one is made in any case.
+    """
+    rows, n = theta.shape
+    at_once = min(
+        _ROWS.get(theta.device.type, 4096) // rows, max_bytes // (theta.element_size() * rows * n), n
+    )
+    for first in range(0, n, max(1, at_once)):
+        units = torch.arange(first, min(first + max(1, at_once), n), device=theta.device)
+        vectors = theta.new_zeros(len(units), rows, n)
+        vectors[torch.arange(len(units), device=theta.device), :, units] = 1.0
+        yield first, product(vectors) if len(units) > 1 else product(vectors[0])[None]
+
+
+def hessian(
+    function: RowFunction, theta: Float[Tensor, "R n"], max_bytes: int = 2**29
+) -> Float[Tensor, "R n n"]:
+    """The full Hessian of every row.
+
+    Args:
+        function: of rows.
+        theta: where.
+        max_bytes: of columns in the making; the result itself takes 8·R·n².
+    """
+    _, _, product = linearise_gradient(function, theta)
+    result = theta.new_empty(theta.shape[-1], *theta.shape)
+    for first, columns in hessian_columns(product, theta, max_bytes):
+        result[first : first + len(columns)] = columns
+    return result.movedim(0, -1)
+
+
+def kinked(function: RowFunction, theta: Float[Tensor, "R n"]) -> bool:
+    """Whether a function is made with operations that have kinks (ReLU, maximum, absolute value, …).
+
+    Its derivatives are then those of the smooth piece that θ sits on.
+    """
+    with torch.enable_grad():
+        nodes = [function(theta.detach().requires_grad_()).grad_fn]
+    seen = set()
+    while nodes:
+        node = nodes.pop()
+        if node is None or node in seen:
+            continue
+        if node.name().startswith(_KINKED):
+            return True
+        seen.add(node)
+        nodes += [each for each, _ in node.next_functions]
+    return False

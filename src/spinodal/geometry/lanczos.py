@@ -1,4 +1,4 @@
-"""Extreme eigenvalues of Hessians from products alone."""
+"""Krylov spaces: what products with a Hessian alone tell of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,80 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spinodal.geometry.derivatives import RowOperator
+
+
+@dataclass(frozen=True)
+class Krylov:
+    """The space of start, H·start, H²·start, … of every row, and H in it.
+
+    Attributes:
+        basis: orthonormal [k, R, n]; zeros where a row's space has fewer than k dimensions.
+        tridiagonal: H in this basis [R, k, k].
+        ritz: eigenvalues of that, ascending [R, k]; a row whose space is exhausted repeats its first diagonal element.
+        vectors: its eigenvectors, as columns [R, k, k].
+        remainder: norm of what H adds to the space at its last dimension [R]; 0 where it is exhausted.
+        products: operator applications it took.
+    """
+
+    basis: Float[Tensor, "k R n"]
+    tridiagonal: Float[Tensor, "R k k"]
+    ritz: Float[Tensor, "R k"]
+    vectors: Float[Tensor, "R k k"]
+    remainder: Float[Tensor, " R"]
+    products: int
+
+    @property
+    def last(self) -> Float[Tensor, "R k"]:
+        """The component of each eigenvector along the last basis vector; times `remainder` it is the residual."""
+        dimensions = (self.basis.square().sum(-1) > 0).sum(0)  # [R]
+        index = (dimensions - 1).clamp_min(0)[:, None, None].expand(-1, 1, self.ritz.shape[-1])
+        return self.vectors.gather(1, index).squeeze(1)
+
+    def project_out(self, vectors: Float[Tensor, "R n"]) -> Float[Tensor, "R n"]:
+        """What of vectors lies outside the space."""
+        return vectors - torch.einsum(
+            "krn,kr->rn", self.basis, torch.einsum("krn,rn->kr", self.basis, vectors)
+        )
+
+
+def lanczos(operator: RowOperator, start: Float[Tensor, "R n"], steps: int) -> Krylov:
+    """Lanczos with full reorthogonalisation, every row at once.
+
+    Without reorthogonalisation the many (near-)zero modes of these Hessians come back as ghosts.
+
+    Args:
+        operator: the symmetric operator, row by row.
+        start: first vectors, of any length; a row of zeros has an empty space.
+        steps: dimensions of the space, at most n.
+    """
+    rows, n = start.shape
+    steps = min(steps, n)
+    basis = start.new_zeros(steps, rows, n)
+    alpha, beta = start.new_zeros(rows, steps), start.new_zeros(rows, steps)
+    length = start.norm(dim=-1, keepdim=True)
+    vector = torch.where(length > 0, start / length, 0.0)
+    remainder = start.new_zeros(rows)
+    products = 0
+    for k in range(steps):
+        if not vector.any():
+            break
+        products += 1
+        basis[k] = vector
+        image = operator(vector)
+        alpha[:, k] = (image * vector).sum(-1)
+        for _ in range(2):  # once is not enough in floating point, twice is (Parlett, "twice is enough")
+            overlaps = torch.einsum("krn,rn->kr", basis[: k + 1], image)
+            image = image - torch.einsum("krn,kr->rn", basis[: k + 1], overlaps)
+        beta[:, k] = image.norm(dim=-1)
+        # A row whose Krylov space is exhausted goes on with zeros, until all are.
+        goes_on = beta[:, k] > 1e-13 * alpha[:, : k + 1].abs().amax(-1)
+        remainder = torch.where(goes_on, beta[:, k], 0.0)
+        vector = torch.where(goes_on[:, None], image / beta[:, k, None], 0.0)
+    tridiagonal = torch.diag_embed(alpha) + sum(torch.diag_embed(beta[:, :-1], offset) for offset in (1, -1))
+    used = basis.square().sum(-1).T > 0  # [R, k]
+    # Unused directions are moved into the spectrum, to its first diagonal element.
+    ritz, vectors = torch.linalg.eigh(tridiagonal + torch.diag_embed(torch.where(used, 0.0, alpha[:, :1])))
+    return Krylov(basis, tridiagonal, ritz, vectors, remainder, products)
 
 
 @dataclass(frozen=True)
@@ -33,43 +107,14 @@ class Extremes:
 def extreme_eigenvalues(
     operator: RowOperator, start: Float[Tensor, "R n"], max_products: int = 120
 ) -> Extremes:
-    """Lanczos with full reorthogonalisation, every row at once.
-
-    Without reorthogonalisation the many (near-)zero modes of these Hessians come back as ghosts.
+    """Extreme eigenvalues of every row's operator from its Krylov space.
 
     Args:
         operator: the symmetric operator, row by row.
         start: any vectors with a component along the wanted modes (random ones have).
         max_products: at most this many products, or n, where the answer is exact.
     """
-    rows, n = start.shape
-    steps = min(max_products, n)
-    basis = start.new_zeros(steps, rows, n)
-    alpha, beta = start.new_zeros(rows, steps), start.new_zeros(rows, steps)
-    vector = start / start.norm(dim=-1, keepdim=True)
-    products = 0
-    for k in range(steps):
-        if not vector.any():
-            break
-        products += 1
-        basis[k] = vector
-        image = operator(vector)
-        alpha[:, k] = (image * vector).sum(-1)
-        for _ in range(2):  # once is not enough in floating point, twice is (Parlett, "twice is enough")
-            overlaps = torch.einsum("krn,rn->kr", basis[: k + 1], image)
-            image = image - torch.einsum("krn,kr->rn", basis[: k + 1], overlaps)
-        beta[:, k] = image.norm(dim=-1)
-        # A row whose Krylov space is exhausted goes on with zeros, until all are.
-        vector = torch.where(
-            beta[:, k, None] > 1e-13 * alpha[:, : k + 1].abs().amax(-1)[:, None],
-            image / beta[:, k, None],
-            0.0,
-        )
-    tridiagonal = torch.diag_embed(alpha) + sum(torch.diag_embed(beta[:, :-1], offset) for offset in (1, -1))
-    used = basis.square().sum(-1).T > 0  # [R, steps]
-    # Unused directions are moved far above the spectrum's lower end and below its upper end: to alpha_0.
-    tridiagonal = tridiagonal + torch.diag_embed(torch.where(used, 0.0, alpha[:, :1]))
-    ritz, vectors = torch.linalg.eigh(tridiagonal)
-    mode = torch.einsum("krn,rk->rn", basis, vectors[:, :, 0])
-    residual = (operator(mode) - ritz[:, :1] * mode).norm(dim=-1)
-    return Extremes(ritz[:, 0], ritz[:, -1], mode, residual, products + 1)
+    krylov = lanczos(operator, start, max_products)
+    mode = torch.einsum("krn,rk->rn", krylov.basis, krylov.vectors[:, :, 0])
+    residual = (operator(mode) - krylov.ritz[:, :1] * mode).norm(dim=-1)
+    return Extremes(krylov.ritz[:, 0], krylov.ritz[:, -1], mode, residual, krylov.products + 1)

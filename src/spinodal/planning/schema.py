@@ -162,6 +162,27 @@ class Checkpoint(Checked):
 
 
 @dataclass
+class Curvature(Checked):
+    """Arguments of `spinodal.observables.Curvature`."""
+
+    _target_: Target
+    surface: Annotated[str, one_of("error", "loss")]
+    method: Annotated[str, one_of("auto", "exact", "stochastic")]
+    probes: Annotated[int, Field(strict=True, ge=5, description="an integer ≥ 5")]
+    relative_error: NonNegative
+    every: Count
+
+
+@dataclass
+class Spectrum(Checked):
+    """Arguments of `spinodal.observables.Spectrum`."""
+
+    _target_: Target
+    full_up_to: Annotated[int, Field(strict=True, ge=0, description="an integer ≥ 0")]
+    every: Count
+
+
+@dataclass
 class Job(Checked):
     """The keys outside any group; that they are there at all is asked elsewhere."""
 
@@ -183,6 +204,12 @@ BY_TARGET: dict[str, dict[str, type]] = {
 
 FIXED: dict[str, type] = {"protocol": Protocol, "relaxation": Relaxation, "checkpoint": Checkpoint}
 """Groups with the same keys whatever is chosen."""
+
+CALLBACKS: dict[str, type] = {
+    "spinodal.observables.Curvature": Curvature,
+    "spinodal.observables.Spectrum": Spectrum,
+}
+"""Callbacks of ours with arguments, by `_target_`."""
 
 GROUPS = (*BY_TARGET, *FIXED, "callbacks", "trainer", "logger", "paths")
 OPTIONAL = ("callbacks", "logger")

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from spinodal.errors import UserError
 from spinodal.planning.explain import closest, explain, shown
 from spinodal.planning.rules import RULES
-from spinodal.planning.schema import BY_TARGET, FIXED, GROUPS, KEYS, OPTIONAL, Job, allowed
+from spinodal.planning.schema import BY_TARGET, CALLBACKS, FIXED, GROUPS, KEYS, OPTIONAL, Job, allowed
 
 _DOTTED_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
@@ -69,6 +69,8 @@ def _group(group: str, values: Any) -> tuple[Any, list[str]]:
         ]
     if group in FIXED:
         return _typed(FIXED[group], values, group)
+    if group == "callbacks":
+        return _callbacks(values)
     if group not in BY_TARGET:
         return values, []
     target = values.get("_target_")
@@ -79,6 +81,17 @@ def _group(group: str, values: Any) -> tuple[Any, list[str]]:
     if target.startswith("spinodal."):
         return values, [f"{group}._target_={target}: not one of ours{closest(target, BY_TARGET[group])}"]
     return values, []
+
+
+def _callbacks(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Callbacks of ours with their arguments in their types; null is none, and others are anybody's."""
+    typed, mistakes = dict(values), []
+    for name, each in values.items():
+        schema = CALLBACKS.get(str(each.get("_target_"))) if isinstance(each, dict) else None
+        if schema is not None:
+            typed[name], wrong = _typed(schema, each, f"callbacks.{name}")
+            mistakes += wrong
+    return typed, mistakes
 
 
 _adapter = cache(TypeAdapter)

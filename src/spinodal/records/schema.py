@@ -52,6 +52,29 @@ COLUMNS = (
     Column("overlaps", _FLOATS, "", "u_kᵀ(fᵀX/N)v_k / c_k of every feature k"),
     Column("strengths", _FLOATS, "", "c_k, measured on the training data"),
     Column("variances", _FLOATS, "", "σ_k = v_kᵀΣ_xx v_k, measured on the training data"),
+    # geometry of the error surface z = E(θ), or of 𝓛's where curvature_method says so; null where not measured
+    Column("scalar_curvature", pl.Float64, "", "R of the surface, at the minimum"),
+    Column("scalar_curvature_se", pl.Float64, "", "its standard error; 0 if exact"),
+    Column("trace_hessian", pl.Float64, "", "tr ∇²E"),
+    Column("trace_hessian_se", pl.Float64, "", "its standard error"),
+    Column("frobenius_hessian", pl.Float64, "", "‖∇²E‖_F², the sum of all squared eigenvalues"),
+    Column("frobenius_hessian_se", pl.Float64, "", "its standard error"),
+    Column("gradient_squared", pl.Float64, "", "‖v‖², v = ∇E"),
+    Column("gradient_hessian_gradient", pl.Float64, "", "vᵀ ∇²E v"),
+    Column("hessian_gradient_squared", pl.Float64, "", "‖∇²E v‖²"),
+    Column(
+        "curvature_method", pl.String, "", "exact or stochastic, and of what if not of E's smooth surface"
+    ),
+    Column("hessian_min", pl.Float64, "", "smallest eigenvalue of ∇²E; that of ∇²𝓛 is 2λ above"),
+    Column("hessian_max", pl.Float64, "", "largest eigenvalue of ∇²E; that of ∇²𝓛 is 2λ above"),
+    Column(
+        "soft_mode", pl.Float64, "", "eigenvalue of ∇²𝓛 whose mode overlaps most with ∂θ*/∂λ; null for θ = 0"
+    ),
+    Column("soft_mode_residual", pl.Float64, "", "an eigenvalue lies within this of it"),
+    Column(
+        "zero_modes", pl.Int64, "", "eigenvalues of ∇²𝓛 below 1e-6 of the largest; null if not all are known"
+    ),
+    Column("negative_modes", pl.Int64, "", "eigenvalues of ∇²𝓛 below −1e-6 of the largest; likewise"),
     # how far it is relaxed
     Column("grad_max", pl.Float64, "", "max |∇𝓛|"),
     Column("stationary", pl.Boolean, "", "whether the criterion was met within the budget"),

@@ -10,17 +10,20 @@ from jaxtyping import Float64
 from torch import Tensor
 
 
-def standard_normal(size: int, purpose: str, *key: int) -> Float64[Tensor, " n"]:
-    """Standard normal numbers, the same for the same purpose and key in whatever order they are asked for.
+def generator(purpose: str, *key: int) -> torch.Generator:
+    """A generator that is the same for the same purpose and key, whoever else asks for one and in what order.
 
-    So there is no generator whose state a checkpoint would have to keep, or that neighbours could advance.
+    So there is none whose state a checkpoint would have to keep, or that neighbours could advance.
 
     Args:
-        size: how many.
         purpose: keeps draws for different ends apart.
         key: of the replica's seed, the stage, …
     """
     label = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:4], "little")
     (word,) = np.random.SeedSequence((label, *key)).generate_state(1, np.uint64)
-    generator = torch.Generator().manual_seed(int(word >> np.uint64(1)))
-    return torch.randn(size, generator=generator, dtype=torch.float64)
+    return torch.Generator().manual_seed(int(word >> np.uint64(1)))
+
+
+def standard_normal(size: int, purpose: str, *key: int) -> Float64[Tensor, " n"]:
+    """Standard normal numbers from the `generator` of a purpose and key."""
+    return torch.randn(size, generator=generator(purpose, *key), dtype=torch.float64)

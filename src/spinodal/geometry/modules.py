@@ -1,0 +1,43 @@
+"""From a module and its data to E as a function of a flat θ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor, nn
+from torch.func import functional_call
+
+
+def parametrise(
+    module: nn.Module, inputs: Tensor, targets: Tensor, criterion: Callable[[Tensor, Tensor], Tensor]
+) -> tuple[Callable[[Tensor], Tensor], Float64[Tensor, " n"]]:
+    """The error of a module on its data as a function of its trainable parameters, and these, flat.
+
+    In float64 whatever the module is in, on a copy: the module itself is left alone. Buffers stay as they are, so
+    batch normalisation belongs in `eval()`.
+
+    Args:
+        module: any.
+        inputs: what it is evaluated on.
+        targets: the criterion's second argument, as it wants them.
+        criterion: (outputs, targets) → E, a scalar.
+
+    Returns:
+        (E, θ): E maps [n] to a scalar, and works under torch.vmap; θ is where the module is.
+    """
+    network = deepcopy(module).double()
+    inputs, targets = (each.double() if each.is_floating_point() else each for each in (inputs, targets))
+    trainable = {name: each for name, each in network.named_parameters() if each.requires_grad}
+    sizes = [each.numel() for each in trainable.values()]
+
+    def error(theta: Tensor) -> Tensor:
+        parts = torch.split(theta, sizes)
+        named = {
+            name: part.view_as(each) for part, (name, each) in zip(parts, trainable.items(), strict=True)
+        }
+        return criterion(functional_call(network, named, (inputs,)), targets)
+
+    return error, torch.cat([each.detach().reshape(-1) for each in trainable.values()])

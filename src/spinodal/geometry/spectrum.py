@@ -1,0 +1,130 @@
+"""The spectrum of ∇²𝓛 at a minimum, and the one mode in it that ends the phase."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from spinodal.geometry.derivatives import RowOperator
+from spinodal.geometry.lanczos import lanczos
+from spinodal.geometry.pieces import Estimate, draw
+
+FLAT = 1e-6
+"""Eigenvalues below this fraction of the largest are zero."""
+
+
+@dataclass(frozen=True)
+class SoftMode:
+    """The mode along which a minimum gives way when λ grows.
+
+    Attributes:
+        value: its eigenvalue of ∇²𝓛 [R]; NaN where θ = 0, which does not answer to λ.
+        overlap: |cosine| between the mode and ∂θ*/∂λ [R].
+        residual: ‖Hu − μu‖ of the mode [R]; an eigenvalue lies within that of `value`.
+        response: ∂θ*/∂λ [R, n].
+        products: Hessian-vector products it took.
+    """
+
+    value: Float[Tensor, " R"]
+    overlap: Float[Tensor, " R"]
+    residual: Float[Tensor, " R"]
+    response: Float[Tensor, "R n"]
+    products: int
+
+
+def soft_mode(operator: RowOperator, theta: Float[Tensor, "R n"], max_products: int = 300) -> SoftMode:
+    """The eigenvalue of ∇²𝓛 whose mode has the largest overlap with ∂θ*/∂λ.
+
+    A minimum moves with λ as (∇²𝓛) ∂θ*/∂λ = −2θ*. Only modes that θ* has a component along take part, so Lanczos
+    started at θ* finds them, solves the equation, and leaves out symmetry modes, to which θ* is orthogonal. The
+    smallest eigenvalue of all is usually one of those, or a rotation between features, and no sign of an end.
+
+    Args:
+        operator: products with ∇²𝓛.
+        theta: the minima θ*.
+        max_products: at most this many products.
+    """
+    krylov = lanczos(operator, theta, max_products)
+    length = theta.norm(dim=-1, keepdim=True)
+    first = krylov.vectors[:, 0]
+    flat = krylov.ritz.abs() <= FLAT * krylov.ritz.abs().amax(-1, keepdim=True)
+    answers = torch.where(flat, 0.0, -2 * length * first / krylov.ritz)  # ∂θ*/∂λ along every Ritz vector
+    size, index = answers.abs().max(-1, keepdim=True)
+    unlearned = (size == 0).squeeze(-1)
+    value = krylov.ritz.gather(1, index).squeeze(1)
+    residual = (krylov.remainder[:, None] * krylov.last.gather(1, index)).abs().squeeze(1)
+    return SoftMode(
+        value=torch.where(unlearned, torch.nan, value),
+        overlap=torch.where(unlearned, torch.nan, (size / answers.norm(dim=-1, keepdim=True)).squeeze(1)),
+        residual=residual,
+        response=torch.einsum(
+            "krn,rk->rn", krylov.basis, torch.einsum("rki,ri->rk", krylov.vectors, answers)
+        ),
+        products=krylov.products,
+    )
+
+
+def zero_modes(eigenvalues: Float[Tensor, "R n"]) -> Int[Tensor, " R"]:
+    """How many eigenvalues are zero, up to a millionth of the largest."""
+    return (eigenvalues.abs() <= FLAT * eigenvalues.abs().amax(-1, keepdim=True)).sum(-1)
+
+
+def negative_modes(eigenvalues: Float[Tensor, "R n"]) -> Int[Tensor, " R"]:
+    """How many eigenvalues are negative by more than a millionth of the largest: none, in a minimum."""
+    return (eigenvalues < -FLAT * eigenvalues.abs().amax(-1, keepdim=True)).sum(-1)
+
+
+@dataclass(frozen=True)
+class SpectralDensity:
+    """The density of eigenvalues as stochastic Lanczos quadrature has it: weights at nodes, for each probe.
+
+    Attributes:
+        nodes: [R, probes, steps].
+        weights: of the nodes [R, probes, steps]; those of a probe sum to 1.
+        n: number of eigenvalues.
+    """
+
+    nodes: Float[Tensor, "R p k"]
+    weights: Float[Tensor, "R p k"]
+    n: int
+
+    def below(self, eigenvalue: float) -> Estimate:
+        """How many eigenvalues are smaller [R]."""
+        counts = self.n * (self.weights * (self.nodes < eigenvalue)).sum(-1)
+        return Estimate(counts.mean(-1), counts.std(-1) / counts.shape[-1] ** 0.5)
+
+    def smoothed(self, eigenvalues: Float[Tensor, " x"], sigma: float) -> Estimate:
+        """The density at some eigenvalues, every node a Gaussian of width sigma [R, x]."""
+        distance = (eigenvalues[:, None, None, None] - self.nodes) / sigma
+        bumps = torch.exp(-0.5 * distance**2) / (sigma * (2 * torch.pi) ** 0.5)
+        density = (bumps * self.weights).sum(-1).permute(1, 0, 2)
+        return Estimate(density.mean(-1), density.std(-1) / density.shape[-1] ** 0.5)
+
+
+def spectral_density(
+    operator: RowOperator,
+    like: Float[Tensor, "R n"],
+    *,
+    probes: int = 10,
+    steps: int = 80,
+    generators: Sequence[torch.Generator],
+) -> SpectralDensity:
+    """Stochastic Lanczos quadrature (Ubaru, Chen & Saad 2017): no Hessian is ever formed.
+
+    Args:
+        operator: products with the Hessian.
+        like: any tensor of the shape, dtype and device of θ.
+        probes: random starting vectors, at least 2.
+        steps: products with each.
+        generators: one per row, or one for all.
+    """
+    runs = [lanczos(operator, draw(like, generators, torch.randn), steps) for _ in range(probes)]
+    return SpectralDensity(
+        nodes=torch.stack([run.ritz for run in runs], 1),
+        weights=torch.stack([run.vectors[:, 0] ** 2 for run in runs], 1),
+        n=like.shape[-1],
+    )

@@ -1,0 +1,96 @@
+"""Scalar curvature of the error surface along a branch."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from jaxtyping import Float64
+from rich.console import Console
+from torch import Tensor
+
+from spinodal.geometry import scalar_curvature
+from spinodal.geometry.curvature import Method
+from spinodal.geometry.derivatives import RowFunction
+from spinodal.observables.measurement import StageMeasurement
+from spinodal.training import EnsembleModule
+from spinodal.training.randomness import generator
+
+
+class Curvature(StageMeasurement):
+    """Measures the scalar curvature of every replica at the end of each stage, with its error and its pieces.
+
+    Args:
+        surface: whose curvature, E's (as in the papers) or 𝓛's.
+        method: exact, stochastic or auto.
+        probes: budget of the stochastic method in Hessian-vector products.
+        relative_error: at which it stops before.
+        every: this many stages.
+        console: where it says what it cost.
+    """
+
+    columns = (
+        "scalar_curvature",
+        "scalar_curvature_se",
+        "trace_hessian",
+        "trace_hessian_se",
+        "frobenius_hessian",
+        "frobenius_hessian_se",
+        "gradient_squared",
+        "gradient_hessian_gradient",
+        "hessian_gradient_squared",
+        "curvature_method",
+    )
+
+    def __init__(
+        self,
+        surface: Literal["error", "loss"] = "error",
+        method: Method = "auto",
+        probes: int = 200,
+        relative_error: float = 0.02,
+        every: int = 1,
+        console: Console | None = None,
+    ) -> None:
+        super().__init__(every, console)
+        self.surface, self.method = surface, method
+        self.probes, self.relative_error = probes, relative_error
+
+    def measure(
+        self,
+        module: EnsembleModule,
+        error: RowFunction,
+        theta: Float64[Tensor, "A n"],
+        l2: Float64[Tensor, " A"],
+        seeds: list[int],
+    ) -> dict[str, Any]:
+        """The columns of curvature."""
+
+        def surface(theta: Tensor) -> Tensor:
+            return error(theta) + (l2 * theta.square().sum(-1) if self.surface == "loss" else 0.0)
+
+        found = scalar_curvature(
+            surface,
+            theta,
+            method=self.method,
+            probes=self.probes,
+            relative_error=self.relative_error,
+            generator=[generator("curvature", seed, module.relaxation.stage) for seed in seeds],
+        )
+        method = found.method
+        method += "" if found.smooth else ", on a smooth piece"
+        method += ", surface of 𝓛" if self.surface == "loss" else ""
+        return dict(
+            zip(
+                self.columns,
+                (
+                    found.value,
+                    found.standard_error,
+                    *found.trace,
+                    *found.frobenius_squared,
+                    found.gradient_squared,
+                    found.gradient_hessian_gradient,
+                    found.hessian_gradient_squared,
+                    method,
+                ),
+                strict=True,
+            )
+        )

@@ -1,0 +1,92 @@
+"""What measurements of geometry have in common: when and where they are made, and what they cost."""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import pytorch_lightning as pl
+from jaxtyping import Float64
+from rich.console import Console
+from torch import Tensor
+
+from spinodal.geometry.derivatives import RowFunction
+from spinodal.training import EnsembleModule
+
+
+class StageMeasurement(pl.Callback, ABC):
+    """Measures, in float64, every replica that has a row to add, at the end of each stage or every few.
+
+    Args:
+        every: this many stages.
+        console: where it says, at the end, what share of the run it took.
+    """
+
+    columns: ClassVar[tuple[str, ...]]
+    """What it adds to the records."""
+
+    def __init__(self, every: int = 1, console: Console | None = None) -> None:
+        self.every = every
+        self.console = console or Console(stderr=True)
+        self._began = self._seconds = 0.0
+
+    @abstractmethod
+    def measure(
+        self,
+        module: EnsembleModule,
+        error: RowFunction,
+        theta: Float64[Tensor, "A n"],
+        l2: Float64[Tensor, " A"],
+        seeds: list[int],
+    ) -> dict[str, Any]:
+        """The columns of the replicas with parameters θ: tensors or lists [A], or one value for all."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Starts the clock."""
+        self._began = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Measures."""
+        assert isinstance(pl_module, EnsembleModule)
+        if pl_module.relaxation.stage % self.every:
+            return
+        start = time.perf_counter()
+        rows = [
+            row for row, visit in enumerate(pl_module.visits) if visit is not None and visit.stage is not None
+        ]
+        theta = pl_module.ensemble.theta.detach()[rows].double()
+        measured = {}
+        if rows and theta.isfinite().all():
+            l2 = pl_module.relaxation.rows["l2"][rows].double()
+            measured = self.measure(
+                pl_module, _interruptible(pl_module), theta, l2, [pl_module.seeds[row] for row in rows]
+            )
+        replicas = len(pl_module.visits)
+        for name, values in measured.items():
+            listed = values.tolist() if isinstance(values, Tensor) else values
+            listed = listed if isinstance(listed, list) else [listed] * len(rows)
+            column: list[Any] = [None] * replicas
+            for row, value in zip(rows, listed, strict=True):
+                column[row] = None if isinstance(value, float) and math.isnan(value) else value
+            pl_module.measure(**{name: column})
+        self._seconds += time.perf_counter() - start
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Says what it cost."""
+        share = self._seconds / (time.perf_counter() - self._began)
+        name = type(self).__name__.lower()
+        self.console.print(f"{name}: {self._seconds:.1f} s, {share:.0%} of the job's time", soft_wrap=True)
+
+
+def _interruptible(module: EnsembleModule) -> RowFunction:
+    """E of any rows; a signal ends what is made of its derivatives at the next of them."""
+    watch = module.relaxation.watch
+
+    def error(theta: Tensor) -> Tensor:
+        if theta.requires_grad:
+            theta.register_hook(lambda gradient: watch())  # type: ignore[no-untyped-call]
+        return module.objective.error(theta)
+
+    return error

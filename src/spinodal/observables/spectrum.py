@@ -1,0 +1,93 @@
+"""The spectrum of the Hessian along a branch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float64
+from rich.console import Console
+from torch import Tensor
+
+from spinodal.geometry import (
+    extreme_eigenvalues,
+    hessian,
+    linearise_gradient,
+    negative_modes,
+    soft_mode,
+    zero_modes,
+)
+from spinodal.geometry.derivatives import RowFunction
+from spinodal.observables.measurement import StageMeasurement
+from spinodal.training import EnsembleModule
+from spinodal.training.randomness import standard_normal
+
+_CONVERGED = 1e-3
+"""An eigenvalue is known if its residual is below this fraction of the largest."""
+
+_BYTES = 2**28
+"""Memory for Hessians."""
+
+
+class Spectrum(StageMeasurement):
+    """Measures the extreme eigenvalues of ∇²E, the soft mode of ∇²𝓛, and how many of its modes are no minimum's.
+
+    Args:
+        full_up_to: parameters up to which all eigenvalues are computed; beyond, only the extremes, by Lanczos, and
+            zero and negative modes are not counted.
+        every: this many stages.
+        console: where it says what it cost.
+    """
+
+    columns = (
+        "hessian_min",
+        "hessian_max",
+        "soft_mode",
+        "soft_mode_residual",
+        "zero_modes",
+        "negative_modes",
+    )
+
+    def __init__(self, full_up_to: int = 600, every: int = 1, console: Console | None = None) -> None:
+        super().__init__(every, console)
+        self.full_up_to = full_up_to
+
+    def measure(
+        self,
+        module: EnsembleModule,
+        error: RowFunction,
+        theta: Float64[Tensor, "A n"],
+        l2: Float64[Tensor, " A"],
+        seeds: list[int],
+    ) -> dict[str, Any]:
+        """The columns of the spectrum."""
+        _, _, product = linearise_gradient(error, theta)
+        shift = 2 * l2[:, None]  # ∇²𝓛 = ∇²E + 2λ
+        soft = soft_mode(lambda vectors: product(vectors) + shift * vectors, theta)
+        columns = {"soft_mode": soft.value, "soft_mode_residual": soft.residual}
+        unlearned = theta.abs().amax(-1) < module.settings.tolerance / l2
+        # θ = 0 up to the tolerance: what is left of it points nowhere.
+        columns = {name: torch.where(unlearned, torch.nan, value) for name, value in columns.items()}
+        if theta.shape[-1] <= self.full_up_to:
+            at_once = max(1, _BYTES // (8 * theta.shape[-1] ** 2))
+            eigenvalues = torch.cat(
+                [torch.linalg.eigvalsh(hessian(error, rows)) for rows in torch.split(theta, at_once)]
+            )
+            return columns | {
+                "hessian_min": eigenvalues[:, 0],
+                "hessian_max": eigenvalues[:, -1],
+                "zero_modes": zero_modes(eigenvalues + shift),
+                "negative_modes": negative_modes(eigenvalues + shift),
+            }
+        start = torch.stack(
+            [
+                standard_normal(theta.shape[-1], "spectrum", seed, module.relaxation.stage).to(theta)
+                for seed in seeds
+            ]
+        )
+        ends = extreme_eigenvalues(product, start)
+        known = ends.residual <= _CONVERGED * ends.largest.abs()
+        return columns | {
+            "hessian_min": torch.where(known, ends.smallest, torch.nan),
+            "hessian_max": ends.largest,
+        }
