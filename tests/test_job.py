@@ -48,7 +48,7 @@ def test_an_up_branch_is_recorded_row_by_row(outputs):
 
 
 def test_every_column_of_the_schema_that_a_job_can_know_is_filled(outputs):
-    go()
+    go("l2=[0.03,0.07]", "callbacks=[curvature,spectrum]")
     table = read_records(outputs)
     empty = [name for name in table.columns if table[name].null_count()]
     assert empty == []

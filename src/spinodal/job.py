@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import warnings
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cache, partial
 from itertools import count
 from pathlib import Path
@@ -21,9 +21,11 @@ from rich.console import Console
 
 import spinodal
 from spinodal.ensemble import Ensemble
+from spinodal.errors import UserError
+from spinodal.observables import StageMeasurement
 from spinodal.planning import curve_id, job_id, point_id, scientific
 from spinodal.protocols import Trajectory, trajectories
-from spinodal.records import RecordWriter, delete_strays, finished_points, write_configuration
+from spinodal.records import RecordWriter, delete_strays, finished_points, without, write_configuration
 from spinodal.tracking import LogStages
 from spinodal.training import (
     AtomicCheckpointIO,
@@ -54,6 +56,8 @@ def run(plan: DictConfig) -> None:
     each_asked = trajectories(plan.protocol.name, plan.l2, sorted(plan.seed))
     asked = {point_id(science, each.seed, each.path): each for each in each_asked}
     done = finished_points(campaign) & asked.keys()
+    callbacks = [instantiate(each) for each in (plan.callbacks or {}).values() if each]
+    _refuse_if_unmeasured(plan, done, callbacks)
     job, points = _job(campaign, asked, done)
     if done:
         say(f"{len(done)} of {len(asked)} points are finished in {campaign} already")
@@ -62,7 +66,7 @@ def run(plan: DictConfig) -> None:
         return
     with Interruption() as interruption:
         try:
-            _train(plan, job, points, interruption, say)
+            _train(plan, job, points, callbacks, interruption, say)
             # Free the trainer, a circle, here: a KeyboardInterrupt within its __del__ would be lost.
             gc.collect()
             interruption.check()
@@ -85,6 +89,16 @@ def _job(
     return job_id(points), points
 
 
+def _refuse_if_unmeasured(plan: DictConfig, done: Set[str], callbacks: Sequence[pl.Callback]) -> None:
+    """What is finished is not computed again, so a measurement can no longer be added to it."""
+    for each in callbacks:
+        if isinstance(each, StageMeasurement) and (points := without(plan.paths.campaign, done, each.column)):
+            raise UserError(
+                f"campaign={plan.campaign}: {len(points)} of the points asked for are finished there without "
+                f"{each.column}; choose another campaign, or leave {type(each).__name__.lower()} out of callbacks"
+            )
+
+
 def _checkpoint(campaign: Path, job: str) -> Path:
     return campaign / "checkpoints" / f"{job}.ckpt"
 
@@ -93,6 +107,7 @@ def _train(
     plan: DictConfig,
     job: str,
     points: Mapping[str, Trajectory],
+    callbacks: Sequence[pl.Callback],
     interruption: Interruption,
     say: Callable[[str], None],
 ) -> None:
@@ -139,7 +154,6 @@ def _train(
         "version": spinodal.__version__,
         "commit": _commit(),
     }
-    callbacks = [instantiate(each) for each in (plan.callbacks or {}).values() if each]
     logger = _logger(plan, job)
     trainer = _trainer(
         plan,

@@ -1,19 +1,28 @@
 """From records to statements with errors: where the transitions are, and how far from the exact ones."""
 
+from spinodal.analysis.agreement import agreement
 from spinodal.analysis.curves import CURVE, evidence, trajectory
 from spinodal.analysis.deep_linear import DeepLinear, compare, deep_linear
+from spinodal.analysis.foresight import foresight
 from spinodal.analysis.jumps import find_jumps
+from spinodal.analysis.rescaling import SCALES, before_onset, rescaled, rescaled_curvature
 from spinodal.analysis.resolution import unresolved
 from spinodal.analysis.transitions import find_transitions
 
 __all__ = [
     "CURVE",
+    "SCALES",
     "DeepLinear",
+    "agreement",
+    "before_onset",
     "compare",
     "deep_linear",
     "evidence",
     "find_jumps",
     "find_transitions",
+    "foresight",
+    "rescaled",
+    "rescaled_curvature",
     "trajectory",
     "unresolved",
 ]

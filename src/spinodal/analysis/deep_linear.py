@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from spinodal import theory
 from spinodal.analysis.curves import CURVE
-from spinodal.analysis.transitions import APART
+from spinodal.analysis.seeds import APART
 
 
 class DeepLinear(NamedTuple):
@@ -29,6 +29,18 @@ class DeepLinear(NamedTuple):
     def learned_state(self, l2: Float64[np.ndarray, " l"]) -> theory.LearnedState:
         """The branch on which every feature is alive that can be."""
         return theory.learned_state(l2, self.strengths, self.depth, self.variances)
+
+    def soft_mode(self, l2: Float64[np.ndarray, " l"]) -> Float64[np.ndarray, " l"]:
+        """Least eigenvalue of ∇²𝓛 that moves an amplitude; NaN where nothing is learned.
+
+        That of feature k is σ_k a^{L−2} [(2L−2) u_k − (L−2) c_k/σ_k]; it reaches zero at the feature's spinodal.
+        """
+        state = self.learned_state(l2)
+        u, depth = state.amplitudes, self.depth
+        factor = (2 * depth - 2) * u - (depth - 2) * self.strengths / self.variances
+        modes = self.variances * u ** ((depth - 2) / depth) * factor
+        softest = np.where(state.alive, modes, np.inf).min(axis=1)
+        return np.where(state.alive.any(axis=1), softest, np.nan)
 
 
 def deep_linear(curve: pl.DataFrame) -> DeepLinear | None:

@@ -131,6 +131,10 @@ def _select(remainder: _Remainder, noise: Float64[np.ndarray, " i"], scale: floa
         if i > first and left[i] > threshold[i]:
             found.append(i)
             first = i + 1
+        elif found and i == first and left[i] > remainder.line[i - 1]:
+            # No room for both: the lesser is the steep end of a branch that turns back as it jumps.
+            found[-1] = i
+            first = i + 1
     return found
 
 

@@ -28,18 +28,7 @@ class Curvature(StageMeasurement):
         console: where it says what it cost.
     """
 
-    columns = (
-        "scalar_curvature",
-        "scalar_curvature_se",
-        "trace_hessian",
-        "trace_hessian_se",
-        "frobenius_hessian",
-        "frobenius_hessian_se",
-        "gradient_squared",
-        "gradient_hessian_gradient",
-        "hessian_gradient_squared",
-        "curvature_method",
-    )
+    column = "scalar_curvature"
 
     def __init__(
         self,
@@ -78,19 +67,15 @@ class Curvature(StageMeasurement):
         method = found.method
         method += "" if found.smooth else ", on a smooth piece"
         method += ", surface of 𝓛" if self.surface == "loss" else ""
-        return dict(
-            zip(
-                self.columns,
-                (
-                    found.value,
-                    found.standard_error,
-                    *found.trace,
-                    *found.frobenius_squared,
-                    found.gradient_squared,
-                    found.gradient_hessian_gradient,
-                    found.hessian_gradient_squared,
-                    method,
-                ),
-                strict=True,
-            )
-        )
+        return {
+            "scalar_curvature": found.value,
+            "scalar_curvature_se": found.standard_error,
+            "trace_hessian": found.trace.value,
+            "trace_hessian_se": found.trace.standard_error,
+            "frobenius_hessian": found.frobenius_squared.value,
+            "frobenius_hessian_se": found.frobenius_squared.standard_error,
+            "gradient_squared": found.gradient_squared,
+            "gradient_hessian_gradient": found.gradient_hessian_gradient,
+            "hessian_gradient_squared": found.hessian_gradient_squared,
+            "curvature_method": method,
+        }

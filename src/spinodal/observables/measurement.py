@@ -24,8 +24,8 @@ class StageMeasurement(pl.Callback, ABC):
         console: where it says, at the end, what share of the run it took.
     """
 
-    columns: ClassVar[tuple[str, ...]]
-    """What it adds to the records."""
+    column: ClassVar[str]
+    """One of those it adds to the records, filled wherever it has measured."""
 
     def __init__(self, every: int = 1, console: Console | None = None) -> None:
         self.every = every

@@ -39,14 +39,7 @@ class Spectrum(StageMeasurement):
         console: where it says what it cost.
     """
 
-    columns = (
-        "hessian_min",
-        "hessian_max",
-        "soft_mode",
-        "soft_mode_residual",
-        "zero_modes",
-        "negative_modes",
-    )
+    column = "hessian_max"
 
     def __init__(self, full_up_to: int = 600, every: int = 1, console: Console | None = None) -> None:
         super().__init__(every, console)

@@ -1,7 +1,7 @@
 """The program's own truth: one Parquet file per job, written whole or not at all, read back as one table."""
 
 from spinodal.records.atomic import delete_strays, write_atomically
-from spinodal.records.reader import finished_points, read_records
+from spinodal.records.reader import finished_points, read_records, without
 from spinodal.records.schema import COLUMNS, SCHEMA, Column
 from spinodal.records.writer import RecordWriter, write_configuration
 
@@ -13,6 +13,7 @@ __all__ = [
     "delete_strays",
     "finished_points",
     "read_records",
+    "without",
     "write_atomically",
     "write_configuration",
 ]

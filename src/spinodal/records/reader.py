@@ -50,6 +50,13 @@ def finished_points(campaign: Path | str, job: str = "*") -> set[str]:
     return set(done.filter("stage")["point"])
 
 
+def without(campaign: Path | str, points: Iterable[str], column: str) -> set[str]:
+    """Those of some points of a campaign that have a column nowhere filled."""
+    table = _read(sorted((Path(campaign) / "records").glob("*.parquet")))
+    filled = table.filter(pl.col(column).is_not_null())["point"]
+    return set(points) - set(filled)
+
+
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
         return sorted((path / "records").glob("*.parquet"))

@@ -11,8 +11,10 @@ from rich.console import Console
 from spinodal.analysis import CURVE, compare, find_transitions, unresolved
 from spinodal.errors import UserError
 from spinodal.records import read_records
-from spinodal.report.figure import draw_curve, save
+from spinodal.report.curvature import CurvatureReport, make_curvature_report
+from spinodal.report.figure import draw_curve
 from spinodal.report.names import CurveName, curve_names
+from spinodal.report.panels import save
 from spinodal.report.table import transition_table
 
 
@@ -39,6 +41,8 @@ class Report:
     curves: list[CurveReport]
     csv: Path
     """The transitions of all curves."""
+    curvature: CurvatureReport | None
+    """None if R was measured nowhere."""
 
 
 def make_report(campaign: Path) -> Report:
@@ -60,7 +64,8 @@ def make_report(campaign: Path) -> Report:
     curves = []
     try:
         folder.mkdir(exist_ok=True)
-        for number, name in enumerate(curve_names(identities)):
+        names = curve_names(identities)
+        for number, name in enumerate(names):
             here = identities[number]
             rows, transitions, steep = (
                 table.join(here, on=CURVE, how="semi", nulls_equal=True) for table in tables
@@ -71,9 +76,10 @@ def make_report(campaign: Path) -> Report:
             curves.append(CurveReport(name, strengths, transitions, steep, folder / name.file))
         csv = folder / "transitions.csv"
         tables[1].write_csv(csv)
+        curvature = make_curvature_report(records, tables[1], names, folder)
     except OSError as error:
         raise UserError(f"{folder}: the report cannot be written ({error.strerror})") from error
-    return Report(records, curves, csv)
+    return Report(records, curves, csv, curvature)
 
 
 def main(campaign: Path) -> int:
@@ -92,7 +98,12 @@ def main(campaign: Path) -> int:
     console = Console(highlight=False)
     for curve in report.curves:
         console.print(transition_table(curve.name, curve.strengths, curve.transitions))
-    for note in _notes(report):
+    notes = _notes(report)
+    if report.curvature is not None:
+        for table in report.curvature.tables():
+            console.print(table)
+        notes += report.curvature.notes()
+    for note in notes:
         console.print(note, soft_wrap=True, markup=False)
     return 0
 

@@ -1,8 +1,8 @@
-"""The tables of transitions that a person reads on the terminal."""
+"""The tables that a person reads on the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -61,3 +61,81 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 def _sides(row: dict[str, Any], name: str, form: str) -> str:
     before, after = row[f"{name}_before"], row[f"{name}_after"]
     return "" if before is None or after is None else f"{before:{form}} → {after:{form}}"
+
+
+FORESEEN = {
+    "soft_mode": "soft mode",
+    "scalar_curvature": "R",
+    "trace_hessian": "tr ∇²E",
+    "norm": "‖θ‖",
+    "error": "E",
+}
+"""Columns of the table of predictions."""
+
+
+def foresight_table(name: CurveName, agreement: pl.DataFrame, foreseen: pl.DataFrame) -> Table:
+    """How many jumps E and R share, and how far predictions are off, in per cent; no wider than 80 columns.
+
+    Args:
+        name: Of the curve.
+        agreement: Of this curve, as `analysis.agreement` returns it.
+        foreseen: Of this curve and one cut-off, as `analysis.foresight` returns it.
+    """
+    title = f"[bold]{name}[/]\n{_agreed(agreement)}"
+    table = Table(
+        title=title, title_justify="left", title_style="", box=SIMPLE_HEAD, padding=0, pad_edge=False
+    )
+    for column, width in zip(("#", *FORESEEN.values()), (2, 13, 13, 13, 13, 13), strict=True):
+        table.add_column(column, min_width=width)
+    for index in foreseen["index"].unique().sort():
+        here = {row["observable"]: row for row in foreseen.filter(index=index).iter_rows(named=True)}
+        table.add_row(str(index), *(_off(here.get(observable)) for observable in FORESEEN))
+    if foreseen.is_empty():
+        table.add_row("", "no jump of an up branch to foresee")
+    return table
+
+
+def rescaling_table(rescaled: Mapping[CurveName, pl.DataFrame]) -> Table:
+    """R before the onset of learning and where it changes sign, for each unit of E.
+
+    Args:
+        rescaled: Of each curve, as `analysis.rescaled` returns it.
+    """
+    scales = next(iter(rescaled.values()))["scale"]
+    table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False, title_justify="left", title_style="")
+    table.title = "[bold]R of z = cE(θ) just before the last jump; λ/λ_sp at which it changes sign[/]"
+    table.add_column("", ratio=1)
+    for scale in scales:
+        table.add_column(f"c = {scale:g}", min_width=13, no_wrap=True)
+    for name, here in rescaled.items():
+        cells = [
+            f"{row['before']:.3g}; " + ("no" if row["sign_change"] is None else f"{row['sign_change']:.3f}")
+            for row in here.iter_rows(named=True)
+        ]
+        table.add_row(str(name), *cells)
+    return table
+
+
+def _agreed(agreement: pl.DataFrame) -> str:
+    if agreement.is_empty():
+        return "neither E nor R jumps"
+    alone = {
+        f"{own} alone": agreement.filter(pl.col(f"location_{other}").is_null()).height
+        for own, other in (("E", "scalar_curvature"), ("R", "error"))
+    }
+    told = "".join(f"; {count} in {where}" for where, count in alone.items() if count)
+    agreed = int(agreement["agrees"].sum())
+    colour = "green" if agreed == len(agreement) else "red"
+    return f"[{colour}]{agreed}/{len(agreement)}[/] jumps agree in E and R within one grid spacing{told}"
+
+
+def _off(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    if not row["seeds"]:
+        return "none"
+    some = "" if row["seeds"] == row["seeds_all"] else f" ({row['seeds']}/{row['seeds_all']})"
+    error = row["deviation_error"] or 0.0
+    decimals = 0 if max(error, abs(row["deviation"])) >= 100 else 1
+    spread = f" ± {error:.{decimals}f}" if error >= 0.05 else ""
+    return f"{row['deviation']:+.{decimals}f}{spread}{some}"

@@ -1,0 +1,79 @@
+"""Whether two observables, each looked at alone, put the transitions of every seed at the same λ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import polars as pl
+
+from spinodal.analysis.curves import CURVE
+from spinodal.analysis.seeds import APART, Jump, curve_jumps, trajectories, trajectory_jumps
+from spinodal.records import SCHEMA
+
+_PLACE = ("l2_low", "l2_high", "location")
+
+
+def agreement(table: pl.DataFrame, first: str = "error", second: str = "scalar_curvature") -> pl.DataFrame:
+    """Find the jumps of two observables apart from each other, and put them side by side, seed by seed.
+
+    Only rows that have both are looked at, so that both are judged on the same grid.
+
+    Args:
+        table: Records.
+        first: Column.
+        second: Column.
+
+    Returns:
+        One row per jump of a trajectory: the columns of `CURVE`, `seed`, and
+
+        - `index`: of the transition, 1, 2, … from small to large λ over all seeds, as the first observable has
+          it; null for what only the second shows;
+        - `l2_low_<name>`, `l2_high_<name>` and `location_<name>`, their geometric mean, for both observables:
+          null in the one that shows no jump within 25 % of the other's;
+        - `agrees`: whether both show it, and within one spacing of the grid: their brackets touch.
+    """
+    names = (first, second)
+    rows = []
+    measured = table.filter(pl.col(name).is_finite() for name in names)
+    for curve in measured.partition_by(CURVE, maintain_order=True):
+        identity = curve.select(CURVE).row(0, named=True)
+        groups = curve_jumps(curve, first)
+        index = {(jump.trajectory, jump.low): i for i, group in enumerate(groups, 1) for jump in group}
+        for branch in trajectories(curve).values():
+            ours, theirs = (trajectory_jumps(branch, name) for name in names)
+            for one, other in _pairs(ours, theirs):
+                row = {
+                    "seed": branch["seed"][0],
+                    "index": index[one.trajectory, one.low] if one else None,
+                    "agrees": one is not None and other is not None and _touch(one, other),
+                }
+                rows.append(identity | row | _place(one, first) | _place(other, second))
+    schema = [(name, SCHEMA[name]) for name in (*CURVE, "seed")]
+    schema += [("index", pl.Int64())]
+    schema += [(f"{place}_{name}", pl.Float64()) for name in names for place in _PLACE]
+    schema += [("agrees", pl.Boolean())]
+    order = pl.coalesce(f"location_{name}" for name in names)
+    return pl.DataFrame(rows, schema=schema).sort(*CURVE, "seed", order)
+
+
+def _pairs(ours: Sequence[Jump], theirs: Sequence[Jump]) -> Iterator[tuple[Jump | None, Jump | None]]:
+    """Each jump with its nearest partner, the nearest pairs first; what is left over with none."""
+    near = [(abs(a.place - b.place), i, j) for i, a in enumerate(ours) for j, b in enumerate(theirs)]
+    free = set(range(len(ours))), set(range(len(theirs)))
+    for distance, i, j in sorted(near):
+        if i in free[0] and j in free[1] and (distance <= APART or _touch(ours[i], theirs[j])):
+            free[0].remove(i)
+            free[1].remove(j)
+            yield ours[i], theirs[j]
+    yield from ((ours[i], None) for i in free[0])
+    yield from ((None, theirs[j]) for j in free[1])
+
+
+def _touch(a: Jump, b: Jump) -> bool:
+    return max(a.low, b.low) <= min(a.high, b.high)
+
+
+def _place(jump: Jump | None, name: str) -> dict[str, Any]:
+    values = (jump.low, jump.high, (jump.low * jump.high) ** 0.5) if jump else (None, None, None)
+    return {f"{place}_{name}": value for place, value in zip(_PLACE, values, strict=True)}

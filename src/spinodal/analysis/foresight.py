@@ -1,0 +1,138 @@
+"""What each observable says about λ_sp before the jump, when nothing but the phase before it is known.
+
+Near its end at a fold, λ is a parabola in every observable Q of a minimum: Q ≈ Q_sp + C √(λ_sp − λ). So
+(dQ/dλ)⁻² falls to zero at λ_sp, linearly, and the square of the soft mode does so without a derivative. One
+rule for all: the line of least squares through the last `POINTS` such values, followed to where it is zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64
+
+from spinodal.analysis.curves import CURVE
+from spinodal.analysis.seeds import Jump, curve_jumps, relaxed, trajectories
+from spinodal.records import SCHEMA
+
+OBSERVABLES = ("soft_mode", "scalar_curvature", "trace_hessian", "norm", "error")
+"""Columns that predictions are made from."""
+
+CUT_OFFS = (0.8, 0.9, 0.95, 0.98)
+"""Predictions know the phase up to these fractions of the λ at which it jumps."""
+
+POINTS = 3
+"""Values that a line is laid through: more would average noise, and reach back to where nothing is linear."""
+
+HORIZON = 10.0
+"""A line that has not reached zero at this many times the last λ predicts nothing."""
+
+
+def foresight(
+    table: pl.DataFrame, transitions: pl.DataFrame, cut_offs: Sequence[float] = CUT_OFFS
+) -> pl.DataFrame:
+    """Predict every transition of the up branches from what precedes it, with one observable at a time.
+
+    Args:
+        table: Records.
+        transitions: Those in E, as `compare` returns them for this table.
+        cut_offs: Fractions x: only rows with λ ≤ x·λ_jump of the phase before a jump are used, seed by seed.
+
+    Returns:
+        One row per transition, observable and cut-off: the columns of `CURVE`, `index`, `observable`,
+        `cut_off`, and
+
+        - `predicted`: λ_sp, mean over the seeds that predict it, null if none does;
+        - `deviation`: from where the same seed jumps, in per cent, mean over seeds, and `deviation_error`, its
+          standard error, null for fewer than two;
+        - `l2_exact` and `deviation_exact`: the exact λ_sp where it is known, and the deviation from that;
+        - `seeds`: how many predict it, of the `seeds_all` that show the transition. The others have too few
+          points or a line that does not reach zero ahead of them.
+
+        An observable that is nowhere measured on a curve has no rows.
+    """
+    rows = []
+    for curve in table.filter(branch="up").partition_by(CURVE, maintain_order=True):
+        identity = curve.select(CURVE).row(0, named=True)
+        branches = trajectories(curve)
+        groups = curve_jumps(curve, "error")
+        observables = [name for name in OBSERVABLES if name in curve and curve[name].is_not_null().any()]
+        for index, group in enumerate(groups, start=1):
+            for observable in observables:
+                paths = [_phase(branches[jump.trajectory], observable, groups, jump) for jump in group]
+                for x in cut_offs:
+                    predictions = [
+                        (predict(l2[l2 <= x * at], values[l2 <= x * at], observable), at)
+                        for (l2, values), at in zip(paths, map(_location, group), strict=True)
+                    ]
+                    row = {"index": index, "observable": observable, "cut_off": x, "seeds_all": len(group)}
+                    rows.append(identity | row | _mean(predictions))
+    schema = [(name, SCHEMA[name]) for name in CURVE]
+    schema += [("index", pl.Int64()), ("observable", pl.String()), ("cut_off", pl.Float64())]
+    schema += [(name, pl.Float64()) for name in ("predicted", "deviation", "deviation_error")]
+    schema += [(name, pl.Int64()) for name in ("seeds", "seeds_all")]
+    exact = transitions.drop_nulls("index").select(*CURVE, "index", "l2_exact")
+    deviation = 100 * (pl.col("predicted") / pl.col("l2_exact") - 1)
+    return (
+        pl.DataFrame(rows, schema=schema)
+        .join(exact, on=[*CURVE, "index"], how="left", nulls_equal=True, maintain_order="left")
+        .with_columns(deviation_exact=deviation)
+    )
+
+
+def predict(
+    l2: Float64[np.ndarray, " l"], values: Float64[np.ndarray, " l"], observable: str
+) -> float | None:
+    """Predict where a phase ends from one observable along it.
+
+    Args:
+        l2: λ, rising.
+        values: The observable there.
+        observable: Its name: "soft_mode" is squared, of all others the slope is taken.
+
+    Returns:
+        λ_sp, or None if there are too few points or the line has no zero between the last one and `HORIZON`.
+    """
+    if observable == "soft_mode":
+        places, vanishing = l2, values**2
+    else:
+        with np.errstate(divide="ignore"):
+            places, vanishing = 0.5 * (l2[1:] + l2[:-1]), (np.diff(values) / np.diff(l2)) ** -2.0
+    places, vanishing = places[-POINTS:], vanishing[-POINTS:]
+    if len(places) < POINTS or not np.isfinite(vanishing).all():
+        return None
+    centre = places.mean()
+    slope, level = np.polyfit(places - centre, vanishing, 1)
+    zero = centre - level / slope if slope < 0 else math.inf
+    return float(zero) if l2[-1] < zero < HORIZON * l2[-1] else None
+
+
+def _phase(
+    branch: pl.DataFrame, observable: str, groups: Sequence[Sequence[Jump]], jump: Jump
+) -> tuple[Float64[np.ndarray, " l"], Float64[np.ndarray, " l"]]:
+    """λ and an observable of a trajectory before one of its jumps, from the preceding one on."""
+    others = [other for group in groups for other in group if other.trajectory == jump.trajectory]
+    start = max((other.high for other in others if other.high <= jump.low), default=0.0)
+    rows = relaxed(branch, observable).filter(pl.col("l2").is_between(start, jump.low))
+    return rows["l2"].to_numpy(), rows[observable].cast(pl.Float64).to_numpy()
+
+
+def _location(jump: Jump) -> float:
+    return math.exp(jump.place)
+
+
+def _mean(predictions: Sequence[tuple[float | None, float]]) -> dict[str, float | int | None]:
+    made = [(predicted, 100 * (predicted / at - 1)) for predicted, at in predictions if predicted is not None]
+    if not made:
+        return {"seeds": 0}
+    predicted, deviation = np.array(made).T
+    error = float(deviation.std(ddof=1) / math.sqrt(len(made))) if len(made) > 1 else None
+    return {
+        "predicted": float(predicted.mean()),
+        "deviation": float(deviation.mean()),
+        "deviation_error": error,
+        "seeds": len(made),
+    }

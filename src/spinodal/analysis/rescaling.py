@@ -1,0 +1,114 @@
+"""How the curvature of the surface z = E(θ) depends on the unit of E, and what does not.
+
+E → cE with λ → cλ leaves the minimisers of 𝓛 where they are: transitions move to cλ, the eigenvalues of ∇²𝓛
+are c times what they were, and a soft mode vanishes where it did. R is no such multiple: with v = ∇E → cv and
+H = ∇²E → cH,
+
+    R_c = [ c² ((tr H)² − ‖H‖_F²) − (2c⁴/w_c) (tr H · vᵀHv − ‖Hv‖²) ] / w_c,   w_c = 1 + c²‖v‖².
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from spinodal.analysis.curves import CURVE
+from spinodal.analysis.seeds import curve_jumps, relaxed, trajectories
+from spinodal.records import SCHEMA
+
+SCALES = (0.1, 1.0, 10.0)
+"""Units of E that R is told in."""
+
+
+def rescaled_curvature(scale: float) -> pl.Expr:
+    """R of the surface z = cE(θ), from the recorded pieces of R.
+
+    Where tr H is a mean over random probes, its square is less by the squared standard error: this is the
+    mean over products of different probes, and unbiased.
+
+    Args:
+        scale: c > 0; R as recorded for 1.
+    """
+    w = 1 + scale**2 * pl.col("gradient_squared")
+    trace = pl.col("trace_hessian")
+    intrinsic = trace**2 - pl.col("trace_hessian_se").fill_null(0) ** 2 - pl.col("frobenius_hessian")
+    tilt = trace * pl.col("gradient_hessian_gradient") - pl.col("hessian_gradient_squared")
+    return (scale**2 * intrinsic - 2 * scale**4 / w * tilt) / w
+
+
+def before_onset(table: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the up branches that precede the last jump of E, the onset of learning.
+
+    Args:
+        table: Records.
+        transitions: Those in E, as `compare` returns them for this table.
+
+    Returns:
+        Those rows, seed by seed in the order of λ, with `spinodal`: the λ_sp that ends the last phase, exact
+        where it is known, else as measured. Seeds that do not show the last jump have none.
+    """
+    parts = [table.clear().with_columns(spinodal=pl.lit(None, pl.Float64))]
+    for curve in table.filter(branch="up").partition_by(CURVE, maintain_order=True):
+        branches, groups = trajectories(curve), curve_jumps(curve, "error")
+        known = transitions.join(curve.select(CURVE).head(1), on=CURVE, how="semi", nulls_equal=True)
+        for row in known.filter(index=len(groups)).iter_rows(named=True):
+            for jump in groups[-1]:
+                rows = relaxed(branches[jump.trajectory], "error").filter(pl.col("l2") <= jump.low)
+                parts.append(
+                    rows.select(table.columns).with_columns(spinodal=row["l2_exact"] or row["location"])
+                )
+    return pl.concat(parts)
+
+
+def rescaled(
+    table: pl.DataFrame, transitions: pl.DataFrame, scales: Sequence[float] = SCALES
+) -> pl.DataFrame:
+    """Tell R before the onset of learning, and where it changes sign, for several units of E.
+
+    Args:
+        table: Records.
+        transitions: Those in E, as `compare` returns them for this table.
+        scales: c.
+
+    Returns:
+        One row per up branch with a transition and scale: the columns of `CURVE`, `scale`, and
+
+        - `before`: R_c at the last λ before the last jump, mean over seeds;
+        - `sign_change`: the last λ before that jump at which R_c changes sign, in units of λ_sp, mean over the
+          seeds in which it does; null if in none;
+        - `seeds_changing`: how many these are, of `seeds_all` that show the transition and have R.
+    """
+    path = before_onset(table, transitions)
+    rows = []
+    for curve in path.partition_by(CURVE, maintain_order=True):
+        for scale in scales:
+            measured = curve.with_columns(_R=rescaled_curvature(scale)).drop_nulls("_R")
+            seeds = list(trajectories(measured).values())
+            if not seeds:
+                continue
+            changes = [at for at in map(_sign_change, seeds) if at is not None]
+            row = {
+                "scale": scale,
+                "before": float(np.mean([seed["_R"][-1] for seed in seeds])),
+                "sign_change": float(np.mean(changes)) if changes else None,
+                "seeds_changing": len(changes),
+                "seeds_all": len(seeds),
+            }
+            rows.append(curve.select(CURVE).row(0, named=True) | row)
+    schema = [(name, SCHEMA[name]) for name in CURVE]
+    schema += [(name, pl.Float64()) for name in ("scale", "before", "sign_change")]
+    schema += [(name, pl.Int64()) for name in ("seeds_changing", "seeds_all")]
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _sign_change(seed: pl.DataFrame) -> float | None:
+    """The last λ/λ_sp at which R changes sign, on the line between its neighbours."""
+    share, values = (seed["l2"] / seed["spinodal"]).to_numpy(), seed["_R"].to_numpy()
+    changes = np.flatnonzero(np.diff(np.sign(values)))
+    if not len(changes):
+        return None
+    i = changes[-1]
+    weight = values[i] / (values[i] - values[i + 1])
+    return float(share[i] + weight * (share[i + 1] - share[i]))

@@ -1,0 +1,147 @@
+"""What the figures of a curve share: panels over λ with every seed, their mean, and the transitions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Float64
+from matplotlib import rc_context
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from spinodal.analysis import DeepLinear, evidence
+from spinodal.report.names import CurveName
+from spinodal.report.style import BAND, EXACT, HOLLOW, MEAN, SEED, SPINODAL, STYLE, TEST, TRANSITION
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG and as PDF; the same figure makes the same files.
+
+    Args:
+        figure: As `draw_curve` returns it.
+        path: Of both, without suffix.
+    """
+    with rc_context(STYLE):
+        figure.savefig(f"{path}.png")
+        figure.savefig(f"{path}.pdf", metadata={"CreationDate": None})
+
+
+def mark(panel: Axes, transitions: pl.DataFrame) -> None:
+    """Shade the bracket of each transition, the fainter the fewer seeds show it."""
+    for row in transitions.iter_rows(named=True):
+        shown = row["seeds"] / row["seeds_all"]
+        panel.axvspan(row["l2_low"], row["l2_high"], alpha=0.22 * shown, **BAND)
+        panel.axvline(row["location"], color=TRANSITION, linewidth=0.8, alpha=shown)
+
+
+def draw_points(panel: Axes, rows: pl.DataFrame, column: str, style: dict[str, Any]) -> None:
+    """Every row a point, hollow where it is no evidence."""
+    used = rows.filter(evidence(), pl.col(column).is_finite())
+    left_out = rows.filter(~evidence(), pl.col(column).is_finite())
+    # On a dense grid large markers would be a bar.
+    style = {
+        **style,
+        "markersize": style["markersize"] * min(1.0, (45 / max(1, rows["l2"].n_unique())) ** 0.5),
+    }
+    panel.plot(used["l2"], used[column], **style)
+    panel.plot(left_out["l2"], left_out[column], **{**style, **HOLLOW})
+
+
+def draw_mean(panel: Axes, rows: pl.DataFrame, column: str, transitions: pl.DataFrame) -> None:
+    """The mean over trajectories as a line, broken where the curve jumps."""
+    used = rows.filter(evidence(), pl.col(column).is_finite())
+    mean = used.group_by("l2").agg(pl.col(column).mean(), pl.len()).sort("l2")
+    # Between points of a grid that few trajectories share, the mean would zigzag from seeds to other seeds.
+    mean = mean.filter(pl.col("len") * 2 >= pl.col("len").max())
+    l2, values = mean["l2"].to_numpy(), mean[column].to_numpy()
+    most = transitions.filter(pl.col("seeds") * 2 >= pl.col("seeds_all"))
+    for low, high in most.select("l2_low", "l2_high").iter_rows():
+        # Within the bracket some seeds have jumped and others have not: their mean is no state.
+        inside = (l2 > low) & (l2 < high)
+        l2, values = l2[~inside], values[~inside]
+        gap = np.searchsorted(l2, high)
+        l2, values = np.insert(l2, gap, high), np.insert(values, gap, np.nan)
+    panel.plot(l2, values, **MEAN)
+
+
+def branch_grid(panel: Axes, exact: DeepLinear) -> tuple[Float64[np.ndarray, " l"], Bool[np.ndarray, " l"]]:
+    """λ over a panel that exact branches are drawn at, and where they are broken: at each spinodal."""
+    low, high = panel.get_xlim()
+    inside = [at for at in exact.spinodals if low < at < high]
+    l2 = np.geomspace(low, high, 600)
+    if exact.depth > 2:
+        # Both sides of each spinodal, and between them nothing: the branch ends there.
+        l2 = np.sort(np.append(l2, [at * side for at in inside for side in (1 - 1e-12, 1, 1 + 1e-12)]))
+    return l2, np.isin(l2, inside)
+
+
+def mark_spinodals(axes: Sequence[Axes], exact: DeepLinear) -> None:
+    """A line at each λ_sp in every panel, with the feature's name above the first."""
+    low, high = axes[0].get_xlim()
+    above = axes[0].get_xaxis_transform()
+    for k, at in enumerate(exact.spinodals, start=1):
+        if low < at < high:
+            for panel in axes:
+                panel.axvline(at, **SPINODAL)
+            axes[0].text(
+                at, 1.015, f"$c_{{{k}}}$", transform=above, ha="center", va="bottom", fontsize="small"
+            )
+    axes[0].set_xlim(low, high)
+
+
+def title(name: CurveName, rows: pl.DataFrame) -> str:
+    """What the curve is, with the strengths of its features as measured."""
+    text = f"{name.data}\n{name.model}, {name.branch}"
+    measured = rows["strengths"].drop_nulls()
+    if measured.is_empty():
+        return text
+    values = [f"{value:.3g}" for value in measured[0]]
+    shown = values if len(values) <= 9 else [*values[:8], "…"]
+    return f"{text}\n$c_k = $ {', '.join(shown)}"
+
+
+def scale_l2(panel: Axes, rows: pl.DataFrame) -> None:
+    """A log axis of λ, over the whole grid."""
+    l2 = rows["l2"].to_numpy()
+    low, high = (float(l2.min()), float(l2.max())) if len(l2) else (1e-3, 1.0)
+    margin = max((high / low) ** 0.03, 1.01)
+    panel.set_xscale("log")
+    panel.set_xlim(low / margin, high * margin)
+    if high / low < 5:
+        panel.xaxis.set_major_locator(MaxNLocator(5))
+    else:
+        panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 300 else (1.0,)))
+    panel.xaxis.set_minor_locator(LogLocator(subs=tuple(range(1, 10))))
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    panel.xaxis.set_minor_formatter(NullFormatter())
+    panel.set_xlabel(r"strength of the L2 term, $\lambda$")
+
+
+def legend(
+    rows: pl.DataFrame, transitions: pl.DataFrame, exact: DeepLinear | None, test: bool = False
+) -> list[Artist]:
+    """Handles for what a figure shows; `test` says whether test data are among it."""
+    handles: list[Artist] = [
+        Line2D([], [], **SEED, label="each seed"),
+        Line2D([], [], **MEAN, label="mean"),
+    ]
+    if test:
+        handles.append(Line2D([], [], **TEST, label="test"))
+    if rows.select((~evidence()).any()).item():
+        handles.append(Line2D([], [], **{**SEED, **HOLLOW}, label="not relaxed"))
+    if not transitions.is_empty():
+        handles.append(Patch(alpha=0.35, **BAND, label="transition"))
+    if exact is not None:
+        handles.append(Line2D([], [], **EXACT, label="exact"))
+        handles.append(
+            Line2D([], [], **SPINODAL, label=r"$\lambda_\mathrm{sp}(c_k)$" if exact.depth > 2 else "$c_k/2$")
+        )
+    return handles
