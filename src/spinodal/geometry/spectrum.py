@@ -16,6 +16,9 @@ from spinodal.geometry.pieces import Estimate, draw
 FLAT = 1e-6
 """Eigenvalues below this fraction of the largest are zero."""
 
+_CONVERGED = 1e-7
+"""Residuals, relative to the largest eigenvalue or to θ*, at which a Krylov space is large enough."""
+
 
 @dataclass(frozen=True)
 class SoftMode:
@@ -48,23 +51,29 @@ def soft_mode(operator: RowOperator, theta: Float[Tensor, "R n"], max_products: 
         theta: the minima θ*.
         max_products: at most this many products.
     """
-    krylov = lanczos(operator, theta, max_products)
-    length = theta.norm(dim=-1, keepdim=True)
-    first = krylov.vectors[:, 0]
-    flat = krylov.ritz.abs() <= FLAT * krylov.ritz.abs().amax(-1, keepdim=True)
-    answers = torch.where(flat, 0.0, -2 * length * first / krylov.ritz)  # ∂θ*/∂λ along every Ritz vector
-    size, index = answers.abs().max(-1, keepdim=True)
+    length, products = theta.norm(dim=-1, keepdim=True), 0
+    for steps in (*(each for each in (25, 100) if each < max_products), max_products):
+        krylov = lanczos(operator, theta, steps)
+        products += krylov.products
+        largest = krylov.ritz.abs().amax(-1, keepdim=True)
+        answers = -2 * length * krylov.vectors[:, 0] / krylov.ritz  # ∂θ*/∂λ along every Ritz vector
+        answers = torch.where(krylov.ritz.abs() <= FLAT * largest, 0.0, answers)
+        size, index = answers.abs().max(-1, keepdim=True)
+        left = krylov.remainder[:, None] * krylov.last
+        residual = left.gather(1, index).abs()
+        unsolved = (left * answers).sum(-1, keepdim=True).abs()  # ‖(∇²𝓛) ∂θ*/∂λ + 2θ*‖
+        if ((residual <= _CONVERGED * largest) & (unsolved <= _CONVERGED * length)).all():
+            break
     unlearned = (size == 0).squeeze(-1)
-    value = krylov.ritz.gather(1, index).squeeze(1)
-    residual = (krylov.remainder[:, None] * krylov.last.gather(1, index)).abs().squeeze(1)
+    value, overlap = krylov.ritz.gather(1, index), size / answers.norm(dim=-1, keepdim=True)
     return SoftMode(
-        value=torch.where(unlearned, torch.nan, value),
-        overlap=torch.where(unlearned, torch.nan, (size / answers.norm(dim=-1, keepdim=True)).squeeze(1)),
-        residual=residual,
+        value=torch.where(unlearned, torch.nan, value.squeeze(1)),
+        overlap=torch.where(unlearned, torch.nan, overlap.squeeze(1)),
+        residual=residual.squeeze(1),
         response=torch.einsum(
             "krn,rk->rn", krylov.basis, torch.einsum("rki,ri->rk", krylov.vectors, answers)
         ),
-        products=krylov.products,
+        products=products,
     )
 
 
