@@ -112,3 +112,24 @@ def test_short_and_flat_branches(values: list[float]) -> None:
 
 def test_the_plainest_jump() -> None:
     assert find_jumps(np.linspace(0.1, 0.2, 8), np.array([2.0] * 4 + [1.0] * 4)) == [3]
+
+
+def test_a_branch_that_turns_back_as_it_jumps() -> None:
+    """R of a deep linear network next to its last spinodal: it falls ever more steeply, and jumps up to 0."""
+    values = [0.57, -0.2143, -1.0397, -1.9178, -2.904, -4.3989, 0.0, 0.0, 0.0, 0.0]
+    assert find_jumps(np.geomspace(0.19, 0.25, 10), np.array(values)) == [5]
+
+
+def test_noise_that_is_known_is_no_jump():
+    """Stochastic curvature: 2 % of error a point, and one true jump; without the errors there are false ones."""
+    l2 = np.linspace(0.03, 0.24, 43)
+    smooth = np.where(l2 < 0.13, 1000 - 3e4 * l2**2, 300 - 700 * l2)
+    found = {True: 0, False: 0}
+    for seed in range(200):
+        noisy = smooth * (1 + 0.02 * np.random.default_rng(seed).standard_normal(len(l2)))
+        jump = int(np.searchsorted(l2, 0.13)) - 1
+        assert jump in find_jumps(l2, noisy, errors=0.02 * smooth)
+        for known in (True, False):
+            found[known] += len(find_jumps(l2, noisy, errors=0.02 * smooth if known else None)) - 1
+    assert found[True] == 0
+    assert found[False] > 20

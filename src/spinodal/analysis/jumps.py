@@ -28,6 +28,9 @@ UNACCOUNTED = 0.3
 SIGNIFICANCE = 6.0
 """A jump is at least this many standard errors of the continuation, by the noise around it."""
 
+KNOWN = 4.0
+"""The same where the errors of the values are known, and need not be guessed from few of them."""
+
 RESOLUTION = 1e-3
 """A jump is at least this fraction of the whole range of the observable."""
 
@@ -36,7 +39,10 @@ _WINDOW = 21
 
 
 def find_jumps(
-    l2: Float64[np.ndarray, " l"], values: Float64[np.ndarray, " l"], power: float = 1.0
+    l2: Float64[np.ndarray, " l"],
+    values: Float64[np.ndarray, " l"],
+    power: float = 1.0,
+    errors: Float64[np.ndarray, " l"] | None = None,
 ) -> list[int]:
     """Find the intervals of one trajectory in which an observable jumps.
 
@@ -47,6 +53,7 @@ def find_jumps(
         l2: λ of each point in the order of the path, strictly rising or strictly falling.
         values: The observable there.
         power: Of λ, in which the observable is a straight line far from a transition.
+        errors: Standard errors of the values, where they are known: the noise is at least that of its surroundings.
 
     Returns:
         Indices i, in the order of the path: a jump lies between points i and i + 1.
@@ -56,11 +63,13 @@ def find_jumps(
     q = l2**power
     remainder = _remainder(q, values)
     scale = float(np.ptp(values))
-    found = _select(remainder, np.zeros(len(values) - 1), scale)
+    known = _around(np.zeros_like(values) if errors is None else errors)
+    found = _select(remainder, KNOWN * known, scale)
     # The noise that jumps are judged by must be free of jumps. So begin with all candidates and drop,
     # round by round, those that the noise of the rest explains.
     while found:
-        kept = [i for i in _select(remainder, _noise(q, values, found), scale) if i in found]
+        noise = np.maximum(KNOWN * known, SIGNIFICANCE * _noise(q, values, found))
+        kept = [i for i in _select(remainder, noise, scale) if i in found]
         if kept == found:
             break
         found = kept
@@ -110,7 +119,7 @@ def _reach(
 
     Infinite where the branch does not steepen towards the interval.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         bend = (1 / slope[-1] - 1 / slope[-2]) / (0.5 * (rise[-2] + rise[-1]))  # d²q/dy²
         tangent = 1 / slope[-1] + 0.5 * bend * rise[-1]  # dq/dy at the last point
         discriminant = tangent**2 + 2 * bend * dq
@@ -122,7 +131,7 @@ def _reach(
 
 
 def _select(remainder: _Remainder, noise: Float64[np.ndarray, " i"], scale: float) -> list[int]:
-    threshold = np.maximum(UNACCOUNTED * remainder.change, SIGNIFICANCE * noise * remainder.error)
+    threshold = np.maximum(UNACCOUNTED * remainder.change, noise * remainder.error)
     threshold = np.maximum(threshold, RESOLUTION * scale)
     found: list[int] = []
     first = 0  # point of the present phase
@@ -153,6 +162,12 @@ def _noise(
     medians = np.median(np.lib.stride_tricks.sliding_window_view(deviation[keep - 1], window), axis=1)
     start = np.searchsorted(keep, np.arange(len(y) - 1) + 0.5) - window // 2
     return np.asarray(medians[np.clip(start, 0, len(medians) - 1)] / 0.6745)  # of |z|, z a standard normal
+
+
+def _around(errors: Float64[np.ndarray, " l"]) -> Float64[np.ndarray, " i"]:
+    """The largest error of the points that say how the branch goes on across each interval: two on either side."""
+    padded = np.pad(errors, 1, mode="edge")
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, 4).max(axis=1))
 
 
 def _shift(array: Float64[np.ndarray, " i"], by: int) -> Float64[np.ndarray, " i"]:

@@ -72,8 +72,11 @@ def trajectory_jumps(branch: pl.DataFrame, observable: str, alongside: Sequence[
     l2 = rows["l2"].to_numpy()
     left_out = branch.filter(~evidence())["l2"].to_numpy()
     seen = rows.select(pl.col(observable, *alongside).cast(pl.Float64))
+    errors = (
+        rows[f"{observable}_se"].fill_null(0.0).to_numpy() if f"{observable}_se" in rows.columns else None
+    )
     found = []
-    for i in find_jumps(l2, seen[observable].to_numpy(), STARTS_AS.get(observable, 1.0)):
+    for i in find_jumps(l2, seen[observable].to_numpy(), STARTS_AS.get(observable, 1.0), errors):
         low, high = sorted((float(l2[i]), float(l2[i + 1])))
         before, after = seen.row(i, named=True), seen.row(i + 1, named=True)
         found.append(

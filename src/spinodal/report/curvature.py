@@ -73,9 +73,10 @@ def make_curvature_report(
     Raises:
         OSError: If the folder cannot be written to.
     """
-    if "scalar_curvature" not in records or records["scalar_curvature"].is_null().all():
-        return None
     identities = records.select(CURVE).unique().sort(CURVE)
+    records = records.filter(pl.col("scalar_curvature").is_not_null().any().over(CURVE))
+    if records.is_empty():
+        return None
     from_curvature = find_transitions(records, "scalar_curvature")
     results = {
         "agreement": agreement(records),
@@ -90,7 +91,7 @@ def make_curvature_report(
     for number, name in enumerate(names):
         here = identities[number]
         rows = _of(records, here)
-        if rows["scalar_curvature"].is_not_null().any():
+        if len(rows):
             figure = draw_curvature(rows, _of(transitions, here), _of(from_curvature, here), name)
             save(figure, folder / f"{name.file}-curvature")
             files.append(folder / f"{name.file}-curvature")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float64
 from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -47,8 +48,9 @@ def draw_foresight(
     """
     rows, columns = math.ceil(len(names) / COLUMNS), min(COLUMNS, len(names))
     with rc_context(STYLE):
-        figure = Figure(figsize=(7.6, 3.0 * rows + 3.6), layout="constrained")
-        upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[3.0 * rows, 3.6]).flat
+        heights = [3.0 * rows, 3.2 + 0.12 * len(names)]
+        figure = Figure(figsize=(7.6, sum(heights)), layout="constrained")
+        upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=heights).flat
         grid = upper.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for panel, (identity, name) in zip(grid.flat, names, strict=False):
             here = foreseen.join(identity, on=CURVE, how="semi", nulls_equal=True)
@@ -69,7 +71,7 @@ def draw_foresight(
             columnspacing=1.0,
             handletextpad=0.1,
         )
-        _last_phase(lower.subplots(1, 2), before_onset(records, transitions), transitions, names)
+        _last_phase(list(lower.subplots(1, 2)), before_onset(records, transitions), transitions, names)
         lower.legend(loc="outside lower center", ncols=2, fontsize=9)
     return figure
 
@@ -129,34 +131,40 @@ def _last_phase(
     transitions: pl.DataFrame,
     names: Sequence[tuple[pl.DataFrame, CurveName]],
 ) -> None:
-    """R_c and the soft mode, relative to where the last phase begins, against λ/λ_sp."""
+    """R_c and the soft mode through the last phase against λ/λ_sp, in units of their own.
+
+    The soft mode is c times what it is for c = 1, so that there is one line for all c.
+    """
     curvature, soft_mode = axes
     models = [name.model for _, name in names]
     for number, ((identity, name), colour) in enumerate(zip(names, CURVES * len(names), strict=False)):
         here, known = (
             table.join(identity, on=CURVE, how="semi", nulls_equal=True) for table in (path, transitions)
         )
-        starts = known.sort("location")["l2_high"].to_list()[-2:-1] or [0.0]
+        starts = known.drop_nulls("location").sort("location")["l2_high"].to_list()[-2:-1] or [0.0]
         phase = here.filter(pl.col("l2") >= starts[0])
-        label = name.model if models.count(name.model) == 1 else str(name)
+        label = name.model if models.count(name.model) == 1 else f"{name.data}; {name.model}"
         for scale, dashes in zip(SCALES, DASHES, strict=True):
             share, values = _mean(phase, rescaled_curvature(scale))
-            curvature.plot(share, values / values[:1], color=colour, linestyle=dashes, linewidth=1.1)
+            largest = np.abs(values).max(initial=0.0) or 1.0
+            curvature.plot(share, values / largest, color=colour, linestyle=dashes, linewidth=1.1)
         share, values = _mean(phase, pl.col("soft_mode"))
         # They may all be the same line: the later ones leave a rim of the earlier.
         width = 1.1 + min(1.6, 5 / len(names)) * (len(names) - 1 - number)
         soft_mode.plot(share, values / values[:1], color=colour, linewidth=width, label=label)
     for scale, dashes in zip(SCALES, DASHES, strict=True):
         curvature.plot([], [], color="0.4", linestyle=dashes, label=f"$c = {scale:g}$")
-    curvature.set_ylabel(r"$R_c\,/\,R_c$ where the phase begins")
-    soft_mode.set_ylabel("soft mode / the same, any $c$")
+    curvature.set_ylabel(r"$R_c\,/\,\max\,|R_c|$")
+    soft_mode.set_ylabel("soft mode / where the phase begins")
     for panel in axes:
         panel.axhline(0, **ZERO)
         panel.axvline(1, **ZERO)
         panel.set_xlabel(r"$\lambda/\lambda_\mathrm{sp}$, last phase")
 
 
-def _mean(phase: pl.DataFrame, observable: pl.Expr) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def _mean(
+    phase: pl.DataFrame, observable: pl.Expr
+) -> tuple[Float64[np.ndarray, " l"], Float64[np.ndarray, " l"]]:
     """λ/λ_sp and the mean over seeds, where at least half of them were measured."""
     rows = phase.with_columns(_value=observable).filter(pl.col("_value").is_finite())
     mean = rows.group_by("l2", "spinodal").agg(pl.col("_value").mean(), pl.len()).sort("l2")

@@ -65,7 +65,10 @@ OBSERVABLES: dict[str, tuple[str, str]] = {
 }
 """Label and colour of each observable where several share a panel."""
 
-CURVES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+CURVES = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
+    *("#000000", "#999999", "#882255", "#332288", "#999933", "#AA4499"),
+)
 """Colours of curves where several share a panel."""
 
 DASHES = ((0, (1, 1.5)), "solid", (0, (4, 2)))
