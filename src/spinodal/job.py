@@ -148,6 +148,7 @@ def _train(
         "bias": plan.model.get("bias"),
         "depth": plan.model.get("depth"),
         "width": plan.model.get("width"),
+        "perturbation": float(plan.protocol.perturbation),
         "parameters": ensemble.theta.shape[-1],
         "device": str(plan.trainer.get("accelerator", "")),
         "dtype": str(ensemble.theta.dtype).removeprefix("torch."),
