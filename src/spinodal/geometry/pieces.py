@@ -16,6 +16,9 @@ from spinodal.geometry.lanczos import Krylov, lanczos
 FEWEST = 3
 """Probes from which an unbiased (tr H)² and its error can be had; two products go elsewhere."""
 
+_LARGEST = 50
+"""Dimensions of the Krylov space: by then it has taken in what stands out, and more would only cost time."""
+
 _BLOCK = 8
 """Probes between two looks at whether the error is small enough."""
 
@@ -123,7 +126,7 @@ def stochastic_pieces(
     """
     rows, n = gradient.shape
     along = Along.of(gradient, product)
-    dimensions = max(1, min((products - 1) // 3, max_bytes // (8 * rows * n), n))
+    dimensions = max(1, min((products - 1) // 3, _LARGEST, max_bytes // (8 * rows * n), n))
     start = gradient / gradient.norm(dim=-1, keepdim=True).clamp_min(1e-300)
     start = start + draw(gradient, generators, torch.randn) / n**0.5
     krylov = lanczos(product, start, dimensions)
