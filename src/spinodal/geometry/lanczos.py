@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from spinodal.geometry.derivatives import RowOperator
@@ -18,14 +18,16 @@ class Krylov:
     Attributes:
         basis: orthonormal [k, R, n]; zeros where a row's space has fewer than k dimensions.
         tridiagonal: H in this basis [R, k, k].
-        ritz: eigenvalues of that, ascending [R, k]; a row whose space is exhausted repeats its first diagonal element.
-        vectors: its eigenvectors, as columns [R, k, k].
+        dimensions: how many each row's space has [R].
+        ritz: eigenvalues of H in it, ascending [R, k]; beyond a row's dimensions larger numbers that mean nothing.
+        vectors: the eigenvectors in this basis, as columns [R, k, k].
         remainder: norm of what H adds to the space at its last dimension [R]; 0 where it is exhausted.
         products: operator applications it took.
     """
 
     basis: Float[Tensor, "k R n"]
     tridiagonal: Float[Tensor, "R k k"]
+    dimensions: Int[Tensor, " R"]
     ritz: Float[Tensor, "R k"]
     vectors: Float[Tensor, "R k k"]
     remainder: Float[Tensor, " R"]
@@ -34,8 +36,7 @@ class Krylov:
     @property
     def last(self) -> Float[Tensor, "R k"]:
         """The component of each eigenvector along the last basis vector; times `remainder` it is the residual."""
-        dimensions = (self.basis.square().sum(-1) > 0).sum(0)  # [R]
-        index = (dimensions - 1).clamp_min(0)[:, None, None].expand(-1, 1, self.ritz.shape[-1])
+        index = (self.dimensions - 1).clamp_min(0)[:, None, None].expand(-1, 1, self.ritz.shape[-1])
         return self.vectors.gather(1, index).squeeze(1)
 
     def project_out(self, vectors: Float[Tensor, "R n"]) -> Float[Tensor, "R n"]:
@@ -73,16 +74,19 @@ def lanczos(operator: RowOperator, start: Float[Tensor, "R n"], steps: int) -> K
         for _ in range(2):  # once is not enough in floating point, twice is (Parlett, "twice is enough")
             overlaps = torch.einsum("krn,rn->kr", basis[: k + 1], image)
             image = image - torch.einsum("krn,kr->rn", basis[: k + 1], overlaps)
-        beta[:, k] = image.norm(dim=-1)
+        remainder = image.norm(dim=-1)
         # A row whose Krylov space is exhausted goes on with zeros, until all are.
-        goes_on = beta[:, k] > 1e-13 * alpha[:, : k + 1].abs().amax(-1)
-        remainder = torch.where(goes_on, beta[:, k], 0.0)
-        vector = torch.where(goes_on[:, None], image / beta[:, k, None], 0.0)
+        goes_on = remainder > 1e-13 * alpha[:, : k + 1].abs().amax(-1)
+        beta[:, k] = remainder = torch.where(goes_on, remainder, 0.0)
+        vector = torch.where(goes_on[:, None], image / remainder[:, None], 0.0)
     tridiagonal = torch.diag_embed(alpha) + sum(torch.diag_embed(beta[:, :-1], offset) for offset in (1, -1))
     used = basis.square().sum(-1).T > 0  # [R, k]
-    # Unused directions are moved into the spectrum, to its first diagonal element.
-    ritz, vectors = torch.linalg.eigh(tridiagonal + torch.diag_embed(torch.where(used, 0.0, alpha[:, :1])))
-    return Krylov(basis, tridiagonal, ritz, vectors, remainder, products)
+    # Unused directions are put above the spectrum, each by itself, or they would mix with what they are equal to.
+    above = (1 + 2 * tridiagonal.abs().amax((1, 2), keepdim=True).squeeze(-1)) * torch.arange(
+        2, steps + 2, device=start.device
+    )
+    ritz, vectors = torch.linalg.eigh(tridiagonal + torch.diag_embed(torch.where(used, 0.0, above)))
+    return Krylov(basis, tridiagonal, used.sum(-1), ritz, vectors, remainder, products)
 
 
 @dataclass(frozen=True)
@@ -117,4 +121,5 @@ def extreme_eigenvalues(
     krylov = lanczos(operator, start, max_products)
     mode = torch.einsum("krn,rk->rn", krylov.basis, krylov.vectors[:, :, 0])
     residual = (operator(mode) - krylov.ritz[:, :1] * mode).norm(dim=-1)
-    return Extremes(krylov.ritz[:, 0], krylov.ritz[:, -1], mode, residual, krylov.products + 1)
+    largest = krylov.ritz.gather(1, krylov.dimensions[:, None] - 1).squeeze(1)
+    return Extremes(krylov.ritz[:, 0], largest, mode, residual, krylov.products + 1)

@@ -55,7 +55,7 @@ def soft_mode(operator: RowOperator, theta: Float[Tensor, "R n"], max_products: 
     for steps in (*(each for each in (25, 100) if each < max_products), max_products):
         krylov = lanczos(operator, theta, steps)
         products += krylov.products
-        largest = krylov.ritz.abs().amax(-1, keepdim=True)
+        largest = krylov.tridiagonal.abs().amax((1, 2))[:, None]
         answers = -2 * length * krylov.vectors[:, 0] / krylov.ritz  # ∂θ*/∂λ along every Ritz vector
         answers = torch.where(krylov.ritz.abs() <= FLAT * largest, 0.0, answers)
         size, index = answers.abs().max(-1, keepdim=True)
