@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import types
@@ -262,7 +263,10 @@ def test_help_names_all_keys_scripts_rely_on(capsys: pytest.CaptureFixture[str])
     keys += [f"model.{key}" for key in ("depth", "width", "activation", "bias", "init_scale")]
     assert all(key in text for key in keys)
     assert "schema" not in text
-    assert max(len(line) for line in text.splitlines()) <= 120
+    ours = [
+        line for line in text.splitlines() if not re.match(r"\w+: ", line)
+    ]  # Hydra lists the choices of a group
+    assert max(len(line) for line in ours) <= 120
 
 
 def test_help_is_what_hydra_would_print(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `spinodal run` (Hydra's own) and `spinodal report`.
+"""The command line: `spinodal run` (Hydra's own), `spinodal predict` and `spinodal report`.
 
 Nothing heavy is imported here: help answers at once, and a mistake is refused before torch is there.
 """
@@ -48,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         match arguments:
             case ["run", *rest]:
                 return _run(rest)
+            case ["predict", *rest]:
+                return _predict(rest)
             case ["-sc" | "--shell-completion", *_]:
                 return _complete(arguments)
             case _:
@@ -125,6 +127,37 @@ def _run(arguments: list[str]) -> int:
     return 0
 
 
+def _predict(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="spinodal predict",
+        description="Says where the transitions of a task must be, from its measured strengths: exact theory of deep "
+        "linear networks, nothing is trained. The phase diagram is drawn into outputs/<campaign>/prediction/.",
+        epilog="For example: spinodal predict data=digits data.complexity=3 model=deep_linear model.depth=3",
+    )
+    parser.add_argument("overrides", nargs="*", help="as for spinodal run, whose --help lists them")
+    parser.add_argument("--config-dir", "-cd", help="a folder of further configuration")
+    parser.add_argument("--config-name", "-cn", default="config", help="of the primary configuration")
+    parser.error = _refuse  # type: ignore[method-assign]
+    flags = parser.parse_args(arguments)
+
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    from spinodal.planning import plan
+    from spinodal.planning.explain import explain
+
+    _find_modules_here()
+    try:
+        planned = plan(flags.overrides, config_dir=flags.config_dir, config_name=flags.config_name)
+
+        from spinodal.predict import main as predict_main
+
+        return predict_main(planned)
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise UserError(explain(error)) from error
+
+
 def _help(config_dir: str | None) -> int:
     """What Hydra would print, which takes a second to list the groups."""
     from omegaconf import OmegaConf
@@ -147,10 +180,15 @@ def _hydra(arguments: list[str]) -> None:
 
     from spinodal.planning import VERSION_BASE, conf_dir
 
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # modules of one's own, named by _target_
+    _find_modules_here()
     with _environment(arguments):
         hydra.main(version_base=VERSION_BASE, config_path=str(conf_dir()), config_name="config")(run_job)()
+
+
+def _find_modules_here() -> None:
+    """Modules of one's own, named by _target_."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
 
 
 @contextmanager
@@ -174,11 +212,11 @@ def _from_job(error: BaseException) -> bool:
 
 
 def _complete(arguments: list[str]) -> int:
-    """The shell asks `spinodal`, not `spinodal run`, how a line may go on."""
+    """The shell asks `spinodal`, not `spinodal run` or `spinodal predict`, how a line may go on."""
     line = os.environ.get("COMP_LINE", "")
-    command = re.match(r"\s*\S+\s+run\s", line)
+    command = re.match(r"\s*\S+\s+(run|predict)\s", line)
     if "query" in " ".join(arguments) and not command:
-        print("run report")
+        print("run predict report")
         return 0
     os.environ["COMP_LINE"] = "spinodal " + line[command.end() :] if command else line
     return _run(arguments)
@@ -190,6 +228,11 @@ def _other(arguments: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     commands.add_parser(
         "run", add_help=False, help="train an ensemble over a grid of λ (run --help says more)"
+    )
+    commands.add_parser(
+        "predict",
+        add_help=False,
+        help="say where a task's transitions must be: table, figure (predict --help)",
     )
     report = commands.add_parser("report", help="say where a campaign's transitions are: table, CSV, figures")
     report.add_argument("campaign", type=Path, help="its folder, as in outputs/onset")

@@ -64,9 +64,7 @@ def surface() -> Callable[..., Surface]:
             torch.linalg.qr(torch.randn(n, n, dtype=torch.float64, generator=generator))[0] for n in sizes
         )
         known = len(strengths)
-        sigma = np.concatenate(
-            [np.broadcast_to(variances, known), np.broadcast_to(spare, sizes[0] - known)]
-        )
+        sigma = np.concatenate([np.broadcast_to(variances, known), np.broadcast_to(spare, sizes[0] - known)])
         cross = torch.zeros(sizes[-1], sizes[0], dtype=torch.float64)
         cross[range(known), range(known)] = torch.tensor(list(strengths), dtype=torch.float64)
         return Surface(

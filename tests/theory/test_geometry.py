@@ -24,9 +24,7 @@ STRENGTHS = (1.0, 0.6, 0.3)
 def test_reference_table() -> None:
     state = learned_state([0.005, 0.045, 0.105, 0.2, 0.24], STRENGTHS, 3)
     exact = geometry(state.amplitudes, STRENGTHS, (3, 4, 4, 3))
-    np.testing.assert_allclose(
-        exact.curvature, [183.31891, 100.09326, 32.192763, 2.7055084, 0], rtol=5e-8
-    )
+    np.testing.assert_allclose(exact.curvature, [183.31891, 100.09326, 32.192763, 2.7055084, 0], rtol=5e-8)
     np.testing.assert_allclose(exact.trace, [14.528978, 11.099955, 6.938031, 2.7335873, 0], rtol=5e-8)
     np.testing.assert_allclose(
         exact.frobenius_squared, [27.624966, 17.553904, 8.7668646, 3.550459, 0], rtol=5e-8

@@ -77,7 +77,10 @@ def test_minimum_or_not_as_the_full_hessian_says(depth: int, variances: tuple[fl
         states = [{0.0, float(a), *([float(b)] if b > 0 else [])} for a, b in zip(learned, top, strict=True)]
         for u in product(*states):
             eigenvalues = torch.linalg.eigvalsh(network.hessian(network.balanced(u))) + 2 * l2
-            assert bool(is_minimum(l2, u, STRENGTHS, depth, variances)) == bool(eigenvalues[0] > -1e-9), (l2, u)
+            assert bool(is_minimum(l2, u, STRENGTHS, depth, variances)) == bool(eigenvalues[0] > -1e-9), (
+                l2,
+                u,
+            )
             found.add(bool(eigenvalues[0] > -1e-9))
     assert found == {True, False}
 

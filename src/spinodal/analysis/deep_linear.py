@@ -26,21 +26,14 @@ class DeepLinear(NamedTuple):
         """λ_sp of each feature; for depth 2 the λ at which it reaches zero continuously."""
         return theory.spinodal(self.strengths, self.depth, self.variances)
 
-    def learned_state(self, l2: Float64[np.ndarray, " l"]) -> theory.LearnedState:
+    def learned_state(self, l2: Float64[np.ndarray, " l"]) -> theory.State:
         """The branch on which every feature is alive that can be."""
         return theory.learned_state(l2, self.strengths, self.depth, self.variances)
 
     def soft_mode(self, l2: Float64[np.ndarray, " l"]) -> Float64[np.ndarray, " l"]:
-        """Least eigenvalue of ∇²𝓛 that moves an amplitude; NaN where nothing is learned.
-
-        That of feature k is σ_k a^{L−2} [(2L−2) u_k − (L−2) c_k/σ_k]; it reaches zero at the feature's spinodal.
-        """
+        """Least eigenvalue of ∇²𝓛 that moves an amplitude; NaN where nothing is learned."""
         state = self.learned_state(l2)
-        u, depth = state.amplitudes, self.depth
-        factor = (2 * depth - 2) * u - (depth - 2) * self.strengths / self.variances
-        modes = self.variances * u ** ((depth - 2) / depth) * factor
-        softest = np.where(state.alive, modes, np.inf).min(axis=1)
-        return np.where(state.alive.any(axis=1), softest, np.nan)
+        return theory.soft_mode(state.amplitudes, self.strengths, self.depth, self.variances)
 
 
 def deep_linear(curve: pl.DataFrame) -> DeepLinear | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal, cast
 
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from spinodal.errors import UserError
@@ -51,6 +50,8 @@ def digits(
         raise UserError(f"data.error = {error}: must be one of {', '.join(ERRORS)}.")
     if not 0 < test_fraction < 1:
         raise UserError(f"data.test_fraction = {test_fraction}: must be between 0 and 1, both excluded.")
+
+    from sklearn.datasets import load_digits  # takes half a second, which other tasks need not wait
 
     pixels, labels = (torch.as_tensor(array) for array in load_digits(return_X_y=True))
     classes = complexity + 1

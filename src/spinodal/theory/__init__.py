@@ -1,5 +1,42 @@
-"""Closed forms: what must happen, computed without training anything."""
+"""Closed forms: what must happen, computed without training anything.
 
-from spinodal.theory.deep_linear import LearnedState, amplitude, coexistence, learned_state, spinodal
+Deep linear networks of any depth L ≥ 2 without biases, squared error, no layer narrower than there are features.
+Exact where Σ_xx commutes with Σ_yxᵀΣ_yx (whitened inputs always do), an estimate elsewhere: the functions take
+strengths and variances and cannot know which.
+"""
 
-__all__ = ["LearnedState", "amplitude", "coexistence", "learned_state", "spinodal"]
+from spinodal.theory.feature import (
+    Barriers,
+    amplitude,
+    amplitude_mode,
+    barriers,
+    coexistence,
+    potential,
+    saddle_amplitude,
+    spinodal,
+)
+from spinodal.theory.geometry import Geometry, geometry, soft_mode, zero_modes
+from spinodal.theory.phases import State, by_spinodal, global_minimum, learned_state, phases, saddles
+from spinodal.theory.stability import is_minimum
+
+__all__ = [
+    "Barriers",
+    "Geometry",
+    "State",
+    "amplitude",
+    "amplitude_mode",
+    "barriers",
+    "by_spinodal",
+    "coexistence",
+    "geometry",
+    "global_minimum",
+    "is_minimum",
+    "learned_state",
+    "phases",
+    "potential",
+    "saddle_amplitude",
+    "saddles",
+    "soft_mode",
+    "spinodal",
+    "zero_modes",
+]
