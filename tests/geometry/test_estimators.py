@@ -101,10 +101,10 @@ def test_a_rows_result_is_its_own(surface):
 
 
 def test_it_ends_when_the_error_is_small_enough(surface):
-    found = repeated(surface, 20, probes=500, relative_error=0.004)
+    found = repeated(surface, 20, probes=200, relative_error=0.004)
     settled = found.standard_error <= 0.004 * found.value.abs()
     assert settled.all()
-    assert found.products < 500
+    assert found.products < 200
     assert len(set(found.probes.tolist())) > 1  # some settle before others
     spent = repeated(surface, 2, probes=30, relative_error=1e-9)
     assert spent.products == 30

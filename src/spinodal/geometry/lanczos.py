@@ -39,11 +39,10 @@ class Krylov:
         index = (self.dimensions - 1).clamp_min(0)[:, None, None].expand(-1, 1, self.ritz.shape[-1])
         return self.vectors.gather(1, index).squeeze(1)
 
-    def project_out(self, vectors: Float[Tensor, "R n"]) -> Float[Tensor, "R n"]:
-        """What of vectors lies outside the space."""
-        return vectors - torch.einsum(
-            "krn,kr->rn", self.basis, torch.einsum("krn,rn->kr", self.basis, vectors)
-        )
+    def project_out(self, vectors: Float[Tensor, "*b R n"]) -> Float[Tensor, "*b R n"]:
+        """What of vectors lies outside the space; several at once, so that the basis is read once for all."""
+        within = torch.einsum("krn,...rn->...rk", self.basis, vectors)
+        return vectors - torch.einsum("krn,...rk->...rn", self.basis, within)
 
 
 def lanczos(operator: RowOperator, start: Float[Tensor, "R n"], steps: int) -> Krylov:
@@ -62,7 +61,7 @@ def lanczos(operator: RowOperator, start: Float[Tensor, "R n"], steps: int) -> K
     alpha, beta = start.new_zeros(rows, steps), start.new_zeros(rows, steps)
     length = start.norm(dim=-1, keepdim=True)
     vector = torch.where(length > 0, start / length, 0.0)
-    remainder = start.new_zeros(rows)
+    remainder, scale = start.new_zeros(2, rows)
     products = 0
     for k in range(steps):
         if not vector.any():
@@ -70,13 +69,14 @@ def lanczos(operator: RowOperator, start: Float[Tensor, "R n"], steps: int) -> K
         products += 1
         basis[k] = vector
         image = operator(vector)
+        scale = torch.maximum(scale, image.norm(dim=-1))
         alpha[:, k] = (image * vector).sum(-1)
         for _ in range(2):  # once is not enough in floating point, twice is (Parlett, "twice is enough")
             overlaps = torch.einsum("krn,rn->kr", basis[: k + 1], image)
             image = image - torch.einsum("krn,kr->rn", basis[: k + 1], overlaps)
         remainder = image.norm(dim=-1)
         # A row whose Krylov space is exhausted goes on with zeros, until all are.
-        goes_on = remainder > 1e-13 * alpha[:, : k + 1].abs().amax(-1)
+        goes_on = remainder > 1e-13 * scale
         beta[:, k] = remainder = torch.where(goes_on, remainder, 0.0)
         vector = torch.where(goes_on[:, None], image / remainder[:, None], 0.0)
     tridiagonal = torch.diag_embed(alpha) + sum(torch.diag_embed(beta[:, :-1], offset) for offset in (1, -1))

@@ -16,7 +16,7 @@ from spinodal.geometry.lanczos import Krylov, lanczos
 FEWEST = 3
 """Probes from which an unbiased (tr H)² and its error can be had; two products go elsewhere."""
 
-_LARGEST = 50
+_LARGEST = 150
 """Dimensions of the Krylov space: by then it has taken in what stands out, and more would only cost time."""
 
 _BLOCK = 8
@@ -134,15 +134,19 @@ def stochastic_pieces(
     trace_within = within.diagonal(dim1=1, dim2=2).sum(-1)
     frobenius_within = within.square().sum((1, 2)) + 2 * krylov.remainder**2
 
-    traces, frobenius = [], []
+    # As many where the space was exhausted before: how many must not depend on other rows' spaces.
+    probes, at_once = products - 1 - dimensions, max(1, min(_BLOCK, max_bytes // (8 * rows * n) - dimensions))
+    t = f = gradient.new_empty(rows, 0)
     result: _Sample | None = None
-    for left in reversed(range(products - 1 - krylov.products)):
-        t, f = _probe(gradient, product, krylov, generators)
-        traces.append(trace_within + t)
-        frobenius.append(frobenius_within + f)
-        if left == 0 or (relative_error and len(traces) % _BLOCK == 0):
-            sample = _Sample.of(torch.stack(traces, -1), torch.stack(frobenius, -1), along)
-            result = sample.after(result, relative_error)
+    while t.shape[-1] < probes:
+        more = _probe(gradient, product, krylov, generators, min(at_once, probes - t.shape[-1]))
+        t, f = (
+            torch.cat([t, trace_within[:, None] + more[0]], -1),
+            torch.cat([f, frobenius_within[:, None] + more[1]], -1),
+        )
+        made = t.shape[-1]
+        if made == probes or (relative_error and made // _BLOCK > (made - more[0].shape[-1]) // _BLOCK):
+            result = _Sample.of(t, f, along).after(result, relative_error)
             if result.settled(relative_error).all():
                 break
     assert result is not None
@@ -152,7 +156,7 @@ def stochastic_pieces(
         result.frobenius_squared,
         along,
         result.probes,
-        1 + krylov.products + len(traces),
+        1 + krylov.products + t.shape[-1],
     )
 
 
@@ -161,11 +165,12 @@ def _probe(
     product: RowOperator,
     krylov: Krylov,
     generators: Sequence[torch.Generator],
-) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]]:
-    """zᵀPHPz and ‖PHPz‖² of one random vector of signs z for each row."""
-    probe = krylov.project_out(draw(gradient, generators, _signs))
-    image = krylov.project_out(product(probe))
-    return (probe * image).sum(-1), image.square().sum(-1)
+    number: int,
+) -> tuple[Float[Tensor, "R b"], Float[Tensor, "R b"]]:
+    """zᵀPHPz and ‖PHPz‖² of a number of random vectors of signs z for each row."""
+    probes = krylov.project_out(torch.stack([draw(gradient, generators, _signs) for _ in range(number)]))
+    images = krylov.project_out(torch.stack([product(each) for each in probes]))
+    return (probes * images).sum(-1).T, images.square().sum(-1).T
 
 
 def _signs(n: int, *, generator: torch.Generator, dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -49,7 +49,7 @@ def soft_mode(operator: RowOperator, theta: Float[Tensor, "R n"], max_products: 
     Args:
         operator: products with ∇²𝓛.
         theta: the minima θ*.
-        max_products: at most this many products.
+        max_products: at most this many for the last Krylov space; smaller ones of 25 and 100 are tried before it.
     """
     length, products = theta.norm(dim=-1, keepdim=True), 0
     for steps in (*(each for each in (25, 100) if each < max_products), max_products):
