@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and runs every gate: format, lint, types, tests. All of them run even if one fails;
-# the exit status is the first failure's. Arguments go to pytest: ./launch/test.sh -m slow, or -k digits.
+# Installs what the tests need, a browser among it, and runs every gate: format, lint, types, tests. All of them run
+# even if one fails; the exit status is the first failure's. Arguments go to pytest: ./launch/test.sh -m slow, or -k digits.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ./launch/setup.sh test
@@ -16,6 +16,7 @@ gate() {
     [[ $first_failure != 0 ]] || first_failure=$status
 }
 
+gate browser ./launch/browser.sh
 gate format ruff format --check .
 gate lint ruff check .
 gate types mypy

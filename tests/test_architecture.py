@@ -57,6 +57,7 @@ HOMES = {
     "wandb": {"tracking"},
     "polars": {"records", "analysis", "report"},
     "matplotlib": {"report"},
+    "jinja2": {"report"},
 }
 """The only rooms that know each of these libraries: the mathematics knows none but torch."""
 

@@ -234,8 +234,17 @@ def _other(arguments: list[str]) -> int:
         add_help=False,
         help="say where a task's transitions must be: table, figure (predict --help)",
     )
-    report = commands.add_parser("report", help="say where a campaign's transitions are: table, CSV, figures")
+    report = commands.add_parser(
+        "report", help="say where a campaign's transitions are: page, tables, figures"
+    )
     report.add_argument("campaign", type=Path, help="its folder, as in outputs/onset")
+    report.add_argument(
+        "--curve",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="draw these, as in '*-K3-*'; may be repeated",
+    )
     for each in (parser, report):
         each.error = _refuse  # type: ignore[method-assign]
     flags = parser.parse_args(arguments)
@@ -244,7 +253,7 @@ def _other(arguments: list[str]) -> int:
 
     from spinodal.report import main as report_main
 
-    return report_main(flags.campaign)
+    return report_main(flags.campaign, flags.curve)
 
 
 def _refuse(message: str) -> NoReturn:

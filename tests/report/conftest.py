@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from jaxtyping import Float64
 
-from spinodal.records import RecordWriter
+from spinodal.analysis import deep_linear
+from spinodal.records import SCHEMA, RecordWriter
+from spinodal.report.style import STYLE
 from spinodal.theory import learned_state
 
 STRENGTHS = [1.0, 0.6, 0.36]
 L2 = np.geomspace(0.02, 0.4, 30)
+Rows = Callable[..., list[dict[str, Any]]]
 
 
 def exact_rows(
@@ -66,7 +70,13 @@ def exact_rows(
     ]
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images are small, and so quicker: nobody looks at them."""
+    monkeypatch.setitem(STYLE, "savefig.dpi", 50)
+
+
+@pytest.fixture(scope="session")
 def rows() -> Callable[..., list[dict[str, Any]]]:
     """Makes one trajectory."""
     return exact_rows
@@ -81,5 +91,48 @@ def campaign(tmp_path: Path) -> Callable[..., Path]:
         for number, trajectory in enumerate(trajectories):
             RecordWriter(folder / "records" / f"{number}.parquet").append(trajectory)
         return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def measured(rows: Rows) -> Rows:
+    """Makes one trajectory with numbers for all pieces of R, of the right kind though not the right size."""
+
+    def make(seed: int, error: float | None = None, **columns: Any) -> list[dict[str, Any]]:
+        trajectory = rows(seed, l2=np.geomspace(0.02, 0.4, 60), **columns)
+        exact = deep_linear(pl.DataFrame(trajectory))
+        soft = np.full(60, 0.5) if exact is None else exact.soft_mode(np.geomspace(0.02, 0.4, 60))
+        for row, mode in zip(trajectory, soft, strict=True):
+            trace = row["norm"] ** 2
+            row |= {
+                "scalar_curvature": 3 * trace**2 - 14 * (trace > 0),
+                "trace_hessian": trace,
+                "frobenius_hessian": trace,
+                "gradient_hessian_gradient": trace,
+                "hessian_gradient_squared": trace,
+                "gradient_squared": trace,
+                "scalar_curvature_se": error,
+                "trace_hessian_se": error,
+                "soft_mode": None if np.isnan(mode) else float(mode),
+            }
+        return trajectory
+
+    return make
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Callable[..., Path]:
+    """Writes trajectories into a campaign and returns its folder."""
+
+    def make(*trajectories: list[dict[str, Any]]) -> Path:
+        records = tmp_path / "made" / "records"
+        records.mkdir(parents=True)
+        for number, trajectory in enumerate(trajectories):
+            known = {name: dtype for name, dtype in SCHEMA.items() if name in trajectory[0]}
+            pl.DataFrame(trajectory, infer_schema_length=None, schema_overrides=known).write_parquet(
+                records / f"{number}.parquet"
+            )
+        return tmp_path / "made"
 
     return make

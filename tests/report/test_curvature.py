@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from spinodal.analysis import CURVE, compare, deep_linear, find_transitions, foresight
-from spinodal.records import SCHEMA, read_records
+from spinodal.records import read_records
 from spinodal.report import main, make_report
 from spinodal.report.curvature_figure import draw_curvature
 from spinodal.report.foresight_figure import draw_foresight
@@ -20,49 +20,6 @@ from spinodal.theory import spinodal
 STRENGTHS = [1.0, 0.6, 0.36]
 Rows = Callable[..., list[dict[str, Any]]]
 Measured = Callable[..., list[dict[str, Any]]]
-
-
-@pytest.fixture
-def measured(rows: Rows) -> Measured:
-    """Makes one trajectory with numbers for all pieces of R, of the right kind though not the right size."""
-
-    def make(seed: int, error: float | None = None, **columns: Any) -> list[dict[str, Any]]:
-        trajectory = rows(seed, l2=np.geomspace(0.02, 0.4, 60), **columns)
-        exact = deep_linear(pl.DataFrame(trajectory))
-        soft = np.full(60, 0.5) if exact is None else exact.soft_mode(np.geomspace(0.02, 0.4, 60))
-        for row, mode in zip(trajectory, soft, strict=True):
-            trace = row["norm"] ** 2
-            row |= {
-                "scalar_curvature": 3 * trace**2 - 14 * (trace > 0),
-                "trace_hessian": trace,
-                "frobenius_hessian": trace,
-                "gradient_hessian_gradient": trace,
-                "hessian_gradient_squared": trace,
-                "gradient_squared": trace,
-                "scalar_curvature_se": error,
-                "trace_hessian_se": error,
-                "soft_mode": None if np.isnan(mode) else float(mode),
-            }
-        return trajectory
-
-    return make
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Callable[..., Path]:
-    """Writes trajectories into a campaign and returns its folder."""
-
-    def make(*trajectories: list[dict[str, Any]]) -> Path:
-        records = tmp_path / "made" / "records"
-        records.mkdir(parents=True)
-        for number, trajectory in enumerate(trajectories):
-            known = {name: dtype for name, dtype in SCHEMA.items() if name in trajectory[0]}
-            pl.DataFrame(trajectory, infer_schema_length=None, schema_overrides=known).write_parquet(
-                records / f"{number}.parquet"
-            )
-        return tmp_path / "made"
-
-    return make
 
 
 def curvature_figure(folder: Path) -> Figure:
@@ -107,7 +64,9 @@ def test_files_and_tables(
     figures = [f"linear_teacher-K3-{curve}-up" for curve in curves]
     figures += [f"{figure}-curvature" for figure in figures[:3]] + ["foresight"]
     csvs = {"transitions.csv", "agreement.csv", "foresight.csv", "rescaled.csv"}
-    assert files == csvs | {f"{figure}.{suffix}" for figure in figures for suffix in ("png", "pdf")}
+    assert files == csvs | {"report.html"} | {
+        f"{figure}.{suffix}" for figure in figures for suffix in ("png", "pdf")
+    }
     assert all(str(report / name.removesuffix(".pdf")) in said for name in files)
     assert pl.read_csv(report / "agreement.csv")["agrees"].to_list() == [True] * 9
     foreseen = pl.read_csv(report / "foresight.csv")
@@ -192,7 +151,7 @@ def test_without_curvature_nothing_is_said_of_it(
 ) -> None:
     made = folder([row | {"scalar_curvature": None} for row in rows(0)])
     main(made)
-    assert len(list((made / "report").iterdir())) == 3
+    assert len(list((made / "report").iterdir())) == 4
     assert "agree" not in capsys.readouterr().out
 
 

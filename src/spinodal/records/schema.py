@@ -37,7 +37,9 @@ COLUMNS = (
     Column("width", pl.Int64, "", "units in a hidden layer"),
     Column("parameters", pl.Int64, "", "n, number of trainable parameters"),
     Column("branch", pl.String, "", "where the state comes from: up, down or quench"),
-    Column("perturbation", pl.Float64, "", "standard deviation of the noise on each parameter at a stage's start"),
+    Column(
+        "perturbation", pl.Float64, "", "standard deviation of the noise on each parameter at a stage's start"
+    ),
     Column("seed", pl.Int64, "", "of the replica"),
     Column("stage", pl.Int64, "", "place in the trajectory, from 0"),
     Column("stages", pl.Int64, "", "length of the trajectory; null until it is known"),

@@ -1,5 +1,7 @@
-"""What a campaign says: its transitions as a table, CSV and figures."""
+"""What a campaign says: its transitions as a page, tables, CSV and figures."""
 
-from spinodal.report.campaign import CurveReport, Report, main, make_report
+from spinodal.report.campaign import Report, make_report
+from spinodal.report.groups import CurveReport, Group
+from spinodal.report.terminal import main
 
-__all__ = ["CurveReport", "Report", "main", "make_report"]
+__all__ = ["CurveReport", "Group", "Report", "main", "make_report"]

@@ -13,6 +13,7 @@ from rich.table import Table
 from spinodal.analysis import CURVE, agreement, find_transitions, foresight, rescaled
 from spinodal.report.curvature_figure import draw_curvature
 from spinodal.report.foresight_figure import draw_foresight
+from spinodal.report.groups import FIGURES, CurveReport
 from spinodal.report.names import CurveName
 from spinodal.report.panels import save
 from spinodal.report.table import foresight_table, rescaling_table
@@ -20,14 +21,27 @@ from spinodal.report.table import foresight_table, rescaling_table
 SHOWN = 0.95
 """The cut-off whose predictions are told on the terminal; the others are in the figure and the CSV."""
 
+MEANING = (
+    f"per jump: how far λ_sp, predicted from the phase up to {SHOWN} λ_jump, is off, in % of λ_jump; "
+    "none: too few points, or no line that reaches zero ahead of them"
+)
+"""Of the table of predictions."""
+
 
 class CurveCurvature(NamedTuple):
     """What was found on one of them, as the functions of these names return it."""
 
-    name: CurveName
+    curve: CurveReport
     agreement: pl.DataFrame
     foresight: pl.DataFrame
     rescaled: pl.DataFrame
+    figure: Path | None
+    """Without suffix; None if the curve is not among those drawn."""
+
+    @property
+    def name(self) -> CurveName:
+        """Of the curve."""
+        return self.curve.name
 
 
 @dataclass(frozen=True)
@@ -35,36 +49,43 @@ class CurvatureReport:
     """What was found on the curves of which R was measured."""
 
     curves: list[CurveCurvature]
-    files: list[Path]
-    """CSVs and figures; the latter without suffix."""
+    csvs: list[Path]
+    foresight: Path | None
+    """The figure, without suffix; None if there is nothing to foresee."""
+
+    @property
+    def figures(self) -> list[Path]:
+        """All of them, without suffix."""
+        return [each for each in (*(curve.figure for curve in self.curves), self.foresight) if each]
 
     def tables(self) -> Iterator[Table]:
-        """What a person reads on the terminal."""
-        for curve in self.curves:
+        """What a person reads on the terminal, of the curves that are drawn."""
+        drawn = [curve for curve in self.curves if curve.figure]
+        for curve in drawn:
             yield foresight_table(curve.name, curve.agreement, curve.foresight.filter(cut_off=SHOWN))
-        told = {curve.name: curve.rescaled for curve in self.curves if len(curve.rescaled)}
+        told = {curve.name: curve.rescaled for curve in drawn if len(curve.rescaled)}
         if told:
             yield rescaling_table(told)
 
     def notes(self) -> list[str]:
         """What the tables mean, and where the files are."""
-        meaning = (
-            f"per jump: how far λ_sp, predicted from the phase up to {SHOWN} λ_jump, is off, in % of λ_jump; "
-            "none: too few points, or no line that reaches zero ahead of them"
-        )
-        csvs = [str(file) for file in self.files if file.suffix == ".csv"]
-        return [meaning, *csvs, *(f"{file}.png (and .pdf)" for file in self.files if file.suffix != ".csv")]
+        return [MEANING, *map(str, self.csvs), *(f"{figure}.png (and .pdf)" for figure in self.figures)]
 
 
 def make_curvature_report(
-    records: pl.DataFrame, transitions: pl.DataFrame, names: Sequence[CurveName], folder: Path
+    records: pl.DataFrame,
+    transitions: pl.DataFrame,
+    curves: Sequence[CurveReport],
+    drawn: Sequence[CurveReport],
+    folder: Path,
 ) -> CurvatureReport | None:
     """Set R against E, as CSV and figures, on every curve of which it was measured.
 
     Args:
         records: Of the campaign.
         transitions: Those in E, as `compare` returns them.
-        names: Of all curves, sorted by `CURVE`.
+        curves: All of them.
+        drawn: Those to draw.
         folder: For the files.
 
     Returns:
@@ -73,36 +94,41 @@ def make_curvature_report(
     Raises:
         OSError: If the folder cannot be written to.
     """
-    identities = records.select(CURVE).unique().sort(CURVE)
     records = records.filter(pl.col("scalar_curvature").is_not_null().any().over(CURVE))
     if records.is_empty():
         return None
-    from_curvature = find_transitions(records, "scalar_curvature")
     results = {
         "agreement": agreement(records),
         "foresight": foresight(records, transitions),
         "rescaled": rescaled(records, transitions),
     }
-    files: list[Path] = []
-    found: list[tuple[pl.DataFrame, CurveName]] = []
-    for key, table in results.items():
-        table.write_csv(folder / f"{key}.csv")
-        files.append(folder / f"{key}.csv")
-    for number, name in enumerate(names):
-        here = identities[number]
-        rows = _of(records, here)
-        if len(rows):
-            figure = draw_curvature(rows, _of(transitions, here), _of(from_curvature, here), name)
-            save(figure, folder / f"{name.file}-curvature")
-            files.append(folder / f"{name.file}-curvature")
-            found.append((here, name))
-    foreseen = [(here, name) for here, name in found if len(_of(results["foresight"], here))]
-    if foreseen:
-        save(draw_foresight(results["foresight"], records, transitions, foreseen), folder / "foresight")
-        files.append(folder / "foresight")
-    curves = [CurveCurvature(name, *(_of(table, here) for table in results.values())) for here, name in found]
-    return CurvatureReport(curves, files)
+    csvs = [folder / f"{key}.csv" for key in results]
+    for table, csv in zip(results.values(), csvs, strict=True):
+        table.write_csv(csv)
+    found = []
+    for curve in curves:
+        rows = _of(records, curve)
+        if rows.is_empty():
+            continue
+        figure = None
+        if curve in drawn:
+            figure = folder / f"{curve.name.file}-curvature"
+            from_curvature = find_transitions(rows, "scalar_curvature")
+            save(draw_curvature(rows, curve.transitions, from_curvature, curve.name), figure)
+        agreed, foreseen, scaled = (_of(table, curve) for table in results.values())
+        found.append(CurveCurvature(curve, agreed, foreseen, scaled, figure))
+    told = [curve for curve in found if curve.figure and len(curve.foresight)][:FIGURES]
+    if not told:
+        return CurvatureReport(found, csvs, None)
+    tables = (
+        pl.concat([each.foresight for each in told]),
+        pl.concat([_of(records, each.curve) for each in told]),
+        pl.concat([each.curve.transitions for each in told]),
+    )
+    names = [(each.curve.records.select(CURVE).head(1), each.name) for each in told]
+    save(draw_foresight(*tables, names), folder / "foresight")
+    return CurvatureReport(found, csvs, folder / "foresight")
 
 
-def _of(table: pl.DataFrame, curve: pl.DataFrame) -> pl.DataFrame:
-    return table.join(curve, on=CURVE, how="semi", nulls_equal=True)
+def _of(table: pl.DataFrame, curve: CurveReport) -> pl.DataFrame:
+    return table.join(curve.records.select(CURVE).head(1), on=CURVE, how="semi", nulls_equal=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -25,6 +26,10 @@ class CurveName(NamedTuple):
         return f"{self.data}; {self.model}; {self.branch}"
 
 
+BRANCHES = ("up", "down", "quench")
+"""In the order in which they are told."""
+
+
 def curve_names(identities: pl.DataFrame) -> list[CurveName]:
     """Name curves by what they are, and by the rest of their identity only where that leaves two alike.
 
@@ -40,6 +45,18 @@ def curve_names(identities: pl.DataFrame) -> list[CurveName]:
             for name, row in zip(names, rows, strict=True)
         ]
     return names
+
+
+def together(names: Sequence[CurveName]) -> CurveName:
+    """The name of branches that are drawn in one figure.
+
+    Args:
+        names: Of one network and its data: they differ in their branches.
+    """
+    first = names[0]
+    branches = sorted((name.branch for name in names), key=[*BRANCHES, *(n.branch for n in names)].index)
+    file = re.sub(rf"-{first.branch}(?=-|$)", "-" + "-".join(branches), first.file, count=1)
+    return first._replace(branch=" and ".join(branches), file=file) if len(names) > 1 else first
 
 
 def _name(row: dict[str, Any]) -> CurveName:

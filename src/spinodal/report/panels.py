@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from spinodal.analysis import DeepLinear, evidence
+from spinodal.analysis import DeepLinear, evidence, trajectory
 from spinodal.report.names import CurveName
-from spinodal.report.style import BAND, EXACT, HOLLOW, MEAN, SEED, SPINODAL, STYLE, TEST, TRANSITION
+from spinodal.report.style import BAND, EXACT, HOLLOW, MEAN, MEASURED, SEED, SPINODAL, STYLE, TEST, TRANSITION
+
+MANY = 1000
+"""More markers than this are an image also in a PDF, which else would be slow to open."""
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -31,15 +34,16 @@ def save(figure: Figure, path: Path) -> None:
     """
     with rc_context(STYLE):
         figure.savefig(f"{path}.png")
+        figure.set_layout_engine("none")  # everything has found its place
         figure.savefig(f"{path}.pdf", metadata={"CreationDate": None})
 
 
-def mark(panel: Axes, transitions: pl.DataFrame) -> None:
+def mark(panel: Axes, transitions: pl.DataFrame, colour: str = TRANSITION) -> None:
     """Shade the bracket of each transition, the fainter the fewer seeds show it."""
     for row in transitions.iter_rows(named=True):
         shown = row["seeds"] / row["seeds_all"]
-        panel.axvspan(row["l2_low"], row["l2_high"], alpha=0.22 * shown, **BAND)
-        panel.axvline(row["location"], color=TRANSITION, linewidth=0.8, alpha=shown)
+        panel.axvspan(row["l2_low"], row["l2_high"], alpha=0.22 * shown, **{**BAND, "facecolor": colour})
+        panel.axvline(row["location"], color=colour, linewidth=0.8, alpha=shown)
 
 
 def draw_points(panel: Axes, rows: pl.DataFrame, column: str, style: dict[str, Any]) -> None:
@@ -50,12 +54,15 @@ def draw_points(panel: Axes, rows: pl.DataFrame, column: str, style: dict[str, A
     style = {
         **style,
         "markersize": style["markersize"] * min(1.0, (45 / max(1, rows["l2"].n_unique())) ** 0.5),
+        "rasterized": len(rows) > MANY,
     }
     panel.plot(used["l2"], used[column], **style)
     panel.plot(left_out["l2"], left_out[column], **{**style, **HOLLOW})
 
 
-def draw_mean(panel: Axes, rows: pl.DataFrame, column: str, transitions: pl.DataFrame) -> None:
+def draw_mean(
+    panel: Axes, rows: pl.DataFrame, column: str, transitions: pl.DataFrame, colour: str = MEASURED
+) -> None:
     """The mean over trajectories as a line, broken where the curve jumps."""
     used = rows.filter(evidence(), pl.col(column).is_finite())
     mean = used.group_by("l2").agg(pl.col(column).mean(), pl.len()).sort("l2")
@@ -69,7 +76,17 @@ def draw_mean(panel: Axes, rows: pl.DataFrame, column: str, transitions: pl.Data
         l2, values = l2[~inside], values[~inside]
         gap = np.searchsorted(l2, high)
         l2, values = np.insert(l2, gap, high), np.insert(values, gap, np.nan)
-    panel.plot(l2, values, **MEAN)
+    panel.plot(l2, values, **{**MEAN, "color": colour})
+
+
+def draw_each(panel: Axes, rows: pl.DataFrame, column: str, colour: str) -> None:
+    """A line for every trajectory: where noise ends a branch, each leaves it at another λ, and no mean is a state."""
+    used = rows.filter(evidence(), pl.col(column).is_finite()).with_columns(trajectory().alias("_name"))
+    l2, values = [], []
+    for part in used.sort("stage", "l2").partition_by("_name", maintain_order=True):
+        l2 += [*part["l2"], np.nan]
+        values += [*part[column], np.nan]
+    panel.plot(l2, values, color=colour, linewidth=0.7, alpha=0.6)
 
 
 def branch_grid(panel: Axes, exact: DeepLinear) -> tuple[Float64[np.ndarray, " l"], Bool[np.ndarray, " l"]]:
@@ -126,19 +143,37 @@ def scale_l2(panel: Axes, rows: pl.DataFrame) -> None:
 
 
 def legend(
-    rows: pl.DataFrame, transitions: pl.DataFrame, exact: DeepLinear | None, test: bool = False
+    rows: pl.DataFrame,
+    transitions: pl.DataFrame,
+    exact: DeepLinear | None,
+    test: bool = False,
+    branches: Mapping[str, dict[str, Any]] | None = None,
 ) -> list[Artist]:
-    """Handles for what a figure shows; `test` says whether test data are among it."""
-    handles: list[Artist] = [
-        Line2D([], [], **SEED, label="each seed"),
-        Line2D([], [], **MEAN, label="mean"),
-    ]
+    """Handles for what a figure shows.
+
+    Args:
+        rows: All that is drawn.
+        transitions: All that are drawn.
+        exact: What theory says, if it does.
+        test: Whether test data are among it.
+        branches: Styles of the branches where there are several.
+    """
+    several = len(branches or {}) > 1
+    handles: list[Artist] = (
+        [
+            Line2D([], [], **{**style, "alpha": 1.0, "linestyle": "-", "linewidth": 1.3}, label=branch)
+            for branch, style in (branches or {}).items()
+        ]
+        if several
+        else [Line2D([], [], **SEED, label="each seed"), Line2D([], [], **MEAN, label="mean")]
+    )
     if test:
         handles.append(Line2D([], [], **TEST, label="test"))
     if rows.select((~evidence()).any()).item():
         handles.append(Line2D([], [], **{**SEED, **HOLLOW}, label="not relaxed"))
     if not transitions.is_empty():
-        handles.append(Patch(alpha=0.35, **BAND, label="transition"))
+        band = {**BAND, "facecolor": "0.5"} if several else BAND
+        handles.append(Patch(alpha=0.35, **band, label="transition"))
     if exact is not None:
         handles.append(Line2D([], [], **EXACT, label="exact"))
         handles.append(

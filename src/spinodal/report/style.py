@@ -39,6 +39,13 @@ SEED: dict[str, Any] = {
     "alpha": 0.4,
     "linestyle": "none",
 }
+BRANCHES: dict[str, dict[str, Any]] = {
+    "up": {**SEED, "marker": "^"},
+    "down": {**SEED, "marker": "v", "color": "#AA3377"},
+    "quench": {**SEED, "marker": "s", "color": "#009E73"},
+}
+"""Points of each branch where several share a figure; its mean and transitions have the colour, too."""
+
 TEST: dict[str, Any] = {**SEED, "color": HELD_OUT, "marker": "s", "markersize": 3.2, "alpha": 0.8}
 HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "alpha": 1.0}
 MEAN: dict[str, Any] = {"color": MEASURED, "linewidth": 1.3}

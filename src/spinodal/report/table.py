@@ -81,7 +81,8 @@ def foresight_table(name: CurveName, agreement: pl.DataFrame, foreseen: pl.DataF
         agreement: Of this curve, as `analysis.agreement` returns it.
         foreseen: Of this curve and one cut-off, as `analysis.foresight` returns it.
     """
-    title = f"[bold]{name}[/]\n{_agreed(agreement)}"
+    colour = "green" if agreement["agrees"].all() else "red"
+    title = f"[bold]{name}[/]\n[{colour if len(agreement) else 'default'}]{agreed(agreement)}[/]"
     table = Table(
         title=title, title_justify="left", title_style="", box=SIMPLE_HEAD, padding=0, pad_edge=False
     )
@@ -89,7 +90,7 @@ def foresight_table(name: CurveName, agreement: pl.DataFrame, foreseen: pl.DataF
         table.add_column(column, min_width=width)
     for index in foreseen["index"].unique().sort():
         here = {row["observable"]: row for row in foreseen.filter(index=index).iter_rows(named=True)}
-        table.add_row(str(index), *(_off(here.get(observable)) for observable in FORESEEN))
+        table.add_row(str(index), *(off(here.get(observable)) for observable in FORESEEN))
     if foreseen.is_empty():
         table.add_row("", "no jump of an up branch to foresee")
     return table
@@ -116,7 +117,12 @@ def rescaling_table(rescaled: Mapping[CurveName, pl.DataFrame]) -> Table:
     return table
 
 
-def _agreed(agreement: pl.DataFrame) -> str:
+def agreed(agreement: pl.DataFrame) -> str:
+    """How many jumps E and R share, in a line.
+
+    Args:
+        agreement: Of one curve, as `analysis.agreement` returns it.
+    """
     if agreement.is_empty():
         return "neither E nor R jumps"
     alone = {
@@ -124,12 +130,15 @@ def _agreed(agreement: pl.DataFrame) -> str:
         for own, other in (("E", "scalar_curvature"), ("R", "error"))
     }
     told = "".join(f"; {count} in {where}" for where, count in alone.items() if count)
-    agreed = int(agreement["agrees"].sum())
-    colour = "green" if agreed == len(agreement) else "red"
-    return f"[{colour}]{agreed}/{len(agreement)}[/] jumps agree in E and R within one grid spacing{told}"
+    return f"{int(agreement['agrees'].sum())}/{len(agreement)} jumps agree in E and R within one grid spacing{told}"
 
 
-def _off(row: dict[str, Any] | None) -> str:
+def off(row: dict[str, Any] | None) -> str:
+    """How far a prediction is off, in per cent.
+
+    Args:
+        row: Of the table that `analysis.foresight` returns; None where there is none.
+    """
     if row is None:
         return ""
     if not row["seeds"]:

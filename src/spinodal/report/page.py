@@ -1,0 +1,111 @@
+"""The page: one file that needs no other and no network, from a template that travels with the package."""
+
+from __future__ import annotations
+
+import base64
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+import spinodal
+from spinodal.report.sheet import Sheet
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure on the page."""
+
+    path: Path
+    """Without suffix; there is a PNG."""
+    alt: str
+    """What somebody hears who does not see it."""
+    caption: str
+    title: str = ""
+    commands: Sequence[str] = ()
+    """What computes again what it shows."""
+
+    @property
+    def file(self) -> str:
+        """Its name, without suffix."""
+        return self.path.name
+
+    @property
+    def data(self) -> str:
+        """The PNG as a URL."""
+        return "data:image/png;base64," + base64.b64encode(self._png()).decode("ascii")
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self._size()[0]
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self._size()[1]
+
+    def _png(self) -> bytes:
+        return Path(f"{self.path}.png").read_bytes()
+
+    def _size(self) -> tuple[int, int]:
+        width, height = struct.unpack(">II", self._png()[16:24])
+        return width, height
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page; what is empty is left out."""
+
+    id: str
+    short: str
+    """In the navigation."""
+    title: str
+    notes: Sequence[str] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    pictures: Sequence[Picture] = ()
+    wide: bool = False
+    """Whether the pictures are wider than high."""
+    sheets: Sequence[Sheet] = ()
+    commands: Sequence[tuple[str, Sequence[str]]] = ()
+    """What is said of commands, and they."""
+
+
+def write_page(path: Path, sections: Sequence[Section], **said: Any) -> None:
+    """Write the page.
+
+    Args:
+        path: Of the file.
+        sections: In their order.
+        said: What the template asks for besides.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["typeset"] = _typeset
+    css = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+    template = environment.get_template("page.html.j2")
+    text = template.render(sections=sections, css=css, generator=spinodal.__version__, **said)
+    path.write_text(text, encoding="utf-8")
+
+
+def capitalised(text: str) -> str:
+    """The first letter; E and R stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def _typeset(text: str) -> Markup:
+    """Indices as such: λ_sp."""
+    return Markup(re.sub(r"λ_([a-z]+)", r"λ<sub>\1</sub>", str(escape(text))))

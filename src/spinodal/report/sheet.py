@@ -1,0 +1,139 @@
+"""The tables of the page: what `transitions.csv` and its siblings say, written for a reader."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from spinodal.report.groups import Group
+from spinodal.report.names import with_error
+
+
+class Cell(NamedTuple):
+    """What stands in one place."""
+
+    text: str
+    kind: str = ""
+    """good or bad, where that is said; the text says it as well."""
+
+
+Row = Sequence["Cell | str"]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table."""
+
+    caption: str
+    header: Sequence[str]
+    bodies: list[tuple[str, list[Row]]] = field(default_factory=list)
+    """Rows under a title of their own; an empty title is none."""
+    words: int = 0
+    """So many columns from the left are words, the others numbers."""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return sum(len(rows) for _, rows in self.bodies)
+
+
+TRANSITIONS = (
+    *("#", "λ measured", "λ between", "λ_sp predicted", "off by", "in errors", "verdict"),
+    *("jump in E", "accuracy", "features", "seeds"),
+)
+
+
+def transition_sheet(groups: Iterable[Group]) -> Sheet:
+    """Every transition that was found or predicted, next to each other; nothing is left out.
+
+    Args:
+        groups: Of the campaign.
+    """
+    bodies: list[tuple[str, list[Row]]] = []
+    for group in groups:
+        for curve in group.curves:
+            found = curve.transitions.sort(pl.coalesce("location", "l2_exact"))
+            rows: list[Row] = [_transition(row) for row in found.iter_rows(named=True)]
+            title = str(curve.name) + (f"; c = {listed(curve.strengths)}" if curve.strengths else "")
+            bodies.append((title, rows or [("", "no jump", *[""] * (len(TRANSITIONS) - 2))]))
+    return Sheet("Predicted and measured transitions, curve by curve", TRANSITIONS, bodies)
+
+
+def listed(strengths: Sequence[float]) -> str:
+    """As in 1, 0.6, 0.36; the first eight."""
+    shown = [f"{value:.3g}" for value in strengths[:8]]
+    return ", ".join([*shown, "…"] if len(strengths) > 8 else shown)
+
+
+def _transition(row: dict[str, Any]) -> Row:
+    exact, location = row["l2_exact"], row["location"]
+    predicted = "" if exact is None else f"{exact:.5g}"
+    if location is None:
+        return ("", "", "", predicted, "", "", Cell("not found", "bad"), *[""] * 4)
+    deviation = "" if exact is None else signed(100 * (location / exact - 1), 2) + " %"
+    error = row["location_error"]
+    in_errors = signed((location - exact) / error, 1) if exact is not None and error else ""
+    return (
+        str(row["index"]),
+        with_error(location, error),
+        f"{row['l2_low']:.5g} – {row['l2_high']:.5g}" + ("*" if row["unrelaxed"] else ""),
+        predicted,
+        deviation,
+        in_errors,
+        verdict(row),
+        re.sub("^-", "−", with_error(row["jump"], row["jump_error"])),
+        _sides(row, "accuracy", ".3f"),
+        _sides(row, "learned_features", ".2g"),
+        f"{row['seeds']}/{row['seeds_all']}",
+    )
+
+
+def verdict(row: dict[str, Any]) -> Cell:
+    """What the comparison says of a transition."""
+    match row["status"], row["inside"]:
+        case "matched", True:
+            return Cell("in the bracket", "good")
+        case "matched", _:
+            return Cell("beside the bracket", "bad")
+        case "unexpected", _:
+            return Cell("none predicted near", "bad")
+        case "missing", _:
+            return Cell("not found", "bad")
+        case _:
+            return Cell("no prediction")
+
+
+def signed(value: float, decimals: int) -> str:
+    """With its sign, a true minus."""
+    text = f"{round(value, decimals) + 0.0:+.{decimals}f}"
+    return text.replace("-", "−")
+
+
+def _sides(row: dict[str, Any], name: str, form: str) -> str:
+    before, after = row[f"{name}_before"], row[f"{name}_after"]
+    return "" if before is None or after is None else f"{before:{form}} → {after:{form}}"
+
+
+def verdicts(groups: Iterable[Group]) -> list[str]:
+    """The comparison in a line: of how many predicted transitions how many were found, and where."""
+    tables = [group.transitions.select("status", "inside", "location") for group in groups]
+    table = pl.concat(tables) if tables else pl.DataFrame()
+    counts = {
+        status: table.filter(pl.col("status") == status) for status in ("matched", "missing", "unexpected")
+    }
+    predicted = len(counts["matched"]) + len(counts["missing"])
+    lines = []
+    if predicted:
+        inside = int(counts["matched"]["inside"].sum())
+        lines.append(
+            f"{len(counts['matched'])} of {predicted} predicted transitions found, {inside} in their brackets"
+        )
+    if len(counts["unexpected"]):
+        lines.append(f"{len(counts['unexpected'])} found where none is predicted")
+    alone = table.filter(pl.col("status").is_null(), pl.col("location").is_not_null()).height
+    if alone:
+        lines.append(f"{alone} found of which theory says nothing")
+    return lines or ["no transition was found, and none is predicted"]

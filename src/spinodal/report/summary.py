@@ -1,0 +1,143 @@
+"""What was run: the grid, how much of it there is, with what it was computed and how long it took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from spinodal.records import COLUMNS
+from spinodal.report.sheet import Row, Sheet
+
+AXES = (
+    *("task", "complexity", "noise", "samples", "activation", "bias", "depth", "width"),
+    *("branch", "perturbation", "seed", "l2"),
+)
+"""Columns that a grid may vary."""
+
+PROVENANCE = ("version", "commit", "device", "dtype")
+
+SHOWN = 12
+"""Of an axis with more values only how many there are, and the ends."""
+
+
+class Axis(NamedTuple):
+    """One column of the grid."""
+
+    name: str
+    meaning: str
+    values: str
+    different: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was run."""
+
+    varied: list[Axis]
+    """What takes more than one value, over the whole campaign."""
+    fixed: list[Axis]
+    rows: int
+    points: int
+    finished: int
+    curves: int
+    jobs: int
+    provenance: dict[str, str]
+    first: str | None
+    """When the oldest file was written that tells the time, in UTC."""
+    last: str | None
+    wall_time: str | None
+    """Of all stages of all jobs."""
+
+    @property
+    def running(self) -> bool:
+        """Whether some points lack stages."""
+        return self.finished < self.points
+
+
+def summarise(campaign: Path, records: pl.DataFrame) -> Summary:
+    """Say what the records of a campaign hold.
+
+    Args:
+        campaign: Its folder.
+        records: Its rows.
+    """
+    axes = [_axis(name, records[name]) for name in AXES if records[name].is_not_null().any()]
+    points = records.group_by("point").agg(pl.col("stage").n_unique() >= pl.col("stages").max())
+    first, last = _span(campaign)
+    return Summary(
+        varied=[axis for axis in axes if axis.different > 1],
+        fixed=[axis for axis in axes if axis.different == 1],
+        rows=len(records),
+        points=len(points),
+        finished=int(points["stage"].fill_null(False).sum()),
+        curves=records["curve"].n_unique(),
+        jobs=records["job"].n_unique(),
+        provenance={
+            name: ", ".join(records[name].unique().drop_nulls().sort().cast(pl.String))
+            for name in PROVENANCE
+            if records[name].is_not_null().any()
+        },
+        first=first,
+        last=last,
+        wall_time=_wall_time(records),
+    )
+
+
+def _axis(name: str, column: pl.Series) -> Axis:
+    meaning = next(each.meaning for each in COLUMNS if each.name == name)
+    values = column.unique().drop_nulls().sort().to_list()
+    return Axis(name, meaning, _listed(values), len(values) + int(column.is_null().any()))
+
+
+def _listed(values: Sequence[object]) -> str:
+    if len(values) > SHOWN:
+        return f"{len(values)} values, {_written(values[0])} – {_written(values[-1])}"
+    return ", ".join(_written(value) for value in values)
+
+
+def _written(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.4g}"
+        case str():
+            return value.replace("_", " ")
+        case _:
+            return str(value)
+
+
+def _span(campaign: Path) -> tuple[str | None, str | None]:
+    """From when the first job left its configuration to when records were last added to."""
+    files = [file for suffix in ("yaml", "parquet") for file in (campaign / "records").glob(f"*.{suffix}")]
+    times = sorted(file.stat().st_mtime for file in files)
+    written = [f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}" for time in times[:1] + times[-1:]]
+    return (written[0], written[-1]) if written else (None, None)
+
+
+def _wall_time(records: pl.DataFrame) -> str | None:
+    """Each replica's row has the time of the stage, in which all replicas of the job relaxed together."""
+    stages = records.drop_nulls("wall_time").group_by("job", "stage").agg(pl.col("wall_time").max())
+    seconds = float(stages["wall_time"].sum())
+    if stages.is_empty():
+        return None
+    for unit, length in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.2g} s"
+
+
+def axes_sheet(caption: str, axes: Sequence[Axis]) -> Sheet:
+    """Axes as a table.
+
+    Args:
+        caption: Of the table.
+        axes: Of a summary.
+    """
+    rows: list[Row] = [(axis.name, axis.values, axis.meaning) for axis in axes]
+    return Sheet(caption, ("key", "values", "meaning"), [("", rows)], words=3)

@@ -1,0 +1,74 @@
+"""The report on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from spinodal.report.campaign import Report, make_report
+from spinodal.report.table import transition_table
+from spinodal.report.unsettled import counted
+
+
+def main(campaign: Path, patterns: Sequence[str] = ()) -> int:
+    """Make the report of a campaign and tell it on the terminal.
+
+    Args:
+        campaign: Its folder.
+        patterns: As of `make_report`.
+
+    Returns:
+        Exit code 0.
+
+    Raises:
+        UserError: As `make_report`.
+    """
+    report = make_report(campaign, patterns)
+    console = Console(highlight=False)
+    for group in report.groups:
+        for curve in group.curves if group.figure else ():
+            console.print(transition_table(curve.name, curve.strengths, curve.transitions))
+    notes = _notes(report)
+    if report.curvature is not None:
+        for table in report.curvature.tables():
+            console.print(table)
+        notes += report.curvature.notes()
+    for note in [*notes, str(report.page)]:
+        console.print(note, soft_wrap=True, markup=False)
+    return 0
+
+
+def _notes(report: Report) -> list[str]:
+    drawn = [group for group in report.groups if group.figure]
+    shown = [curve for group in drawn for curve in group.curves]
+    notes = []
+    if len(drawn) < len(report.groups):
+        notes.append(
+            f"{len(drawn)} of {len(report.groups)} networks are told here and drawn; all are in {report.page.name} "
+            f"and {report.csv.name}. --curve '*name*' draws others"
+        )
+    if any(curve.transitions["status"].is_not_null().any() for curve in shown):
+        notes.append("exact λ_sp: of a deep linear network; ✓ where the measured bracket holds it")
+    counts = counted(report.records)
+    told = [f"{kind}: {count}" for kind, count in counts.items()]
+    notes.append(f"{len(report.records)} rows; " + ("; ".join(told) or "all are stationary minima"))
+    if counts.keys() & {"not stationary", "saddles"}:
+        notes.append(
+            "what is not stationary, or a saddle, is drawn hollow and is no evidence for a transition"
+        )
+    if any(curve.transitions["unrelaxed"].sum() for curve in shown):
+        notes.append("* such rows lie in between: the bracket is made by the nearest ones that relaxed")
+    if report.summary.running:
+        left = report.summary.points - report.summary.finished
+        notes.append(f"{left} of {report.summary.points} points are not finished")
+    for curve in shown:
+        if len(curve.unresolved):
+            ends = curve.unresolved.select("l2_low", "l2_high").iter_rows()
+            places = ", ".join(f"{low:.4g} – {high:.4g}" for low, high in ends)
+            notes.append(
+                f"{curve.name}: E moves steeply in λ {places}; only a finer grid shows whether it jumps."
+            )
+    figures = [group.figure for group in drawn] + [each.figure for each in report.phases if each.figure]
+    return [*notes, str(report.csv), *(f"{figure}.png (and .pdf)" for figure in figures)]

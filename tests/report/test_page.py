@@ -1,0 +1,199 @@
+"""The page says what was run, what was found, what was not, and how to get it again."""
+
+import html
+import re
+import shlex
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from matplotlib.figure import Figure
+
+from spinodal.errors import UserError
+from spinodal.report import make_report
+from spinodal.report.groups import EXAMPLES, FIGURES, spread
+from spinodal.report.sheet import transition_sheet, verdicts
+from spinodal.report.summary import summarise
+from spinodal.report.unsettled import unfinished
+from spinodal.theory import spinodal
+
+Rows = Callable[..., list[dict[str, Any]]]
+Campaign = Callable[..., Path]
+
+FEW = np.geomspace(0.05, 0.3, 12)
+
+
+@pytest.fixture(autouse=True)
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the figures, which are not drawn: this is about what is said of them."""
+    names: list[str] = []
+
+    def save(figure: Figure, path: Path) -> None:
+        names.append(path.name)
+        Path(f"{path}.png").write_bytes(b"0123456789abcdef" + struct.pack(">II", 100, 50))
+
+    for module in ("campaign", "phases", "curvature"):
+        monkeypatch.setattr(f"spinodal.report.{module}.save", save)
+    return names
+
+
+def text_of(page: Path) -> str:
+    """What a reader reads."""
+    body = re.sub(r"<style>.*?</style>", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def test_every_transition_is_in_the_comparison(campaign: Campaign, rows: Rows) -> None:
+    """Found, not found and found where none is predicted; none is dropped."""
+    moved = rows(0, shift=0.7, width=8)
+    report = make_report(campaign(rows(0), rows(1), moved, rows(0, l2=FEW, width=4)))
+    sheet = transition_sheet(report.groups)
+    compared = pl.read_csv(report.csv)
+    assert len(sheet) == len(compared)
+    told = [row for _, rows in sheet.bodies for row in rows]
+    verdict = [row[6].text for row in told]
+    assert verdict.count("in the bracket") == compared["inside"].sum()
+    assert verdict.count("not found") == compared.filter(status="missing").height > 0
+    assert verdict.count("none predicted near") == compared.filter(status="unexpected").height > 0
+    first = next(row for row in told if row[6].text == "in the bracket")
+    assert float(first[3]) == pytest.approx(min(spinodal([1, 0.6, 0.36], 3)), rel=1e-4)
+    page = text_of(report.page)
+    for row in told:
+        assert " ".join(cell if isinstance(cell, str) else cell.text for cell in row if cell) in page
+    for verdict_line in verdicts(report.groups):
+        assert verdict_line in page
+
+
+def test_deviations_are_in_per_cent_and_in_errors(campaign: Campaign, rows: Rows) -> None:
+    report = make_report(campaign(rows(0), rows(1)))
+    row = pl.read_csv(report.csv).row(0, named=True)
+    told = transition_sheet(report.groups).bodies[0][1][0]
+    number = [float(str(told[i]).removesuffix(" %").replace("−", "-")) for i in (4, 5)]
+    off = row["location"] - row["l2_exact"]
+    assert number == pytest.approx([100 * off / row["l2_exact"], off / row["location_error"]], abs=0.06)
+
+
+def test_branches_share_a_figure(campaign: Campaign, rows: Rows) -> None:
+    falling = rows(0, l2=FEW[::-1], branch="down", shift=0.3)
+    report = make_report(campaign(rows(0), falling, rows(0, width=8)))
+    assert [len(group.curves) for group in report.groups] == [1, 2]
+    figure = report.groups[1].figure
+    assert figure is not None
+    assert figure.name == "linear_teacher-K3-linear-L3-w16-up-down"
+    assert "up and down" in str(report.groups[1].name)
+
+
+def test_what_was_run(campaign: Campaign, rows: Rows) -> None:
+    def timed(seed: int, **columns: Any) -> list[dict[str, Any]]:
+        return rows(seed, l2=FEW, wall_time=10.0, version="0.1.0", commit="abc", **columns)
+
+    folder = campaign([*timed(0, job="a"), *timed(1, job="a")], timed(0, job="b", width=8)[:4])
+    report = make_report(folder)
+    summary = report.summary
+    assert [(axis.name, axis.values) for axis in summary.varied][:2] == [("width", "8, 16"), ("seed", "0, 1")]
+    assert summary.wall_time == "2.67 min"  # 12 stages of one job, 4 of the other, whatever its replicas
+    assert (summary.rows, summary.points, summary.finished, summary.jobs) == (28, 3, 2, 2)
+    page = text_of(report.page)
+    for said in ("28 rows, 3 points, 2 jobs; 2 points finished", "abc", "1 of 3 points are not finished"):
+        assert said in page
+
+
+def test_a_long_axis_is_its_ends(campaign: Campaign, rows: Rows) -> None:
+    report = make_report(campaign(rows(0)))
+    (l2,) = (axis for axis in summarise(report.campaign, report.records).varied if axis.name == "l2")
+    assert l2.values == "30 values, 0.02 – 0.4"
+
+
+def test_what_is_not_settled(campaign: Campaign, rows: Rows) -> None:
+    trajectory = rows(0, l2=FEW, job="a", grad_max=1e-3)
+    for i in (5, 6):
+        trajectory[i]["stationary"] = False
+    trajectory[2]["minimum"] = False
+    folder = campaign(trajectory, rows(0, l2=FEW, job="b", width=8, stages=None)[:3])
+    (folder / "records" / "c.yaml").write_text("")
+    report = make_report(folder)
+    jobs = unfinished(folder, report.records).rows(named=True)
+    assert [(job["job"], job["points"], job["stages"], job["of"]) for job in jobs] == [
+        ("b", 1, 3, None),
+        ("c", 0, None, None),
+    ]
+    assert jobs[0]["l2"] == FEW[2]
+    page = text_of(report.page)
+    assert "Of 15 rows: not stationary: 2; saddles: 1." in page
+    assert f"up 2 1 12 {FEW[2]:.4g} – {FEW[6]:.4g} 1.0e-03" in page
+    assert "b 1 0 3 of ?" in page
+    assert "c 0 0 none recorded" in page
+
+
+def test_phase_diagram_where_complexity_varies(campaign: Campaign, rows: Rows) -> None:
+    strengths = [0.8**k for k in range(3)]
+    curves = [rows(0, strengths=strengths[:k]) for k in (1, 2, 3)]
+    unknown = [row | {"learned_features": None} for row in rows(0, width=4, strengths=[1.0])]
+    report = make_report(campaign(*curves, rows(0, width=8), rows(0, width=4), unknown))
+    (diagram,) = report.phases
+    assert [curve.records["complexity"][0] for curve in diagram.curves] == [1, 2, 3]
+    assert diagram.figure is not None
+    assert diagram.figure.name == "phases-linear_teacher-linear-L3-w16-up"
+    assert "Phase diagram" in text_of(report.page)
+
+
+def test_commands_make_it_again(campaign: Campaign, rows: Rows) -> None:
+    folder = campaign(rows(0, l2=FEW, job="aa"))
+    (folder / "records" / "aa.yaml").write_text("data: {}\n")
+    sweep = folder / "jobs" / "2026-11-25_03-02-32.5" / "multirun.yaml"
+    single = folder / "jobs" / "2026-11-26_03-02-32.5" / ".hydra" / "overrides.yaml"
+    broken = folder / "jobs" / "2026-11-27_03-02-32.5" / "multirun.yaml"
+    for file in (sweep, single, broken):
+        file.parent.mkdir(parents=True)
+    sweep.write_text(
+        "hydra: {overrides: {hydra: [hydra.mode=MULTIRUN], task: [model=mlp, 'data.complexity=1,2']}}"
+    )
+    single.write_text("- experiment=onset\n- seed=[0, 1]\n")
+    broken.write_text("hydra: {")
+    lines = html.unescape(make_report(folder).page.read_text(encoding="utf-8"))
+    assert "# 2026-11-25 03:02:32\nspinodal run -m model=mlp data.complexity=1,2\n" in lines
+    assert "spinodal run experiment=onset 'seed=[0, 1]'" in lines
+    assert f"spinodal report {shlex.quote(str(folder))}" in lines
+    assert f"--config-dir {shlex.quote(str(folder / 'records'))} --config-name aa " in lines
+
+
+def test_many_networks_are_not_all_drawn(campaign: Campaign, rows: Rows, drawn: list[str]) -> None:
+    folder = campaign(*(rows(0, l2=FEW, width=width) for width in range(4, 5 + FIGURES)))
+    report = make_report(folder)
+    assert len(drawn) == len([group for group in report.groups if group.figure]) == EXAMPLES
+    page = text_of(report.page)
+    assert f"{EXAMPLES} of {FIGURES + 1} networks are drawn" in page
+    assert all(str(curve.name) in page for curve in report.curves)
+
+    drawn.clear()
+    make_report(folder, ["*-w5-*", "*-w1?-*"])
+    assert [re.findall(r"w(\d+)", name)[0] for name in drawn] == ["5", *map(str, range(10, 17))]
+    with pytest.raises(UserError, match=r"--curve nothing: no such curve; there are linear_teacher-K3"):
+        make_report(folder, ["nothing"])
+
+
+@pytest.mark.parametrize(
+    ("families", "count", "chosen"),
+    [
+        ("aaaaa", 3, [0, 2, 4]),
+        ("aaaaabbbbb", 4, [0, 4, 5, 9]),
+        ("abbbbbbbb", 4, [0, 1, 5, 8]),
+        ("abcdef", 4, [0, 1, 2, 3]),
+        ("ab", 6, [0, 1]),
+        ("", 3, []),
+    ],
+)
+def test_spread(families: str, count: int, chosen: list[int]) -> None:
+    assert spread(list(families), count) == chosen
+
+
+def test_what_comes_from_outside_is_only_text(campaign: Campaign, rows: Rows) -> None:
+    page = make_report(campaign(rows(0, l2=FEW, task="<script>alert(1)</script>"))).page
+    content = page.read_text(encoding="utf-8")
+    assert "<script" not in content
+    assert "&lt;script&gt;" in content
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", content)
