@@ -315,10 +315,11 @@ def test_other_commands_refused(arguments: list[str], capsys: pytest.CaptureFixt
 
 def test_report_is_handed_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     module = types.ModuleType("spinodal.report")
-    module.main = lambda folder: len(str(folder))  # type: ignore[attr-defined]
+    module.main = lambda folder, curves: len(str(folder)) + 10 * len(curves)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "spinodal.report", module)
     (tmp_path / "c").mkdir()
-    assert cli.main(["report", "c"]) == len("c")
+    assert cli.main(["report", "c"]) == 1
+    assert cli.main(["report", "c", "--curve", "a", "--curve", "b*"]) == 21
 
 
 def test_traceback_for_those_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,7 +128,7 @@ def _rows(error: Callable[[Tensor], Tensor], theta: Tensor) -> tuple[Tensor, Row
     if theta.dim() == 2:
         rows, function = theta, error
     else:
-        rows, function = theta[None], lambda rows: error(rows[0])[None]
+        rows, function = theta[None], lambda rows: error(rows.squeeze(0))[None]
     with torch.no_grad():
         shape = error(theta).shape
     if shape != theta.shape[:-1]:
