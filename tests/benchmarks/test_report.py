@@ -1,13 +1,14 @@
 """100,000 rows in at most 10 s and 1 GB: `spinodal report`, from the shell to the last file.
 
-The clock is that of the processor, so that other work on the machine does not count.
+By the clock on the wall, on two cores with nothing else to do.
 """
 
 import itertools
-import os
+import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -78,47 +79,59 @@ def write(folder, depths, widths, seeds, points):
 
 
 def timed(function, *arguments):
-    start = time.process_time()
+    start = time.perf_counter()
     result = function(*arguments)
-    return result, time.process_time() - start
+    return result, time.perf_counter() - start
+
+
+def resident(process):
+    """Memory of a process and its children, in GB; what they share counts twice."""
+    pids, total = [process], 0
+    for pid in pids:
+        try:
+            pids += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+        except OSError:
+            continue  # it has just ended
+    return total / 1e9
+
+
+def reported(folder):
+    """Run the command: its time on the wall and the most memory it took."""
+    command = [sys.executable, "-m", "spinodal.cli", "report", str(folder)]
+    start, memory = time.perf_counter(), 0.0
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        memory = max(memory, resident(process.pid))
+        time.sleep(0.02)
+    assert process.returncode == 0
+    return time.perf_counter() - start, memory
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_100_000_rows(shape, tmp_path, show):
     folder = tmp_path / "large"
     write(folder, *SHAPES[shape])
-    command = [sys.executable, "-m", "spinodal.cli", "report", str(folder)]
-    with open(os.devnull, "w") as nowhere:
-        start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=nowhere, env={**os.environ, "POLARS_MAX_THREADS": "2"})
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-    assert status == 0
-    seconds, memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e6
-
+    wall, memory = reported(folder)
     records, reading = timed(read_records, folder)
     assert len(records) == 100_000
     found, finding = timed(find_transitions, records)
     compared, comparing = timed(compare, found, records)
     steep, looking = timed(unresolved, records, found)
     groups, grouping = timed(make_groups, records, compared, steep)
-    page = (folder / "report" / "report.html").stat().st_size / 1e6
-    analysis = finding + comparing + looking
     rows = [
-        ("all, processor, s", seconds),
-        ("all, clock on the wall, s", wall),
-        ("of it analysis, s", analysis),
-        ("    find_transitions, s", finding),
-        ("    compare, s", comparing),
-        ("    unresolved, s", looking),
-        ("of it reading, s", reading),
-        ("of it grouping, s", grouping),
-        ("of it figures, page, start, s", seconds - analysis - reading - grouping),
-        ("figures of curves", float(len(chosen(groups)))),
+        ("spinodal report, s", wall),
+        ("reading alone, s", reading),
+        ("find_transitions alone, s", finding),
+        ("compare alone, s", comparing),
+        ("unresolved alone, s", looking),
+        ("grouping alone, s", grouping),
+        ("start, figures, page: the rest, s", wall - reading - finding - comparing - looking - grouping),
+        ("networks drawn", float(len(chosen(groups)))),
         ("memory, GB", memory),
-        ("report.html, MB", page),
+        ("report.html, MB", (folder / "report" / "report.html").stat().st_size / 1e6),
     ]
     show(shape, ("", ""), rows)
     assert compared["status"].eq("matched").all()
     assert memory < 1
-    assert seconds - analysis < 7
+    assert wall < 10

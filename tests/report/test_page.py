@@ -36,8 +36,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(path.name)
         Path(f"{path}.png").write_bytes(b"0123456789abcdef" + struct.pack(">II", 100, 50))
 
-    for module in ("campaign", "phases", "curvature"):
-        monkeypatch.setattr(f"spinodal.report.{module}.save", save)
+    monkeypatch.setattr("spinodal.report.drawing.save", save)
     return names
 
 

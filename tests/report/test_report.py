@@ -1,5 +1,6 @@
 """The report says what is in the records, draws what is said, and touches nothing else."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from spinodal.records import read_records
 from spinodal.report import main, make_report
 from spinodal.report.figure import draw_curve
 from spinodal.report.names import CurveName
+from spinodal.report.style import STYLE
 from spinodal.theory import learned_state, spinodal
 
 STRENGTHS = [1.0, 0.6, 0.36]
@@ -183,3 +185,23 @@ def test_mistakes(tmp_path: Path, campaign: Campaign, rows: Rows) -> None:
     (folder / "report").write_text("a file where the folder should be")
     with pytest.raises(UserError, match="cannot be written"):
         main(folder)
+
+
+def test_two_processes_draw_what_one_draws(
+    campaign: Campaign, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All the figures, byte by byte; and what goes wrong in either is told."""
+    monkeypatch.setitem(STYLE, "savefig.dpi", 220)  # as in the other process, which knows of no test
+    folder = campaign(*(rows(0, l2=np.geomspace(0.05, 0.3, 9), width=width) for width in range(4, 8)))
+    files = []
+    for second_process in (False, True):
+        make_report(folder, second_process=second_process)
+        files.append({path.name: path.read_bytes() for path in (folder / "report").glob("*.p*")})
+        shutil.rmtree(folder / "report")
+    assert len(files[0]) == 8
+    assert files[0] == files[1]
+    blocked = folder / "report" / f"{make_report(folder).groups[0].name.file}.pdf"
+    blocked.unlink()
+    blocked.mkdir()
+    with pytest.raises(UserError, match="cannot be written"):
+        make_report(folder, second_process=True)

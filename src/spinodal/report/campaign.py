@@ -8,19 +8,22 @@ from pathlib import Path
 
 import polars as pl
 
-from spinodal.analysis import compare, find_transitions, unresolved
+from spinodal.analysis import CURVE, compare, find_transitions, unresolved
 from spinodal.errors import UserError
 from spinodal.records import read_records
 from spinodal.report.curvature import CurvatureReport, make_curvature_report
+from spinodal.report.drawing import Drawings
 from spinodal.report.figure import draw_curve
 from spinodal.report.groups import CurveReport, Group, chosen, make_groups
 from spinodal.report.page import write_page
-from spinodal.report.panels import save
 from spinodal.report.phases import PhaseDiagram, make_phase_diagrams
 from spinodal.report.sections import sections
 from spinodal.report.sheet import verdicts
 from spinodal.report.summary import Summary, summarise
 from spinodal.report.unsettled import unfinished
+
+MANY = 4
+"""From so many curves on, a second process is worth its start."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +50,13 @@ class Report:
         return [curve for group in self.groups for curve in group.curves]
 
 
-def make_report(campaign: Path, patterns: Sequence[str] = ()) -> Report:
+def make_report(campaign: Path, patterns: Sequence[str] = (), second_process: bool = False) -> Report:
     """Find the transitions of a campaign and put them into its folder `report`: page, CSV and figures.
 
     Args:
         campaign: Its folder. Records that are still being added to are read as far as they are.
         patterns: Of the names of the figures to draw, as in "*-K3-*"; by default all, or a choice of many.
+        second_process: Whether to draw in two, as `Drawings` does.
 
     Raises:
         UserError: If there is no such campaign, it has no records, its folder cannot be written to, or a pattern
@@ -61,39 +65,46 @@ def make_report(campaign: Path, patterns: Sequence[str] = ()) -> Report:
     if not campaign.is_dir():
         raise UserError(f"{campaign}: no such campaign; campaigns are folders under outputs/")
     records = read_records(campaign)
-    found = find_transitions(records)
-    compared = compare(found, records)
-    groups = make_groups(records, compared, unresolved(records, found))
-    drawn = chosen(groups, patterns)
+    second_process &= records.select(CURVE).n_unique() >= MANY
     folder = campaign / "report"
     try:
-        folder.mkdir(exist_ok=True)
-        for place in drawn:
-            groups[place] = _drawn(groups[place], folder)
-        compared.write_csv(folder / "transitions.csv")
-        curves = [curve for group in groups for curve in group.curves]
-        shown = [curve for group in groups if group.figure for curve in group.curves]
-        report = Report(
-            campaign,
-            records,
-            summarise(campaign, records),
-            groups,
-            folder / "transitions.csv",
-            make_phase_diagrams(curves, folder),
-            make_curvature_report(records, compared, curves, shown, folder),
-            unfinished(campaign, records),
-            folder / "report.html",
-        )
+        with Drawings(second_process) as drawings:
+            report = _found(campaign, records, patterns, folder, drawings)
+            drawings.finish()
         _write(report)
     except OSError as error:
         raise UserError(f"{folder}: the report cannot be written ({error.strerror})") from error
     return report
 
 
-def _drawn(group: Group, folder: Path) -> Group:
-    figure = folder / group.name.file
-    save(draw_curve(group.records, group.transitions, group.name), figure)
-    return replace(group, figure=figure)
+def _found(
+    campaign: Path, records: pl.DataFrame, patterns: Sequence[str], folder: Path, drawings: Drawings
+) -> Report:
+    found = find_transitions(records)
+    compared = compare(found, records)
+    groups = make_groups(records, compared, unresolved(records, found))
+    shown = chosen(groups, patterns)
+    folder.mkdir(exist_ok=True)
+    for place in shown:
+        group = groups[place]
+        figure = drawings.add(
+            folder / group.name.file, draw_curve, group.records, group.transitions, group.name
+        )
+        groups[place] = replace(group, figure=figure)
+    compared.write_csv(folder / "transitions.csv")
+    curves = [curve for group in groups for curve in group.curves]
+    drawn = [curve for group in groups if group.figure for curve in group.curves]
+    return Report(
+        campaign,
+        records,
+        summarise(campaign, records),
+        groups,
+        folder / "transitions.csv",
+        make_phase_diagrams(curves, folder, drawings),
+        make_curvature_report(records, compared, curves, drawn, folder, drawings),
+        unfinished(campaign, records),
+        folder / "report.html",
+    )
 
 
 def _write(report: Report) -> None:

@@ -12,10 +12,10 @@ from rich.table import Table
 
 from spinodal.analysis import CURVE, agreement, find_transitions, foresight, rescaled
 from spinodal.report.curvature_figure import draw_curvature
+from spinodal.report.drawing import Drawings
 from spinodal.report.foresight_figure import draw_foresight
 from spinodal.report.groups import FIGURES, CurveReport
 from spinodal.report.names import CurveName
-from spinodal.report.panels import save
 from spinodal.report.table import foresight_table, rescaling_table
 
 SHOWN = 0.95
@@ -78,6 +78,7 @@ def make_curvature_report(
     curves: Sequence[CurveReport],
     drawn: Sequence[CurveReport],
     folder: Path,
+    drawings: Drawings,
 ) -> CurvatureReport | None:
     """Set R against E, as CSV and figures, on every curve of which it was measured.
 
@@ -87,6 +88,7 @@ def make_curvature_report(
         curves: All of them.
         drawn: Those to draw.
         folder: For the files.
+        drawings: To draw in.
 
     Returns:
         None if R was measured nowhere.
@@ -114,7 +116,7 @@ def make_curvature_report(
         if curve in drawn:
             figure = folder / f"{curve.name.file}-curvature"
             from_curvature = find_transitions(rows, "scalar_curvature")
-            save(draw_curvature(rows, curve.transitions, from_curvature, curve.name), figure)
+            drawings.add(figure, draw_curvature, rows, curve.transitions, from_curvature, curve.name)
         agreed, foreseen, scaled = (_of(table, curve) for table in results.values())
         found.append(CurveCurvature(curve, agreed, foreseen, scaled, figure))
     told = [curve for curve in found if curve.figure and len(curve.foresight)][:FIGURES]
@@ -126,8 +128,8 @@ def make_curvature_report(
         pl.concat([each.curve.transitions for each in told]),
     )
     names = [(each.curve.records.select(CURVE).head(1), each.name) for each in told]
-    save(draw_foresight(*tables, names), folder / "foresight")
-    return CurvatureReport(found, csvs, folder / "foresight")
+    figure = drawings.add(folder / "foresight", draw_foresight, *tables, names)
+    return CurvatureReport(found, csvs, figure)
 
 
 def _of(table: pl.DataFrame, curve: CurveReport) -> pl.DataFrame:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from spinodal.report.drawing import Drawings
 from spinodal.report.groups import FAMILY, CurveReport, spread
-from spinodal.report.panels import save
 from spinodal.report.phases_figure import draw_phases
 
 NETWORK = ("task", "activation", "bias", "depth", "width", "branch")
@@ -35,12 +35,15 @@ class PhaseDiagram:
         return "; ".join(filter(None, (task, name.model, name.branch)))
 
 
-def make_phase_diagrams(curves: Sequence[CurveReport], folder: Path) -> list[PhaseDiagram]:
+def make_phase_diagrams(
+    curves: Sequence[CurveReport], folder: Path, drawings: Drawings
+) -> list[PhaseDiagram]:
     """Draw the phase diagrams of a campaign.
 
     Args:
         curves: All of them.
         folder: For the files.
+        drawings: To draw in.
 
     Returns:
         All there are: a network whose complexity varies, and whose learned features were counted.
@@ -62,7 +65,7 @@ def make_phase_diagrams(curves: Sequence[CurveReport], folder: Path) -> list[Pha
     for place in range(len(diagrams)) if few else spread(families, EXAMPLES):
         diagram = diagrams[place]
         figure = folder / f"phases-{re.sub(r'-K[0-9]+', '', diagram.curves[0].name.file, count=1)}"
-        save(draw_phases(diagram.curves, diagram.title), figure)
+        drawings.add(figure, draw_phases, diagram.curves, diagram.title)
         diagrams[place] = replace(diagram, figure=figure)
     return diagrams
 

@@ -132,8 +132,8 @@ def verdicts(groups: Iterable[Group]) -> list[str]:
             f"{len(counts['matched'])} of {predicted} predicted transitions found, {inside} in their brackets"
         )
     if len(counts["unexpected"]):
-        lines.append(f"{len(counts['unexpected'])} found where none is predicted")
+        lines.append(f"{len(counts['unexpected'])} transitions found where none is predicted")
     alone = table.filter(pl.col("status").is_null(), pl.col("location").is_not_null()).height
     if alone:
-        lines.append(f"{alone} found of which theory says nothing")
+        lines.append(f"{alone} transitions found of which theory says nothing")
     return lines or ["no transition was found, and none is predicted"]

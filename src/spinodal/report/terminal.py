@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def main(campaign: Path, patterns: Sequence[str] = ()) -> int:
     Raises:
         UserError: As `make_report`.
     """
-    report = make_report(campaign, patterns)
+    report = make_report(campaign, patterns, second_process=(os.cpu_count() or 1) > 1)
     console = Console(highlight=False)
     for group in report.groups:
         for curve in group.curves if group.figure else ():

@@ -23,7 +23,7 @@ def unfinished_sheet(unfinished: pl.DataFrame) -> Sheet:
         stages = "none recorded" if row["stages"] is None else f"{row['stages']} of {row['of'] or '?'}"
         at = "" if row["l2"] is None else f"{row['l2']:.4g}"
         rows.append((row["job"] or "?", str(row["points"]), str(row["finished"]), stages, at))
-    header = ("job", "points", "finished", "stages of the last", "λ it has come to")
+    header = ("job", "points", "finished", "stages done", "λ it has come to")
     return Sheet("Jobs that are running, were stopped, or have failed", header, [("", rows)], words=1)
 
 
@@ -41,8 +41,17 @@ def unrelaxed_sheet(unrelaxed: pl.DataFrame, curves: Sequence[CurveReport]) -> S
         where = "" if row["l2_low"] is None else f"{row['l2_low']:.4g} – {row['l2_high']:.4g}"
         worst = "" if row["grad_max"] is None else f"{row['grad_max']:.1e}"
         rows.append((names[identity], *counts, str(row["rows"]), where, worst))
-    header = ("curve", *KINDS, "of rows", "λ of what is no evidence", "largest max |∇𝓛|")
-    return Sheet("Rows that are no minima, or of which nobody knows", header, [("", rows)], words=1)
+    header = (
+        "curve",
+        "not stationary",
+        "saddles",
+        "not looked at",
+        "of rows",
+        "λ of the first two",
+        "max |∇𝓛|",
+    )
+    caption = "Rows that are not stationary, saddles, or stationary but not looked at whether they are minima"
+    return Sheet(caption, header, [("", rows)], words=1)
 
 
 def unresolved_sheet(curves: Sequence[CurveReport]) -> Sheet:
