@@ -1,9 +1,11 @@
 """From records to statements with errors: where the transitions are, and how far from the exact ones."""
 
 from spinodal.analysis.agreement import agreement
+from spinodal.analysis.coexistence import coexistence
 from spinodal.analysis.curves import CURVE, evidence, trajectory
 from spinodal.analysis.deep_linear import DeepLinear, compare, deep_linear
 from spinodal.analysis.foresight import foresight
+from spinodal.analysis.hysteresis import hysteresis
 from spinodal.analysis.jumps import find_jumps
 from spinodal.analysis.rescaling import SCALES, before_onset, rescaled, rescaled_curvature
 from spinodal.analysis.resolution import unresolved
@@ -15,12 +17,14 @@ __all__ = [
     "DeepLinear",
     "agreement",
     "before_onset",
+    "coexistence",
     "compare",
     "deep_linear",
     "evidence",
     "find_jumps",
     "find_transitions",
     "foresight",
+    "hysteresis",
     "rescaled",
     "rescaled_curvature",
     "trajectory",
