@@ -6,10 +6,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
-from jaxtyping import Float64
 
-from spinodal.analysis.loops import Run
+from spinodal.analysis.loops import Run, Way
 
 
 def loop_area(group: Sequence[Run]) -> dict[str, float]:
@@ -34,33 +32,22 @@ def loop_area(group: Sequence[Run]) -> dict[str, float]:
 
 def _area(run: Run) -> tuple[float, float, float] | None:
     """The area of one run, and its errors from the gaps between λ and from residual gradients."""
-    both = run.up.join(run.down, on="l2", suffix="_down").sort("l2")
-    if len(both) < 2:
+    l2, above, below = np.intersect1d(run.up.l2, run.down.l2, assume_unique=True, return_indices=True)
+    if len(l2) < 2:
         return None
-    l2 = both["l2"].to_numpy()
-    sizes = [both[name].to_numpy() ** 2 for name in ("norm", "norm_down")]
-    apart = sizes[0] - sizes[1]
+    up, down = run.up.take(above), run.down.take(below)
+    apart = up.size - down.size
     # A change of the distance may have come anywhere between two λ.
     gaps = math.sqrt(np.sum((np.diff(l2) * np.diff(apart)) ** 2) / 12)
-    residuals = [
-        _residual(l2, size, both[f"grad_max{side}"].fill_null(0.0).to_numpy(), both["parameters"])
-        for size, side in zip(sizes, ("", "_down"), strict=True)
-    ]
-    return float(np.trapezoid(apart, l2)), gaps, math.hypot(*residuals)
+    return float(np.trapezoid(apart, l2)), gaps, math.hypot(_residual(up), _residual(down))
 
 
-def _residual(
-    l2: Float64[np.ndarray, " l"],
-    size: Float64[np.ndarray, " l"],
-    grad_max: Float64[np.ndarray, " l"],
-    parameters: pl.Series,
-) -> float:
+def _residual(way: Way) -> float:
     """How much ∫‖θ‖² dλ may be off because ∇𝓛 is not quite zero.
 
-    A residual along θ is a minimum at another λ: ∇E + 2λθ = g vanishes at λ − g/2‖θ‖. ‖g‖ is at most √n max |g|.
-    A ‖θ‖² that is nothing but a residual is not off by more than itself.
+    A residual along θ is a minimum at another λ: ∇E + 2λθ = g vanishes at λ − g/2‖θ‖. A ‖θ‖² that is nothing but a
+    residual is not off by more than itself.
     """
-    most = grad_max * np.sqrt(parameters.fill_null(1).to_numpy())
-    slope = np.abs(np.gradient(size, l2))
-    off = np.minimum(slope * most / (2 * np.sqrt(np.maximum(size, np.finfo(float).tiny))), size)
-    return float(np.trapezoid(off, l2))
+    slope, norm = np.abs(np.gradient(way.size, way.l2)), np.sqrt(way.size)
+    off = np.minimum(slope * way.residual / (2 * np.maximum(norm, np.finfo(float).tiny)), way.size)
+    return float(np.trapezoid(off, way.l2))

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float64
 from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
 from spinodal import theory
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.deep_linear import deep_linear
-from spinodal.analysis.loops import Pair, pairs, runs
+from spinodal.analysis.loops import Pair, Way, pairs, runs
 from spinodal.records import SCHEMA
 
 
@@ -23,9 +24,9 @@ class _Phase(NamedTuple):
     """A stretch of a trajectory on which one phase is followed, from small to large λ."""
 
     features: int
-    l2: np.ndarray
-    loss: np.ndarray
-    slope: np.ndarray
+    l2: Float64[np.ndarray, " l"]
+    loss: Float64[np.ndarray, " l"]
+    slope: Float64[np.ndarray, " l"]
     """d𝓛/dλ = ‖θ‖²."""
 
     def interpolated(self, every: int = 1) -> CubicHermiteSpline:
@@ -83,23 +84,20 @@ def _phases(pair: Pair) -> dict[int, list[_Phase]]:
     """The stretches of all runs, seed by seed."""
     found: dict[int, list[_Phase]] = {}
     for run in runs(pair):
-        ways = (run.up, run.down.reverse())
+        ways = (run.up, run.down.take(np.s_[::-1]))
         found.setdefault(run.seed, []).extend(phase for way in ways for phase in _stretches(way))
     return found
 
 
-def _stretches(way: pl.DataFrame) -> Iterator[_Phase]:
-    rows = way.drop_nulls("learned_features")
-    features, l2, norm, error = (
-        rows[name].to_numpy() for name in ("learned_features", "l2", "norm", "error")
-    )
-    slope = norm**2
-    loss = error + l2 * slope
+def _stretches(rising: Way) -> Iterator[_Phase]:
+    l2, slope, features = rising.l2, rising.size, rising.features
+    loss = rising.error + l2 * slope
     if len(l2) < 2:
         return
     # 𝓛 of a branch of minima is concave in λ: where a secant is not between the slopes at its ends, it jumps.
     secant = np.diff(loss) / np.diff(l2)
     rounding = 1e-6 * slope[:-1] + 1e-10 * np.abs(loss[1:]) / np.diff(l2)
+    # NaN, where nobody counted, is the same as nothing.
     same = np.diff(features) == 0
     same &= (slope[1:] - rounding <= secant) & (secant <= slope[:-1] + rounding)
     for part in np.split(np.arange(len(l2)), np.flatnonzero(~same) + 1):

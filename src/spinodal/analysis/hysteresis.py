@@ -16,7 +16,7 @@ from jaxtyping import Float64
 
 from spinodal.analysis.area import loop_area
 from spinodal.analysis.curves import CURVE
-from spinodal.analysis.loops import Run, pairs, runs
+from spinodal.analysis.loops import Run, Way, pairs, runs
 from spinodal.analysis.relearning import PREDICTED, predict_loop
 from spinodal.records import SCHEMA
 
@@ -70,11 +70,9 @@ def hysteresis(table: pl.DataFrame) -> pl.DataFrame:
         for (low, high), group in alike.items():
             loop = identity | {"l2_low": low, "l2_high": high, "runs": len(group)} | loop_area(group)
             predicted = predict_loop(pair, group)
-            features = {m for run in group for way in _ways(run) for m in way}
-            for m in sorted(features):
-                rows.append(loop | _transition(m, group) | predicted(m))
-            if not features:
-                rows.append(loop)
+            ways = [_ways(run) for run in group]
+            features = sorted({m for way in ways for side in way for m in side})
+            rows += [loop | _transition(m, ways) | predicted(m) for m in features] or [loop]
     schema = [(name, SCHEMA[name]) for name in (*CURVE, "perturbation")]
     schema += [("curve_up", pl.String()), ("l2_low", pl.Float64()), ("l2_high", pl.Float64())]
     schema += [(name, pl.Int64()) for name in _COUNTS]
@@ -85,13 +83,13 @@ def hysteresis(table: pl.DataFrame) -> pl.DataFrame:
 
 def _ways(run: Run) -> tuple[dict[int, _Bracket], dict[int, _Bracket]]:
     """Which features are lost on the way up, and which learned on the way down, between which λ."""
-    return _passed(run.up.reverse()), _passed(run.down)
+    return _passed(run.up.take(np.s_[::-1])), _passed(run.down)
 
 
-def _passed(falling: pl.DataFrame) -> dict[int, _Bracket]:
+def _passed(falling: Way) -> dict[int, _Bracket]:
     """Where the number of learned features first reaches each m, coming from large λ."""
-    rows = falling.drop_nulls("learned_features")
-    l2, counts = rows["l2"].to_list(), rows["learned_features"].to_list()
+    counted = np.isfinite(falling.features)
+    l2, counts = falling.l2[counted].tolist(), falling.features[counted].astype(int).tolist()
     found: dict[int, _Bracket] = {}
     most = counts[0] if counts else 0
     for i in range(1, len(counts)):
@@ -100,8 +98,7 @@ def _passed(falling: pl.DataFrame) -> dict[int, _Bracket]:
     return found
 
 
-def _transition(m: int, group: Sequence[Run]) -> dict[str, Any]:
-    ways = [_ways(run) for run in group]
+def _transition(m: int, ways: Sequence[tuple[dict[int, _Bracket], dict[int, _Bracket]]]) -> dict[str, Any]:
     up, down = ([way[side][m] for way in ways if m in way[side]] for side in (0, 1))
     both = [(way[0][m], way[1][m]) for way in ways if m in way[0] and m in way[1]]
     found: dict[str, Any] = {"feature": m, "lost": len(up), "relearned": len(down)}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float64
 
 from spinodal.analysis.curves import CURVE, evidence
 
 NETWORK = (*(name for name in CURVE if name not in ("branch", "curve")), "error_name", "noise", "parameters")
 """Columns in which an up and a down branch agree if they are of one network and its data."""
+
+_LOOP = [name for name in CURVE if name != "branch"]
 
 
 class Pair(NamedTuple):
@@ -22,13 +25,30 @@ class Pair(NamedTuple):
     down: pl.DataFrame
 
 
+class Way(NamedTuple):
+    """The rows of one trajectory on one branch that are evidence, with λ > 0."""
+
+    l2: Float64[np.ndarray, " l"]
+    error: Float64[np.ndarray, " l"]
+    size: Float64[np.ndarray, " l"]
+    """‖θ‖²."""
+    features: Float64[np.ndarray, " l"]
+    """How many are learned; NaN where nobody counted."""
+    residual: Float64[np.ndarray, " l"]
+    """At most ‖∇𝓛‖, from max |∇𝓛|."""
+
+    def take(self, rows: Any) -> Way:
+        """Some rows, in some order."""
+        return Way(*(column[rows] for column in self))
+
+
 class Run(NamedTuple):
-    """One trajectory down, and the one up that it is to be compared with. Rows are evidence, with λ > 0."""
+    """One trajectory down, and the one up that it is to be compared with."""
 
     seed: int
-    up: pl.DataFrame
+    up: Way
     """From small to large λ."""
-    down: pl.DataFrame
+    down: Way
     """From large to small λ. The turning point of a loop belongs to both."""
     path: tuple[float, ...]
     """λ of the stages of the way down, in their order, whatever they came to."""
@@ -46,14 +66,18 @@ def pairs(table: pl.DataFrame) -> Iterator[Pair]:
     Args:
         table: Records.
     """
-    ups, downs = (table.filter(branch=branch) for branch in ("up", "down"))
+    downs = table.filter(branch="down")
+    if downs.is_empty():
+        return
+    ups = table.filter(branch="up")
+    loops = ups.partition_by(_LOOP, as_dict=True, maintain_order=True)
+    networks = ups.partition_by(NETWORK, as_dict=True, maintain_order=True)
     for down in downs.partition_by(CURVE, maintain_order=True):
-        loop = [name for name in CURVE if name != "branch"]
-        own = ups.join(down.select(loop).head(1), on=loop, how="semi", nulls_equal=True)
-        if len(own):
+        own = loops.get(down.select(_LOOP).row(0))
+        if own is not None:
             yield Pair(own, down)
             continue
-        alike = ups.join(down.select(NETWORK).head(1), on=NETWORK, how="semi", nulls_equal=True)
+        alike = networks.get(down.select(NETWORK).row(0), ups.clear())
         for up in alike.partition_by(CURVE, maintain_order=True):
             if _strengths(up) == _strengths(down):
                 yield Pair(up, down)
@@ -61,34 +85,56 @@ def pairs(table: pl.DataFrame) -> Iterator[Pair]:
 
 def runs(pair: Pair) -> list[Run]:
     """The runs of a pair: each trajectory down with its own way up, or else with that of the same seed."""
-    ways = {key: pair.up.partition_by(key, as_dict=True, maintain_order=True) for key in ("point", "seed")}
+    by_point, by_seed = _trajectories(pair.up, "point"), _trajectories(pair.up, "seed")
     found = []
-    for down in pair.down.sort("stage").partition_by("point", maintain_order=True):
-        point, seed = down.row(0, named=True)["point"], down.row(0, named=True)["seed"]
-        loop = (point,) in ways["point"]
-        up = ways["point"][(point,)] if loop else ways["seed"].get((seed,))
-        if up is None:
+    for point, (seed, used, fallen, path) in _trajectories(pair.down, "point").items():
+        loop = point in by_point
+        ahead = by_point[point] if loop else by_seed.get(seed)
+        if ahead is None:
             continue
-        path = tuple(down["l2"])
+        _, known, risen, way = ahead
+        span = max(min(way), min(path)), min(max(way), max(path))
         if loop:
-            down = pl.concat([up.filter(l2=up["l2"].max()), down])
-        # Of a λ seen twice the later row counts.
-        risen = _seen(up).unique("l2", keep="last").sort("l2")
-        fallen = _seen(down).unique("l2", keep="last").sort("l2", descending=True)
-        if len(risen) and len(fallen):
-            found.append(Run(seed, risen, fallen, path, _span(up["l2"], down["l2"]), loop))
+            top = known & (risen.l2 == max(way))
+            used, fallen = (
+                np.append(top[top], used),
+                Way(*map(np.append, risen.take(top), fallen)),
+            )
+            span = span[0], max(way)
+        up, down = _rising(risen.take(known)), _rising(fallen.take(used)).take(np.s_[::-1])
+        if len(up.l2) and len(down.l2):
+            found.append(Run(seed, up, down, path, span, loop))
     return found
 
 
-def _span(up: pl.Series, down: pl.Series) -> tuple[float, float]:
-    (low, high), (least, largest) = ((float(min(l2)), float(max(l2))) for l2 in (up, down))
-    return max(low, least), min(high, largest)
+def _trajectories(
+    branch: pl.DataFrame, key: str
+) -> dict[Any, tuple[int, np.ndarray, Way, tuple[float, ...]]]:
+    """By key: a seed, which rows are evidence, all rows in the order of the path, and λ of the path."""
+    rows = branch.sort(key, "stage", "l2", maintain_order=True)
+    used = rows.select(
+        evidence() & (pl.col("l2") > 0) & pl.all_horizontal(pl.col("error", "norm").is_finite())
+    )
+    residual = pl.col("grad_max").fill_null(0.0) * pl.col("parameters").fill_null(1).sqrt()
+    features = pl.col("learned_features").cast(pl.Float64).fill_null(float("nan"))
+    columns = rows.select("l2", "error", pl.col("norm") ** 2, features, residual.alias("residual"))
+    way = Way(*(column.cast(pl.Float64).fill_null(float("nan")).to_numpy() for column in columns))
+    known = used.to_series().fill_null(False).to_numpy()
+    starts = np.flatnonzero((rows[key] != rows[key].shift()).fill_null(True).to_numpy())
+    ends = [*starts[1:], len(rows)]
+    names, seeds = rows[key].to_list(), rows["seed"].to_list()
+    return {
+        names[i]: (seeds[i], known[i:j], way.take(np.s_[i:j]), tuple(way.l2[i:j].tolist()))
+        for i, j in zip(starts, ends, strict=True)
+    }
 
 
-def _seen(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.filter(evidence(), pl.col("l2") > 0, pl.col("error", "norm").is_finite()).sort("stage", "l2")
+def _rising(way: Way) -> Way:
+    """From small to large λ; of a λ seen twice the later row."""
+    _, last = np.unique(way.l2[::-1], return_index=True)
+    return way.take(len(way.l2) - 1 - last)
 
 
 def _strengths(branch: pl.DataFrame) -> tuple[float, ...]:
     measured = branch["strengths"].drop_nulls()
-    return () if measured.is_empty() else tuple(float(np.format_float_scientific(x, 5)) for x in measured[0])
+    return () if measured.is_empty() else tuple(float(f"{strength:.5g}") for strength in measured[0])

@@ -31,9 +31,11 @@ def predict_loop(pair: Pair, group: Sequence[Run]) -> Callable[[int], dict[str, 
           `l2_reach_spread`: standard deviation over draws; `reach_share`: the probability that it happens within the
           path. None of them if the noise is not known, or if λ does not fall from stage to stage: bisection has
           tries of its own.
+
+        For L = 2 there are none: every feature fades and comes back continuously, at one λ.
     """
     exact = deep_linear(pair.up)
-    if exact is None:
+    if exact is None or exact.depth == 2:
         return lambda m: {}
     order = theory.by_spinodal(exact.strengths, exact.depth, exact.variances)
     coexistences = theory.coexistence(exact.strengths, exact.depth, exact.variances)
@@ -57,7 +59,7 @@ def _reach(exact: DeepLinear, width: int, noise: float, run: Run) -> tuple[np.nd
     """In ln λ, the bracket's middle if it is learned at a stage; and the probability of that, [K, S]."""
     above = [run.span[1] if run.loop else run.path[0], *run.path[:-1]]
     places = 0.5 * (np.log(above) + np.log(run.path))
-    learned = int(run.down["learned_features"][0] or 0) if run.loop else 0
+    learned = int(np.nan_to_num(run.down.features[0])) if run.loop else 0
     arrival = _relearning(
         run.path, noise, tuple(exact.strengths), exact.depth, width, tuple(exact.variances), learned
     )
