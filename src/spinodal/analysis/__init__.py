@@ -7,6 +7,7 @@ from spinodal.analysis.deep_linear import DeepLinear, compare, deep_linear
 from spinodal.analysis.foresight import foresight
 from spinodal.analysis.hysteresis import hysteresis
 from spinodal.analysis.jumps import find_jumps
+from spinodal.analysis.loops import Run, pairs, runs
 from spinodal.analysis.rescaling import SCALES, before_onset, rescaled, rescaled_curvature
 from spinodal.analysis.resolution import unresolved
 from spinodal.analysis.transitions import find_transitions
@@ -15,6 +16,7 @@ __all__ = [
     "CURVE",
     "SCALES",
     "DeepLinear",
+    "Run",
     "agreement",
     "before_onset",
     "coexistence",
@@ -25,8 +27,10 @@ __all__ = [
     "find_transitions",
     "foresight",
     "hysteresis",
+    "pairs",
     "rescaled",
     "rescaled_curvature",
+    "runs",
     "trajectory",
     "unresolved",
 ]

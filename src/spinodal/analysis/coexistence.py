@@ -51,7 +51,7 @@ def coexistence(table: pl.DataFrame) -> pl.DataFrame:
         - `features`: m, learned on the lower side of λ; m − 1 on the other;
         - `l2_coexistence`: mean over seeds; `l2_coexistence_error`: the standard error over seeds and, in quadrature,
           how far it moves if every second row is left out; `seeds` that show it, of `seeds_all`;
-        - `error_learned`, `error_left`: E of phases m and m − 1 there;
+        - `loss`: 𝓛 of both there; `error_learned`, `error_left`: E of phases m and m − 1;
         - `l2_exact`: of a deep linear network within the range of λ, also where no seed shows it, because the phases
           were not followed there.
     """
@@ -71,7 +71,7 @@ def coexistence(table: pl.DataFrame) -> pl.DataFrame:
             measured = _measured(list(found.get(m, {}).values()))
             counts = {"features": m, "seeds": len(found.get(m, {})), "seeds_all": len(seeds)}
             rows.append(identity | counts | measured | {"l2_exact": exact.get(m)})
-    names = ("l2_coexistence", "l2_coexistence_error", "error_learned", "error_left", "l2_exact")
+    names = ("l2_coexistence", "l2_coexistence_error", "loss", "error_learned", "error_left", "l2_exact")
     schema = [(name, SCHEMA[name]) for name in CURVE]
     schema += [(name, pl.Int64()) for name in ("features", "seeds", "seeds_all")]
     schema += [(name, pl.Float64()) for name in names]
@@ -106,7 +106,7 @@ def _stretches(rising: Way) -> Iterator[_Phase]:
 
 
 def _crossings(upper: _Phase, lower: _Phase) -> Iterator[tuple[float, ...]]:
-    """λ at which two phases have equal 𝓛, by how much it moves with half the rows, and E of either there."""
+    """λ at which two phases have equal 𝓛, by how much it moves with half the rows, 𝓛 and E of either there."""
     low, high = max(upper.l2[0], lower.l2[0]), min(upper.l2[-1], lower.l2[-1])
     if low >= high:
         return
@@ -119,18 +119,20 @@ def _crossings(upper: _Phase, lower: _Phase) -> Iterator[tuple[float, ...]]:
         coarse = upper.interpolated(2)(at) - lower.interpolated(2)(at)
         slopes = float(first(at, 1)), float(second(at, 1))
         moved = abs(float(coarse) / (slopes[0] - slopes[1]))
-        yield at, moved, float(first(at)) - at * slopes[0], float(second(at)) - at * slopes[1]
+        loss = float(first(at))
+        yield at, moved, loss, loss - at * slopes[0], loss - at * slopes[1]
 
 
 def _measured(seeds: Sequence[Sequence[tuple[float, ...]]]) -> dict[str, Any]:
     if not seeds:
         return {}
     values = np.array([np.mean(crossings, axis=0) for crossings in seeds])
-    at, moved, learned, left = values.mean(axis=0)
+    at, moved, loss, learned, left = values.mean(axis=0)
     scatter = values[:, 0].std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else 0.0
     return {
         "l2_coexistence": float(at),
         "l2_coexistence_error": math.hypot(scatter, moved),
+        "loss": float(loss),
         "error_learned": float(learned),
         "error_left": float(left),
     }

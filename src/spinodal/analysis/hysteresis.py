@@ -58,7 +58,8 @@ def hysteresis(table: pl.DataFrame) -> pl.DataFrame:
           runs where it is, `lost` and `relearned` of them; errors: half a bracket and the standard error over runs,
           in quadrature; `l2_down_spread`: standard deviation over runs;
         - `l2_width`: l2_up − l2_down of the runs that show both, with its error, made likewise;
-        - what `relearning` predicts of a deep linear network.
+        - what `predict_loop` says of a deep linear network, and `reach_deviation`: how far ln l2_down is from what the
+          noise reaches, in standard errors of a mean over so many draws.
     """
     rows = []
     for pair in pairs(table):
@@ -72,11 +73,13 @@ def hysteresis(table: pl.DataFrame) -> pl.DataFrame:
             predicted = predict_loop(pair, group)
             ways = [_ways(run) for run in group]
             features = sorted({m for way in ways for side in way for m in side})
-            rows += [loop | _transition(m, ways) | predicted(m) for m in features] or [loop]
+            rows += [loop | _deviated(_transition(m, ways) | predicted(m)) for m in features] or [loop]
     schema = [(name, SCHEMA[name]) for name in (*CURVE, "perturbation")]
     schema += [("curve_up", pl.String()), ("l2_low", pl.Float64()), ("l2_high", pl.Float64())]
     schema += [(name, pl.Int64()) for name in _COUNTS]
-    schema += [(name, pl.Float64()) for name in ("area", "area_error", *_FLOATS, *PREDICTED)]
+    schema += [
+        (name, pl.Float64()) for name in ("area", "area_error", *_FLOATS, *PREDICTED, "reach_deviation")
+    ]
     found = pl.DataFrame([{name: row.get(name) for name, _ in schema} for row in rows], schema=schema)
     return found.sort(*CURVE, "curve_up", "l2_low", "l2_high", "feature")
 
@@ -115,6 +118,13 @@ def _transition(m: int, ways: Sequence[tuple[dict[int, _Bracket], dict[int, _Bra
         error = math.hypot(*halves, _standard_error(widths))
         found |= {"l2_width": float(widths.mean()), "l2_width_error": error}
     return found
+
+
+def _deviated(row: dict[str, Any]) -> dict[str, Any]:
+    down, reach, spread = (row.get(name) for name in ("l2_down", "l2_reach", "l2_reach_spread"))
+    if down and reach and spread:
+        row["reach_deviation"] = math.log(down / reach) * reach / spread * math.sqrt(row["relearned"])
+    return row
 
 
 def _half(brackets: Sequence[_Bracket]) -> float:
