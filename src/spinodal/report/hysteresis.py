@@ -53,9 +53,8 @@ class HysteresisReport:
         for network in self.drawn:
             for loop in network.each:
                 yield loop_table(network.group.name, loop)
-        phases = {each.group.name: each.coexistence for each in self.drawn if len(each.coexistence)}
-        if phases:
-            yield coexistence_table(phases)
+            if len(network.coexistence):
+                yield coexistence_table(network.group.name, network.coexistence)
 
     def notes(self) -> list[str]:
         """What the tables mean, and where the files are."""

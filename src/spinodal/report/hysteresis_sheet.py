@@ -9,6 +9,8 @@ import polars as pl
 from spinodal.report.hysteresis import Loops
 from spinodal.report.hysteresis_table import (
     CLEAR,
+    NONE,
+    area_measured,
     came_back,
     in_errors,
     measured,
@@ -17,9 +19,9 @@ from spinodal.report.hysteresis_table import (
     precisely,
     reached,
     signless,
+    verdict_on,
 )
-from spinodal.report.names import with_error
-from spinodal.report.sheet import Cell, Row, Sheet, signed
+from spinodal.report.sheet import Row, Sheet, signed
 
 
 def loops_sheet(networks: Sequence[Loops]) -> Sheet:
@@ -33,15 +35,10 @@ def loops_sheet(networks: Sequence[Loops]) -> Sheet:
         for loop in network.each:
             row = loop.row(0, named=True)
             span = f"{row['l2_low']:.4g} – {row['l2_high']:.4g}"
-            cells: list[Cell | str] = ["", "", Cell("no λ in common")]
+            cells = ["", "", "no λ in common"]
             if row["area"] is not None:
-                errors = in_errors(row["area"], row["area_error"])
-                verdict = Cell("unclear")
-                if abs(errors) >= CLEAR:
-                    verdict = Cell("hysteresis")
-                elif abs(errors) <= 2:
-                    verdict = Cell("none")
-                cells = [signless(with_error(row["area"], row["area_error"])), signed(errors, 1), verdict]
+                errors = signed(in_errors(row["area"], row["area_error"]), 1)
+                cells = [area_measured(row), errors, verdict_on(row)]
             rows.append((str(network.group.name), noise_told(row), span, *cells, str(row["runs"])))
     header = ("network", "way down", "λ", "area", "in errors", "hysteresis", "runs")
     return Sheet("Loops: ∮‖θ‖² dλ of the up branch minus the down branch", header, [("", rows)], words=2)
@@ -138,8 +135,8 @@ def counted(networks: Sequence[Loops]) -> str:
     firsts = pl.concat([loop.head(1) for network in networks for loop in network.each])
     errors = (pl.col("area") / pl.col("area_error")).abs()
     clear = firsts.filter(errors >= CLEAR).height
-    none = firsts.filter((errors <= 2) | (pl.col("area") == 0)).height
+    none = firsts.filter((errors <= NONE) | (pl.col("area") == 0)).height
     return (
         f"{clear} of {len(firsts)} loops enclose an area of at least {CLEAR:g} standard errors, "
-        f"{none} none within two"
+        f"{none} none within {NONE:g}"
     )

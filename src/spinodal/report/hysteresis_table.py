@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -15,6 +14,9 @@ from spinodal.report.sheet import signed
 CLEAR = 5.0
 """A loop whose area is so many errors from zero is one."""
 
+NONE = 2.0
+"""One whose area is within so many is none."""
+
 
 def area_told(row: dict[str, Any]) -> str:
     """The area of a loop, and whether there is one.
@@ -24,9 +26,21 @@ def area_told(row: dict[str, Any]) -> str:
     """
     if row["area"] is None:
         return "branches without a λ in common"
-    errors = in_errors(row["area"], row["area_error"])
-    verdict = "hysteresis" if abs(errors) >= CLEAR else "none" if abs(errors) <= 2 else "unclear"
-    return f"{signless(with_error(row['area'], row['area_error']))}, {signed(errors, 1)} errors: {verdict}"
+    errors = signed(in_errors(row["area"], row["area_error"]), 1)
+    return f"{area_measured(row)}, {errors} errors: {verdict_on(row)}"
+
+
+def area_measured(row: dict[str, Any]) -> str:
+    """The area of a loop with its error, however small."""
+    area, error = row["area"], row["area_error"]
+    tiny = 0 < error < 1e-5 and abs(area) < 1e-4
+    return signless(f"{area:.0e} ± {error:.0e}".replace("e-0", "e-") if tiny else with_error(area, error))
+
+
+def verdict_on(row: dict[str, Any]) -> str:
+    """Whether a loop encloses an area."""
+    errors = abs(in_errors(row["area"], row["area_error"]))
+    return "hysteresis" if errors >= CLEAR else "none" if errors <= NONE else "unclear"
 
 
 def in_errors(value: float, error: float) -> float:
@@ -35,7 +49,7 @@ def in_errors(value: float, error: float) -> float:
 
 
 def signless(text: str) -> str:
-    """With a true minus."""
+    """A number with a true minus, which may stand in front only."""
     return text.replace("-", "−", 1) if text.startswith("-") else text
 
 
@@ -57,7 +71,7 @@ def came_back(row: dict[str, Any]) -> str:
 def reached(row: dict[str, Any]) -> str:
     """Where the noise must reach, with its spread over draws."""
     if row["l2_reach"] is None:
-        return "" if row["reach_share"] is None else "not so far"
+        return "" if row["reach_share"] is None else "not so far" if row["perturbation"] else "never"
     return with_error(row["l2_reach"], row["l2_reach_spread"])
 
 
@@ -81,14 +95,7 @@ def loop_table(name: CurveName, loop: pl.DataFrame) -> Table:
     """
     first = loop.row(0, named=True)
     span = f"λ {first['l2_low']:.4g} – {first['l2_high']:.4g}, {noise_told(first)}, {first['runs']} runs"
-    table = Table(
-        title=f"[bold]{name}[/]\n{span}\narea {area_told(first)}",
-        title_justify="left",
-        title_style="",
-        box=SIMPLE_HEAD,
-        padding=0,
-        pad_edge=False,
-    )
+    table = _table(f"[bold]{name}[/]\n{span}\narea {area_told(first)}")
     header = ("m", "lost at λ", "λ_sp", "learned again", "noise reaches", "width")
     for column, size in zip(header, (2, 15, 7, 18, 16, 15), strict=True):
         table.add_column(column, min_width=size, no_wrap=True)
@@ -101,33 +108,29 @@ def loop_table(name: CurveName, loop: pl.DataFrame) -> Table:
     return table
 
 
-def coexistence_table(phases: Mapping[CurveName, pl.DataFrame]) -> Table:
-    """Where the phases of several networks have equal 𝓛; no wider than 80 columns.
+def coexistence_table(name: CurveName, phases: pl.DataFrame) -> Table:
+    """Where the phases of a network have equal 𝓛; no wider than 80 columns.
 
     Args:
-        phases: Of each, as `analysis.coexistence` returns them.
+        name: Of its branches.
+        phases: As `analysis.coexistence` returns them.
     """
-    table = Table(
-        title="[bold]Coexistence: phases m and m − 1 have equal 𝓛[/]",
-        title_justify="left",
-        title_style="",
-        box=SIMPLE_HEAD,
-        padding=0,
-        pad_edge=False,
-    )
-    for column, size in zip(
-        ("m", "λ measured", "exact λ_co", "off by", "seeds"), (2, 22, 12, 12, 5), strict=True
-    ):
+    table = _table(f"[bold]{name}[/]\nphases m and m − 1 have equal 𝓛")
+    header = ("m", "λ measured", "exact λ_co", "off by", "seeds")
+    for column, size in zip(header, (2, 20, 12, 10, 5), strict=True):
         table.add_column(column, min_width=size, no_wrap=True)
-    for name, found in phases.items():
-        table.add_section()
-        table.add_row("", f"[bold]{name}[/]")
-        for row in found.iter_rows(named=True):
-            at = precisely(row["l2_coexistence"], row["l2_coexistence_error"])
-            exact = "" if row["l2_exact"] is None else f"{row['l2_exact']:.8g}"
-            cells = (at, exact, off_by(row["l2_coexistence"], row["l2_exact"]))
-            table.add_row(str(row["features"]), *cells, f"{row['seeds']}/{row['seeds_all']}")
+    for row in phases.iter_rows(named=True):
+        at = precisely(row["l2_coexistence"], row["l2_coexistence_error"])
+        exact = "" if row["l2_exact"] is None else f"{row['l2_exact']:.8g}"
+        cells = (at, exact, off_by(row["l2_coexistence"], row["l2_exact"]))
+        table.add_row(str(row["features"]), *cells, f"{row['seeds']}/{row['seeds_all']}")
     return table
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title, title_justify="left", title_style="", box=SIMPLE_HEAD, padding=0, pad_edge=False
+    )
 
 
 def precisely(value: float | None, error: float | None) -> str:
