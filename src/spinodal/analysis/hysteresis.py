@@ -36,7 +36,7 @@ class _Bracket(NamedTuple):
         return 0.5 * (math.log(self.low) + math.log(self.high))
 
 
-def hysteresis(table: pl.DataFrame) -> pl.DataFrame:
+def hysteresis(table: pl.DataFrame, reach: bool = True) -> pl.DataFrame:
     """Set the way down of every network against its way up, transition by transition, run by run.
 
     Only `evidence` is looked at. A run is a trajectory down with its own way up (of a loop), or with that of the same
@@ -44,6 +44,7 @@ def hysteresis(table: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         table: Records.
+        reach: Whether to predict what the noise reaches, which takes up to a second for every network.
 
     Returns:
         One row per loop and feature that is lost or learned again in it, one with `feature` null where there is
@@ -70,7 +71,7 @@ def hysteresis(table: pl.DataFrame) -> pl.DataFrame:
             alike.setdefault(run.span, []).append(run)
         for (low, high), group in alike.items():
             loop = identity | {"l2_low": low, "l2_high": high, "runs": len(group)} | loop_area(group)
-            predicted = predict_loop(pair, group)
+            predicted = predict_loop(pair, group, reach)
             ways = [_ways(run) for run in group]
             features = sorted({m for way in ways for side in way for m in side})
             rows += [loop | _deviated(_transition(m, ways) | predicted(m)) for m in features] or [loop]

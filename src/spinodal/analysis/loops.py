@@ -21,7 +21,7 @@ class Pair(NamedTuple):
     """An up and a down branch of one network: of a loop, or of two curves."""
 
     up: pl.DataFrame
-    """Records."""
+    """Records, with the columns of a way; in the order of the points, of their stages, of λ."""
     down: pl.DataFrame
 
 
@@ -40,6 +40,17 @@ class Way(NamedTuple):
     def take(self, rows: Any) -> Way:
         """Some rows, in some order."""
         return Way(*(column[rows] for column in self))
+
+
+_WAY = {
+    "known": (
+        evidence() & (pl.col("l2") > 0) & pl.all_horizontal(pl.col("error", "norm").is_finite())
+    ).fill_null(False),
+    "size": (pl.col("norm") ** 2).fill_null(float("nan")),
+    "features": pl.col("learned_features").cast(pl.Float64).fill_null(float("nan")),
+    "residual": pl.col("grad_max").fill_null(0.0) * pl.col("parameters").fill_null(1).sqrt(),
+}
+"""Of the records. NaN stands for null, which NumPy does not have."""
 
 
 class Run(NamedTuple):
@@ -66,10 +77,12 @@ def pairs(table: pl.DataFrame) -> Iterator[Pair]:
     Args:
         table: Records.
     """
-    downs = table.filter(branch="down")
-    if downs.is_empty():
+    if not (table["branch"] == "down").any():
         return
-    ups = table.filter(branch="up")
+    rows = (
+        table.filter(pl.col("branch").is_in(["up", "down"])).with_columns(**_WAY).sort("point", "stage", "l2")
+    )
+    ups, downs = (rows.filter(branch=branch) for branch in ("up", "down"))
     loops = ups.partition_by(_LOOP, as_dict=True, maintain_order=True)
     networks = ups.partition_by(NETWORK, as_dict=True, maintain_order=True)
     for down in downs.partition_by(CURVE, maintain_order=True):
@@ -85,10 +98,12 @@ def pairs(table: pl.DataFrame) -> Iterator[Pair]:
 
 def runs(pair: Pair) -> list[Run]:
     """The runs of a pair: each trajectory down with its own way up, or else with that of the same seed."""
-    by_point, by_seed = _trajectories(pair.up, "point"), _trajectories(pair.up, "seed")
+    by_point, downs = _trajectories(pair.up, "point"), _trajectories(pair.down, "point")
+    apart = downs.keys() - by_point.keys()
+    by_seed = _trajectories(pair.up.sort("seed", "stage", "l2"), "seed") if apart else {}
     found = []
-    for point, (seed, used, fallen, path) in _trajectories(pair.down, "point").items():
-        loop = point in by_point
+    for point, (seed, used, fallen, path) in downs.items():
+        loop = point not in apart
         ahead = by_point[point] if loop else by_seed.get(seed)
         if ahead is None:
             continue
@@ -111,18 +126,10 @@ def _trajectories(
     branch: pl.DataFrame, key: str
 ) -> dict[Any, tuple[int, np.ndarray, Way, tuple[float, ...]]]:
     """By key: a seed, which rows are evidence, all rows in the order of the path, and λ of the path."""
-    rows = branch.sort(key, "stage", "l2", maintain_order=True)
-    used = rows.select(
-        evidence() & (pl.col("l2") > 0) & pl.all_horizontal(pl.col("error", "norm").is_finite())
-    )
-    residual = pl.col("grad_max").fill_null(0.0) * pl.col("parameters").fill_null(1).sqrt()
-    features = pl.col("learned_features").cast(pl.Float64).fill_null(float("nan"))
-    columns = rows.select("l2", "error", pl.col("norm") ** 2, features, residual.alias("residual"))
-    way = Way(*(column.cast(pl.Float64).fill_null(float("nan")).to_numpy() for column in columns))
-    known = used.to_series().fill_null(False).to_numpy()
-    starts = np.flatnonzero((rows[key] != rows[key].shift()).fill_null(True).to_numpy())
-    ends = [*starts[1:], len(rows)]
-    names, seeds = rows[key].to_list(), rows["seed"].to_list()
+    way = Way(*(branch[name].to_numpy() for name in Way._fields))
+    known, names, seeds = branch["known"].to_numpy(), branch[key].to_list(), branch["seed"].to_list()
+    starts = [i for i in range(len(names)) if i == 0 or names[i] != names[i - 1]]
+    ends = [*starts[1:], len(names)]
     return {
         names[i]: (seeds[i], known[i:j], way.take(np.s_[i:j]), tuple(way.l2[i:j].tolist()))
         for i, j in zip(starts, ends, strict=True)

@@ -15,12 +15,13 @@ from spinodal.analysis.loops import Pair, Run
 PREDICTED = ("l2_spinodal", "l2_coexistence", "l2_reach", "l2_reach_spread", "reach_share")
 
 
-def predict_loop(pair: Pair, group: Sequence[Run]) -> Callable[[int], dict[str, float]]:
+def predict_loop(pair: Pair, group: Sequence[Run], reach: bool = True) -> Callable[[int], dict[str, float]]:
     """What theory says of a loop, feature by feature.
 
     Args:
         pair: The branches.
         group: Repetitions of one loop of theirs.
+        reach: Whether to predict what the noise reaches.
 
     Returns:
         A function of m = 1, 2, …, from the strongest, to columns; to none where no theory applies:
@@ -41,7 +42,9 @@ def predict_loop(pair: Pair, group: Sequence[Run]) -> Callable[[int], dict[str, 
     coexistences = theory.coexistence(exact.strengths, exact.depth, exact.variances)
     noise, width = pair.down["perturbation"][0], int(pair.down["width"][0])
     falling = all(np.all(np.diff(run.path) < 0) for run in group)
-    draws = [_reach(exact, width, noise, run) for run in group] if noise is not None and falling else []
+    draws = (
+        [_reach(exact, width, noise, run) for run in group] if reach and noise is not None and falling else []
+    )
 
     def columns(m: int) -> dict[str, float]:
         if m > len(order):

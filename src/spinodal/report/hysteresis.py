@@ -74,12 +74,18 @@ def make_hysteresis_report(
         drawings: To draw in.
 
     Returns:
-        None if there are no two branches that belong together.
+        None if there are no two branches that belong together. What noise reaches is predicted for those drawn.
 
     Raises:
         OSError: If the folder cannot be written to.
     """
-    loops = hysteresis(records)
+    if not (records["branch"] == "down").any():
+        return None
+    drawn, others = (
+        pl.concat([records.clear(), *(group.records for group in groups if bool(group.figure) is shown)])
+        for shown in (True, False)
+    )
+    loops = pl.concat([hysteresis(drawn), hysteresis(others, reach=False)])
     if loops.is_empty():
         return None
     phases = coexistence(records)

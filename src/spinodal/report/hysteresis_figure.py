@@ -60,7 +60,9 @@ def draw_loops(records: pl.DataFrame, loops: pl.DataFrame, phases: pl.DataFrame,
         panels.scale_l2(axes[-1], rows)
         if exact is not None:
             _exact(axes, exact)
-        for at, spread in loops.select("l2_reach", "l2_reach_spread").drop_nulls().unique().iter_rows():
+        for at, spread in (
+            loops.select("l2_reach", "l2_reach_spread").drop_nulls().unique(maintain_order=True).iter_rows()
+        ):
             for panel in axes:
                 panel.axvspan(at - spread, at + spread, **REACH)
         _equal(axes[1], phases)
