@@ -92,13 +92,13 @@ def make_hysteresis_report(
     csvs = [folder / "hysteresis.csv", folder / "coexistence.csv"]
     for table, csv in zip((loops, phases), csvs, strict=True):
         table.write_csv(csv)
+    tables = [table.partition_by(CURVE, as_dict=True, maintain_order=True) for table in (loops, phases)]
     found = []
     for group in groups:
-        down = [curve.records.select(CURVE).head(1) for curve in group.curves if curve.name.branch == "down"]
-        if not down:
-            continue
+        curves = [curve.records.select(CURVE).row(0) for curve in group.curves]
         own, equal = (
-            table.join(pl.concat(down), on=CURVE, how="semi", nulls_equal=True) for table in (loops, phases)
+            pl.concat([empty.clear(), *(each[curve] for curve in curves if curve in each)])
+            for empty, each in zip((loops, phases), tables, strict=True)
         )
         if own.is_empty():
             continue

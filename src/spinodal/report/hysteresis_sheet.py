@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import polars as pl
-
 from spinodal.report.hysteresis import Loops
 from spinodal.report.hysteresis_table import (
     CLEAR,
@@ -132,11 +130,9 @@ def counted(networks: Sequence[Loops]) -> str:
     Args:
         networks: Those with both branches.
     """
-    firsts = pl.concat([loop.head(1) for network in networks for loop in network.each])
-    errors = (pl.col("area") / pl.col("area_error")).abs()
-    clear = firsts.filter(errors >= CLEAR).height
-    none = firsts.filter((errors <= NONE) | (pl.col("area") == 0)).height
+    firsts = [loop.row(0, named=True) for network in networks for loop in network.each]
+    verdicts = [verdict_on(row) for row in firsts if row["area"] is not None]
     return (
-        f"{clear} of {len(firsts)} loops enclose an area of at least {CLEAR:g} standard errors, "
-        f"{none} none within {NONE:g}"
+        f"{verdicts.count('hysteresis')} of {len(firsts)} loops enclose an area of at least {CLEAR:g} standard "
+        f"errors, {verdicts.count('none')} none within {NONE:g}"
     )
