@@ -83,7 +83,7 @@ def _way(row: dict[str, float | None]) -> Row:
         measured(row, "l2_up"),
         "" if spinodal is None else f"{spinodal:.5g}",
         came_back(row),
-        "" if spread is None else f"{spread:.2g}",
+        "" if spread is None else f"{spread:.2g}" if spread > 1e-12 else "0",
         reached(row),
         "" if down is None or reach is None else signed(100 * (down / reach - 1), 1) + " %",
         "" if deviation is None else signed(deviation, 1),
