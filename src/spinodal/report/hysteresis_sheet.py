@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from spinodal.report.hysteresis import Loops
 from spinodal.report.hysteresis_table import (
@@ -75,7 +76,7 @@ def ways_sheet(networks: Sequence[Loops]) -> Sheet:
     return Sheet("Where each feature is lost, and where it is learned again", TRANSITIONS, bodies)
 
 
-def _way(row: dict[str, float | None]) -> Row:
+def _way(row: dict[str, Any]) -> Row:
     spinodal, down, reach, width = (row[name] for name in ("l2_spinodal", "l2_down", "l2_reach", "l2_width"))
     spread, deviation, error = (row[name] for name in ("l2_down_spread", "reach_deviation", "l2_width_error"))
     return (
