@@ -70,21 +70,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_job(cfg: DictConfig) -> None:
-    """One job, in whatever process Hydra's launcher starts it."""
+    """One job, in whatever process Hydra's launcher starts it: a pack, or without the planner a configuration."""
     from hydra.errors import InstantiationException
 
     from spinodal.planning import validate
     from spinodal.planning.explain import explain
 
-    plan = validate(cfg)
+    plan = None if cfg.get("pack") else validate(cfg)
 
-    from spinodal.job import run
+    from spinodal.job import run, run_pack
 
     try:
-        run(plan)
+        if plan is None:
+            run_pack(Path(cfg.paths.campaign), cfg.pack, where=_name_of_job())
+        else:
+            run(plan)
     except InstantiationException as error:
         # Some _target_ cannot be built. Told here, since the cause does not travel between processes.
         raise UserError(explain(error)) from error
+
+
+def _name_of_job() -> str:
+    from hydra.core.hydra_config import HydraConfig
+
+    return str(HydraConfig.get().job.get("id", ""))
 
 
 def _run(arguments: list[str]) -> int:
@@ -93,7 +102,7 @@ def _run(arguments: list[str]) -> int:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError  # type: ignore[import-untyped]
 
-    from spinodal.planning import plan
+    from spinodal.planning import config_loader, expand
     from spinodal.planning.explain import explain
 
     parser = get_args_parser()
@@ -109,19 +118,17 @@ def _run(arguments: list[str]) -> int:
     if flags.help:
         return _help(flags.config_dir)
     elsewhere = flags.config_path or flags.experimental_rerun
-    mistakes = (HydraException, OmegaConfBaseException, YAMLError, *((ValueError,) if looking else ()))
     try:
-        if not (looking or elsewhere):
-            # Before Hydra makes a folder.
-            plan(
-                flags.overrides,
-                sweeping=flags.multirun or "hydra.mode=MULTIRUN" in flags.overrides,
-                config_dir=flags.config_dir,
-                config_name=flags.config_name or "config",
-            )
         _hydra(arguments)
-    except mistakes as error:
+    except UserError:
+        raise
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
         if _from_job(error):
+            raise
+        if not (looking or elsewhere):
+            # Hydra stops at the first mistake.
+            expand(flags.overrides, config_loader(flags.config_dir), flags.config_name or "config")
+        if isinstance(error, ValueError) and not looking:
             raise
         raise UserError(explain(error)) from error
     return 0
