@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import spinodal
 from spinodal.errors import UserError
@@ -93,7 +93,8 @@ def run_job(cfg: DictConfig) -> None:
 def _name_of_job() -> str:
     from hydra.core.hydra_config import HydraConfig
 
-    return str(HydraConfig.get().job.get("id", ""))
+    job: Any = HydraConfig.get().job
+    return str(job.get("id", ""))
 
 
 def _run(arguments: list[str]) -> int:

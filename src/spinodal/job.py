@@ -7,7 +7,7 @@ import logging
 import os
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -110,12 +110,18 @@ def run_pack(campaign: Path, name: str, where: str = "") -> None:
                 elif reason is not None:
                     running.fail(running.points, reason.error, reason.traceback)
                     failed += 1
-            if failed >= HOPELESS and not succeeded:
-                for this in left:
-                    if running := _claimed(campaign, this, where):
-                        with running:
-                            running.fail(running.points, reason.error, reason.traceback)
-                break
+                    if failed >= HOPELESS and not succeeded:
+                        _give_up(campaign, left, where, reason)
+                        return
+
+
+def _give_up(campaign: Path, packs: Iterable[Pack], where: str, reason: _Reason) -> None:
+    """What ails every point so far ails the others too."""
+    for pack in packs:
+        running = _claimed(campaign, pack, where)
+        if running is not None:
+            with running:
+                running.fail(running.points, reason.error, reason.traceback)
 
 
 class _Reason(NamedTuple):

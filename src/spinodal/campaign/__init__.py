@@ -11,6 +11,7 @@ from spinodal.campaign.packs import (
     read_packs,
     write_pack,
 )
+from spinodal.campaign.tidy import tidy
 
 __all__ = [
     "Attempt",
@@ -27,6 +28,7 @@ __all__ = [
     "read_launches",
     "read_pack",
     "read_packs",
+    "tidy",
     "write_atomically",
     "write_launch",
     "write_pack",

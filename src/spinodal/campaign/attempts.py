@@ -217,6 +217,8 @@ def _create(path: Path, content: bytes) -> bool:
             temporary.write_bytes(content)
             try:
                 os.link(temporary, path)
+            except FileNotFoundError:
+                return False  # somebody has tidied up
             except OSError as error:
                 if error.errno not in NO_LINKS:
                     raise
@@ -246,7 +248,9 @@ def _read(campaign: Path, number: int, patience: float = 0.0) -> Attempt | None:
 
 
 def _numbers(campaign: Path) -> list[int]:
-    return sorted(int(path.stem) for path in _folder(campaign).glob("*.json") if path.stem.isdecimal())
+    return sorted(
+        int(path.stem) for path in attempts_folder(campaign).glob("*.json") if path.stem.isdecimal()
+    )
 
 
 def _encoded(attempt: Attempt) -> bytes:
@@ -266,12 +270,13 @@ def _decoded(content: Mapping[str, Any]) -> Attempt:
     return Attempt(**{**content, **read})
 
 
-def _folder(campaign: Path) -> Path:
+def attempts_folder(campaign: Path) -> Path:
+    """Where attempts are written down."""
     return campaign / "attempts"
 
 
 def _file(campaign: Path, number: int) -> Path:
-    return _folder(campaign) / f"{number:06d}.json"
+    return attempts_folder(campaign) / f"{number:06d}.json"
 
 
 def _written(campaign: Path, number: int) -> float:
@@ -283,7 +288,7 @@ def _written(campaign: Path, number: int) -> float:
 
 def _now(campaign: Path) -> float:
     """By the clock of the file system, since those of the machines may differ."""
-    probe = _folder(campaign) / f".now.{os.getpid()}.{threading.get_ident()}.tmp"
+    probe = attempts_folder(campaign) / f".now.{os.getpid()}.{threading.get_ident()}.tmp"
     try:
         probe.write_bytes(b"now")
         return probe.stat().st_mtime

@@ -102,9 +102,10 @@ def _unsweepable(override: Override) -> str:
 def _endless(sweep: RangeSweep) -> str:
     try:
         steps = sweep.range()
-        count = (
-            float((steps.stop - steps.start) / steps.step) if isinstance(steps, FloatRange) else len(steps)
-        )
+        if isinstance(steps, FloatRange):
+            count = (float(steps.stop) - float(steps.start)) / float(steps.step)
+        else:
+            count = len(steps)
     except (ArithmeticError, ValueError, OverflowError):
         return "must have finite ends, and a step other than 0"
     if not count <= LARGEST:

@@ -72,7 +72,8 @@ def check_identities(pack: Pack) -> None:
     Raises:
         UserError: If it was planned by another version, for which the same configuration gave other results.
     """
-    science, paths = canonical(scientific(pack.config)), {}
+    science = canonical(scientific(pack.config))
+    paths: dict[tuple[float, ...], str] = {}
     for point, each in pack.points.items():
         path = paths.setdefault(each.path, canonical(list(each.path)))
         if point_of(science, each.seed, path) != point:

@@ -29,7 +29,7 @@ def bytes_per_replica(config: Mapping[str, Any]) -> float | None:
     spectrum = (config["callbacks"] or {}).get("spectrum")
     if spectrum and parameters <= spectrum.get("full_up_to", 0):
         numbers += 4 * parameters**2
-    return 8.0 * numbers
+    return float(8 * numbers)
 
 
 def _sizes(data: Mapping[str, Any]) -> tuple[int, int, int] | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spinodal.campaign import Attempt, Pack, checkpoint_file, pack_file, read_pack
+from spinodal.campaign import Attempt, Pack, checkpoint_file, pack_file, read_pack, tidy
 from spinodal.errors import UserError
 from spinodal.planning.curves import Curve, curves
 from spinodal.planning.expansion import Cell
@@ -75,7 +75,7 @@ def select(
     """
     skipped: set[str] = {*found.done, *found.running, *(() if retry_failed else found.failed)}
     left = {point for curve in asked for point in curve.points} - skipped
-    continued = _continued(campaign, left, found)
+    continued = _continued(campaign, {curve.name: curve for curve in asked}, left, found)
     left -= {point for pack in continued for point in pack.points}
     wanted = [
         replace(curve, points={point: each for point, each in curve.points.items() if point in left})
@@ -96,6 +96,7 @@ def packs_of(plan: Mapping[str, Any]) -> Selection:
     """
     campaign, packing = Path(plan["paths"]["campaign"]), plan["packing"]
     asked, found = curves([Cell(plan, ())]), survey(campaign)
+    tidy(campaign, found.done, found.living)
     refuse_unmeasured(campaign, asked, found.done)
     return select(
         campaign,
@@ -115,7 +116,7 @@ def refuse_unmeasured(campaign: Path, asked: Iterable[Curve], done: Set[str]) ->
     """
     for curve in asked:
         for callback in (curve.config["callbacks"] or {}).values():
-            column = MEASURES.get((callback or {}).get("_target_"))
+            column = MEASURES.get(str((callback or {}).get("_target_")))
             finished = done & curve.points.keys()
             if column is None or not finished:
                 continue
@@ -129,8 +130,11 @@ def refuse_unmeasured(campaign: Path, asked: Iterable[Curve], done: Set[str]) ->
                 )
 
 
-def _continued(campaign: Path, left: Set[str], found: Survey) -> list[Pack]:
-    """Packs with a checkpoint, if nothing in them but what is asked for is still to be computed."""
+def _continued(campaign: Path, asked: Mapping[str, Curve], left: Set[str], found: Survey) -> list[Pack]:
+    """Packs with a checkpoint, if nothing in them but what is asked for is still to be computed.
+
+    What does not determine results, as a device or a logger, is as it is asked for now.
+    """
     packs: list[Pack] = []
     covered: set[str] = set()
     names = {path.name.partition(".")[0] for path in checkpoint_file(campaign, "*").parent.glob("*.ckpt")}
@@ -142,8 +146,8 @@ def _continued(campaign: Path, left: Set[str], found: Survey) -> list[Pack]:
         open_points = {
             point for point in pack.points if point not in found.done and point not in found.failed
         }
-        if open_points and open_points <= left - covered:
-            packs.append(pack)
+        if open_points and open_points <= left - covered and pack.curve in asked:
+            packs.append(replace(pack, config=asked[pack.curve].config))
             covered |= open_points
     return packs
 

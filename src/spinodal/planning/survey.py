@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 from spinodal.campaign import Attempt, Failure, alive, read_attempts
@@ -21,6 +21,7 @@ class Survey:
         stopped: points somebody began to compute and did not finish.
         attempts: at each point that was ever begun, how many.
         history: every attempt, the first one first.
+        living: numbers of those that are alive.
     """
 
     done: Set[str]
@@ -28,7 +29,8 @@ class Survey:
     failed: Mapping[str, Failure]
     stopped: Mapping[str, Attempt]
     attempts: Mapping[str, int]
-    history: list[Attempt] = field(default_factory=list)
+    history: Sequence[Attempt]
+    living: Set[int]
 
 
 def survey(campaign: Path) -> Survey:
@@ -54,7 +56,7 @@ def survey(campaign: Path) -> Survey:
             else:
                 stopped[point] = attempt
     counted = Counter(point for each in history for point in each.points)
-    return Survey(done, running, failed, stopped, counted, history)
+    return Survey(done, running, failed, stopped, counted, history, living)
 
 
 def _done(campaign: Path, jobs: Iterable[str]) -> Set[str]:

@@ -13,7 +13,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from spinodal.campaign import write_launch, write_pack
+from spinodal.campaign import tidy, write_launch, write_pack
 from spinodal.errors import UserError
 from spinodal.planning.continuity import defaults, refuse_mixture
 from spinodal.planning.curves import curves
@@ -58,6 +58,7 @@ def sweep(
     plan, now, keys = cells[0].plan, defaults(cells), _keys([*params, *arguments])
     refuse_mixture(campaign, now, keys)
     found = survey(campaign)
+    tidy(campaign, found.done, found.living)
     refuse_unmeasured(campaign, asked, found.done)
     selection = select(
         campaign,
@@ -104,8 +105,8 @@ def _launched(
     failed = tell_end(selection.asked, survey(campaign), terminal)
     for each in (job for some in returned for job in some):
         _ = each.return_value  # raises what a job has raised
-    for error in broken:
-        raise error
+    if broken:
+        raise broken[0]
     if failed:
         sys.exit(FAILED)
     return returned
