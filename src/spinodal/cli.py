@@ -1,4 +1,4 @@
-"""The command line: `spinodal run` (Hydra's own), `spinodal predict` and `spinodal report`.
+"""The command line: `spinodal run` (Hydra's own), `status`, `predict` and `report`.
 
 Nothing heavy is imported here: help answers at once, and a mistake is refused before torch is there.
 """
@@ -224,7 +224,7 @@ def _complete(arguments: list[str]) -> int:
     line = os.environ.get("COMP_LINE", "")
     command = re.match(r"\s*\S+\s+(run|predict)\s", line)
     if "query" in " ".join(arguments) and not command:
-        print("run predict report")
+        print("run status predict report")
         return 0
     os.environ["COMP_LINE"] = "spinodal " + line[command.end() :] if command else line
     return _run(arguments)
@@ -237,6 +237,11 @@ def _other(arguments: list[str]) -> int:
     commands.add_parser(
         "run", add_help=False, help="train an ensemble over a grid of λ (run --help says more)"
     )
+    status = commands.add_parser("status", help="say how far a campaign is: done, running, failed")
+    status.add_argument("campaign", type=Path, help="its folder, as in outputs/onset")
+    status.add_argument("--failed", action="store_true", help="show the tracebacks of what has failed")
+    status.add_argument("--points", action="store_true", help="show every point")
+    status.add_argument("--watch", action="store_true", help="follow, until nothing runs any more")
     commands.add_parser(
         "predict",
         add_help=False,
@@ -253,11 +258,17 @@ def _other(arguments: list[str]) -> int:
         metavar="NAME",
         help="draw these, as in '*-K3-*'; may be repeated",
     )
-    for each in (parser, report):
+    for each in (parser, status, report):
         each.error = _refuse  # type: ignore[method-assign]
     flags = parser.parse_args(arguments)
     if not flags.campaign.is_dir():
-        raise UserError(f"report {flags.campaign}: no such folder; a campaign is a folder under outputs/")
+        raise UserError(
+            f"{flags.command} {flags.campaign}: no such folder; a campaign is a folder under outputs/"
+        )
+    if flags.command == "status":
+        from spinodal.status import main as status_main
+
+        return status_main(flags.campaign, flags.failed, flags.points, flags.watch)
 
     from spinodal.report import main as report_main
 

@@ -135,14 +135,21 @@ class _Reason(NamedTuple):
 def _claimed(campaign: Path, pack: Pack, where: str) -> Running | None:
     """An attempt at what is left of a pack; None if nothing is."""
     history = [each for each in read_attempts(campaign) if each.pack == pack.name]
-    given_up = {point for each in history for point in each.failed} if _has_checkpoint(campaign, pack) else {}
+    given_up = {point for each in history for point in each.failed} if _has_checkpoint(campaign, pack) else ()
     done = finished_points(campaign, [pack.name])
     wanted = [point for point in pack.points if point not in done and point not in given_up]
-    running = begin(campaign, pack, wanted, where) if wanted else None
-    if wanted and running is None:
-        _say(f"{pack.name}: its {len(wanted)} points are being computed by somebody else")
     if not wanted:
         AtomicCheckpointIO().remove_checkpoint(checkpoint_file(campaign, pack.name))
+        return None
+    running = begin(campaign, pack, wanted, where)
+    if running is None:
+        _say(f"{pack.name}: its {len(wanted)} points are being computed by somebody else")
+        return None
+    # Once more: who has just finished is not alive any more.
+    running.leave(finished_points(campaign, [each.pack for each in read_attempts(campaign)]))
+    if not running.points:
+        running.end()
+        return None
     return running
 
 

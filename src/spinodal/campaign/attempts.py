@@ -35,6 +35,9 @@ a network file system may take to show a change."""
 NO_LINKS = {getattr(errno, name) for name in ("EMLINK", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EPERM")}
 """What a file system without hard links says."""
 
+PATIENCE = 2.0
+"""Seconds a file may take to become readable that is being made without a hard link."""
+
 State = Literal["running", "done", "stopped", "failed", "too large", "refused"]
 
 
@@ -96,11 +99,16 @@ class Attempt:
 
 def read_attempts(campaign: Path) -> list[Attempt]:
     """All attempts of a campaign, the first one first; what cannot be read is left out."""
-    found = {number: _read(campaign, number) for number in _numbers(campaign)}
+    return [each for each in _read_all(campaign).values() if each is not None]
+
+
+def _read_all(campaign: Path, patience: float = 0.0) -> dict[int, Attempt | None]:
+    """All attempts by number; None for what cannot be read."""
+    found = {number: _read(campaign, number, patience) for number in _numbers(campaign)}
     # A listing may be old, a file asked for by name is not.
     while (last := _read(campaign, max(found, default=0) + 1)) is not None:
         found[last.number] = last
-    return [each for each in found.values() if each is not None]
+    return found
 
 
 def alive(campaign: Path, attempts: Iterable[Attempt]) -> list[Attempt]:
@@ -137,6 +145,14 @@ class Running:
     def progress(self, stage: int, l2: Iterable[float], rows: int) -> None:
         """Note how far it is; written with the next heartbeat."""
         self.attempt = replace(self.attempt, stage=stage, l2=tuple(l2), rows=rows)
+
+    def leave(self, points: Iterable[str]) -> None:
+        """Give points back that somebody has finished."""
+        left = set(points)
+        kept = tuple(point for point in self.points if point not in left)
+        if kept != self.points:
+            self.attempt = replace(self.attempt, points=kept)
+            self._write()
 
     def fail(self, points: Iterable[str], error: str, traceback: str) -> None:
         """Give points up, for good until somebody asks for them again."""
@@ -190,22 +206,22 @@ def begin(campaign: Path, pack: Pack, points: Iterable[str], where: str = "") ->
     Raises:
         UserError: If the folder cannot be written to.
     """
-    wanted, broken = list(points), 0
+    wanted = list(points)
     while True:
-        attempts = read_attempts(campaign)
+        known = _read_all(campaign, PATIENCE)
+        attempts = [each for each in known.values() if each is not None]
         taken = {point for each in alive(campaign, attempts) for point in each.points}
         mine = tuple(point for point in wanted if point not in taken)
         if not mine:
             return None
-        number = max([*_numbers(campaign), *(each.number for each in attempts), broken], default=0) + 1
+        # The next after those looked at: had somebody come in between, it would be theirs.
+        number = max(known, default=0) + 1
         now = time.time()
         attempt = Attempt(
             number, pack.name, pack.curve, mine, this_process(), began=now, seen=now, where=where
         )
         if _create(_file(campaign, number), _encoded(attempt)):
             return Running(campaign, attempt)
-        if _read(campaign, number, patience=5.0) is None:
-            broken = number
 
 
 def _create(path: Path, content: bytes) -> bool:

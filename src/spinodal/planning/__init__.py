@@ -8,6 +8,7 @@ from spinodal.planning.loading import VERSION_BASE, conf_dir, config_loader
 from spinodal.planning.packing import halves
 from spinodal.planning.selection import packs_of
 from spinodal.planning.survey import Survey, survey
+from spinodal.planning.table import console, spoken
 from spinodal.planning.validate import validate
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "check_identities",
     "conf_dir",
     "config_loader",
+    "console",
     "curve_id",
     "expand",
     "geomspace",
@@ -29,6 +31,7 @@ __all__ = [
     "point_id",
     "scientific",
     "seed_values",
+    "spoken",
     "survey",
     "validate",
 ]

@@ -73,7 +73,11 @@ def sweep(
         write_pack(campaign, pack)
     terminal = console(stderr=not plan["dry_run"])
     tell(selection, terminal, jobs_at_once(launching))
-    if plan["dry_run"] or not selection.packs:
+    if plan["dry_run"]:
+        return []
+    if not selection.packs:
+        if any(point in found.failed for curve in asked for point in curve.points):
+            sys.exit(FAILED)
         return []
     write_launch(
         campaign,
@@ -91,7 +95,8 @@ def _launched(
     campaign: Path, selection: Selection, launcher: Launcher, launching: dict[str, Any], terminal: Console
 ) -> list[Sequence[JobReturn]]:
     lines = {curve.name: curve.lines for curve in selection.asked}
-    overrides = [[*lines[pack.curve], f"pack={pack.name}"] for pack in selection.packs]
+    # In quotes, since some names read as numbers: 7e2782707198.
+    overrides = [[*lines[pack.curve], f"pack='{pack.name}'"] for pack in selection.packs]
     returned: list[Sequence[JobReturn]] = []
     broken: list[Exception] = []
     size = at_once(launching) or len(overrides)
