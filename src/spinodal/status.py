@@ -15,7 +15,7 @@ from rich.table import Table
 
 from spinodal.campaign import Attempt, Pack, read_packs
 from spinodal.errors import UserError
-from spinodal.planning import Survey, console, scientific, spoken, survey
+from spinodal.planning import Survey, console, names_on_the_left, scientific, spoken, survey
 
 STATES = ("done", "running", "failed", "stopped", "never started")
 """What a point can be. Stopped: begun, and not finished by anybody alive; the same command continues."""
@@ -104,7 +104,7 @@ def main(campaign: Path, failed: bool = False, points: bool = False, watch: bool
     if watch:
         _follow(campaign, terminal)
     else:
-        terminal.print(Group(*_told(look(campaign), failed, points)))
+        terminal.print(Group(*_told(look(campaign), terminal, failed, points)))
     return 0
 
 
@@ -112,20 +112,22 @@ def _follow(campaign: Path, terminal: Console) -> None:
     with Live(console=terminal, auto_refresh=False) as live:
         while True:
             status = look(campaign)
-            live.update(Group(*_told(status)), refresh=True)
+            live.update(Group(*_told(status, terminal)), refresh=True)
             if not status.running:
                 return
             time.sleep(EVERY)
 
 
-def _told(status: Status, failed: bool = False, points: bool = False) -> Iterator[RenderableType]:
+def _told(
+    status: Status, terminal: Console, failed: bool = False, points: bool = False
+) -> Iterator[RenderableType]:
     counts = Counter(point.state for point in status.points)
     counts["done"] += status.unplanned
     told = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
     yield f"{status.campaign}: {sum(counts.values())} points: {told}"
     names = _names([point.pack for point in status.points])
     if len(names) > 1:
-        yield _curves(status.points, names)
+        yield _curves(status.points, names, terminal)
     if status.running:
         yield _running(status)
     if points:
@@ -142,12 +144,10 @@ def _table(*columns: str) -> Table:
     return Table(*columns, box=None, pad_edge=False, header_style="bold", title_justify="left")
 
 
-def _curves(points: Sequence[Point], names: Mapping[str, str]) -> Table:
+def _curves(points: Sequence[Point], names: Mapping[str, str], terminal: Console) -> Table:
     counts = Counter((point.pack.curve, point.state) for point in points)
     table = _table("", "points", *STATES)
-    table.columns[0].no_wrap = True
-    for column in table.columns[1:]:
-        column.justify = "right"
+    names_on_the_left(table, terminal)
     for curve, name in list(names.items())[:SHOWN]:
         row = [counts[curve, state] for state in STATES]
         table.add_row(name, *map(str, (sum(row), *row)))

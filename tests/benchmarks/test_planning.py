@@ -33,7 +33,7 @@ LAMBDAS = ",".join(f"{0.01 * k:.2f}" for k in range(1, 11))
 QUENCH = [*NETWORKS, "protocol=quench", f"l2={LAMBDAS}", "seed=range(10)"]
 UP = [*NETWORKS, "protocol=up", "l2=geom:0.01:1:64", "seed=range(100)"]
 GROUPS = [
-    "experiment=onset,order",
+    "experiment=onset,complexity",
     "model=deep_linear,mlp",
     "optimizer=adam,sgd,gradient_descent",
     "data.complexity=1,2,3,4",

@@ -8,7 +8,7 @@ from spinodal.planning.loading import VERSION_BASE, conf_dir, config_loader
 from spinodal.planning.packing import halves
 from spinodal.planning.selection import packs_of
 from spinodal.planning.survey import Survey, survey
-from spinodal.planning.table import console, spoken
+from spinodal.planning.table import console, names_on_the_left, spoken
 from spinodal.planning.validate import validate
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "job_id",
     "l2_values",
     "linspace",
+    "names_on_the_left",
     "packs_of",
     "plan",
     "point_id",

@@ -23,6 +23,15 @@ def console(stderr: bool = True) -> Console:
     return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=120)
 
 
+def names_on_the_left(table: Table, console: Console) -> None:
+    """Numbers to the right, whole; of long names as much as there is room for."""
+    first, *others = table.columns
+    first.no_wrap = True
+    first.max_width = console.width - sum(len(str(column.header)) + 2 for column in others) - 4
+    for column in others:
+        column.justify, column.no_wrap = "right", True
+
+
 def tell(selection: Selection, console: Console, jobs: int) -> None:
     """A row per curve: points asked for, done, running, failed, to run; jobs, and their replicas.
 
@@ -37,9 +46,7 @@ def tell(selection: Selection, console: Console, jobs: int) -> None:
         sizes[pack.curve].append(len(pack.points))
     columns = ("points", "done", "running", "failed", "to run", "jobs", "replicas")
     table = Table("", *columns, box=None, pad_edge=False, header_style="bold")
-    table.columns[0].no_wrap = True
-    for column in table.columns[1:]:
-        column.justify = "right"
+    names_on_the_left(table, console)
     rows = [_row(curve, found, todo, sizes[curve.name]) for curve in asked]
     names = _names(asked)
     for name, row in list(zip(names, rows, strict=True))[:SHOWN]:
@@ -159,5 +166,11 @@ def _points(asked: Sequence[Curve]) -> set[str]:
 def _names(asked: Sequence[Curve]) -> list[str]:
     """What tells curves apart, as it was typed."""
     common = set(asked[0].lines).intersection(*(curve.lines for curve in asked)) if asked else set()
-    own = [" ".join(line for line in curve.lines if line not in common) for curve in asked]
+    own = [" ".join(_short(line) for line in curve.lines if line not in common) for curve in asked]
     return [name or curve.name for name, curve in zip(own, asked, strict=True)] if len(asked) > 1 else [""]
+
+
+def _short(line: str) -> str:
+    """An override without the groups its key is in."""
+    key, _, value = line.partition("=")
+    return f"{key.rpartition('.')[2]}={value}"
