@@ -151,7 +151,7 @@ def test_commands_make_it_again(campaign: Campaign, rows: Rows) -> None:
         ["experiment=onset", "seed=[0, 1]"],
     ]
     for overrides in given:
-        write_launch(folder, overrides)
+        write_launch(folder, overrides, 1, {}, [])
     (folder / "launches" / "broken.json").write_text("{")
     (folder / "launches" / "notes.json").write_text("{}")
     lines = html.unescape(make_report(folder).page.read_text(encoding="utf-8"))

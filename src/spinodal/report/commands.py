@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,9 +29,8 @@ def launches(campaign: Path) -> list[Launch]:
     """
     found: dict[str, Launch] = {}
     for launch in read_launches(campaign):
-        with suppress(KeyError, TypeError, ValueError):  # somebody's own file
-            when = datetime.fromtimestamp(launch["when"], UTC)
-            found.setdefault(launch["command"], Launch(f"{when:%Y-%m-%d %H:%M:%S}", launch["command"]))
+        when = datetime.fromtimestamp(launch["when"], UTC)
+        found.setdefault(launch["command"], Launch(f"{when:%Y-%m-%d %H:%M:%S}", launch["command"]))
     return list(found.values())
 
 
