@@ -30,7 +30,7 @@ ALLOWED = {
     "cluster": {"errors", "campaign", "planning", "records"},
     "tracking": {"errors", "records", "training"},
     "analysis": {"errors", "theory", "records"},
-    "report": {"errors", "theory", "records", "analysis"},
+    "report": {"errors", "theory", "campaign", "records", "analysis"},
     "job": MATHEMATICS
     | {"ensemble", "protocols", "training", "observables", "campaign", "records", "planning", "tracking"},
     "status": {"errors", "campaign", "planning"},

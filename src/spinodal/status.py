@@ -104,7 +104,8 @@ def main(campaign: Path, failed: bool = False, points: bool = False, watch: bool
     if watch:
         _follow(campaign, terminal)
     else:
-        terminal.print(Group(*_told(look(campaign), terminal, failed, points)))
+        for each in _told(look(campaign), terminal, failed, points):
+            terminal.print(each, soft_wrap=isinstance(each, str), markup=False)
     return 0
 
 

@@ -100,7 +100,6 @@ def duplicated(rng: random.Random, line: list[str]) -> list[str]:
                     "l2=[0.1,1e-1]",
                     "l2=[0,-0.0]",
                     "data.strengths=[1,1,1]",
-                    "+model=mlp",
                     "+seed=1",
                 ),
                 *(

@@ -22,12 +22,22 @@ SAID = ("SPINODAL_", "CUDA_VISIBLE", "SLURM_", "OMP_", "MKL_", "PYTORCH_", "CUBL
 """Beginnings of environment variables that can matter to results. No others: they may hold secrets."""
 
 
-def write_launch(campaign: Path, overrides: Iterable[str], **more: Any) -> Path:
+def write_launch(
+    campaign: Path,
+    overrides: Iterable[str],
+    schema: int,
+    defaults: Mapping[str, Any],
+    keys: Iterable[str],
+    **more: Any,
+) -> Path:
     """Write down a command and what it ran with, in a file of its own that nothing overwrites.
 
     Args:
         campaign: its folder.
         overrides: as typed after `spinodal run`.
+        schema: of the code's results.
+        defaults: what keys are that nobody gives a value, by choice of groups.
+        keys: that the command gives one.
         more: that is to be said, as plain containers.
 
     Returns:
@@ -49,6 +59,9 @@ def write_launch(campaign: Path, overrides: Iterable[str], **more: Any) -> Path:
         "versions": {"python": platform.python_version(), **dict(_versions())},
         "machine": {"host": platform.node(), "platform": platform.platform(), "cores": os.cpu_count()},
         "environment": {name: value for name, value in sorted(os.environ.items()) if name.startswith(SAID)},
+        "schema": schema,
+        "defaults": defaults,
+        "keys": list(keys),
         **more,
     }
     path = campaign / "launches" / f"{stamp}.json"
@@ -63,7 +76,7 @@ def read_launches(campaign: Path) -> Iterator[Mapping[str, Any]]:
             content = json.loads(path.read_bytes())
         except (OSError, ValueError):
             continue
-        if isinstance(content, dict):
+        if isinstance(content, dict) and {"command", "when", "schema", "defaults", "keys"} <= content.keys():
             yield content
 
 
