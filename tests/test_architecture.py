@@ -27,13 +27,13 @@ ALLOWED = {
     "observables": MATHEMATICS | {"ensemble", "protocols", "records", "training"},
     "planning": {"errors", "protocols", "records"},
     "cluster": {"errors", "planning", "records"},
-    "tracking": {"errors", "records", "training"},
+    "tracking": {"errors", "theory", "records", "training", "analysis", "report"},
     "analysis": {"errors", "theory", "records"},
     "report": {"errors", "theory", "records", "analysis"},
     "job": MATHEMATICS
     | {"ensemble", "protocols", "training", "observables", "records", "planning", "tracking"},
     "predict": {"errors", "tasks", "theory", "planning", "report"},
-    "cli": {"errors", "planning", "records", "job", "predict", "report"},
+    "cli": {"errors", "planning", "records", "job", "predict", "report", "tracking"},
 }
 """What each room may import of ours. Arrows only point downwards: no room is above and below another."""
 
@@ -55,7 +55,7 @@ HOMES = {
     "omegaconf": {"cli", "planning", "cluster", "job", "predict"},
     "submitit": {"cluster"},
     "wandb": {"tracking"},
-    "polars": {"records", "analysis", "report"},
+    "polars": {"records", "analysis", "report", "tracking"},
     "matplotlib": {"report"},
     "jinja2": {"report"},
 }

@@ -26,7 +26,6 @@ from spinodal.observables import StageMeasurement
 from spinodal.planning import curve_id, job_id, point_id, scientific
 from spinodal.protocols import Trajectory, trajectories
 from spinodal.records import RecordWriter, delete_strays, finished_points, without, write_configuration
-from spinodal.tracking import LogStages
 from spinodal.training import (
     AtomicCheckpointIO,
     Checkpoint,
@@ -154,15 +153,16 @@ def _train(
         "dtype": str(ensemble.theta.dtype).removeprefix("torch."),
         "version": spinodal.__version__,
         "commit": _commit(),
+        "torch": torch.__version__,
     }
-    logger = _logger(plan, job)
+    trackers, logger = _tracking(plan, config, writer, list(points), say)
     trainer = _trainer(
         plan,
         max_epochs=-1,  # the module stops when every replica has finished its itinerary
         callbacks=[
             *callbacks,
             RecordStages(writer, list(points), constants),
-            LogStages(config),
+            *trackers,
             Checkpoint(checkpoint, plan.checkpoint.every_seconds, interruption),
         ],
         plugins=[AtomicCheckpointIO()],
@@ -184,11 +184,25 @@ def _trainer(plan: DictConfig, **arguments: Any) -> pl.Trainer:
     return trainer
 
 
-def _logger(plan: DictConfig, job: str) -> Any:
-    if plan.logger is None:
-        return False
-    Path(plan.logger.get("save_dir", ".")).mkdir(parents=True, exist_ok=True)
-    return instantiate(plan.logger, name=f"{plan.campaign} {job}", group=plan.campaign)
+def _tracking(
+    plan: DictConfig,
+    config: Mapping[str, Any],
+    writer: RecordWriter,
+    points: Sequence[str],
+    say: Callable[[str], None],
+) -> tuple[list[pl.Callback], Any]:
+    """What mirrors the records elsewhere: the callbacks for it, and a logger for Lightning."""
+    given = plan.logger
+    if given is None or given.get("mode") == "disabled":
+        return [], False
+    # W&B takes its time to be imported.
+    from spinodal.tracking import LogStages, Mirror, Session
+
+    if given._target_ != "spinodal.tracking.Mirror":
+        return [LogStages(writer, points, config)], instantiate(given)
+    session = partial(Session, Path(plan.paths.campaign), given.project, given.entity, given.mode, say)
+    live = not plan.protocol.refine
+    return [Mirror(writer, points, config, session, given.unit, live, say)], False
 
 
 @cache

@@ -183,6 +183,17 @@ class Spectrum(Checked):
 
 
 @dataclass
+class Mirror(Checked):
+    """Arguments of `spinodal.tracking.Session` and `Mirror`."""
+
+    _target_: Target
+    project: Annotated[str, Field(strict=True, min_length=1, description="a name")]
+    entity: Annotated[str | None, Field(description="a name, or null")]
+    mode: Annotated[str, one_of("offline", "online", "disabled")]
+    unit: Annotated[str, one_of("replica", "job")]
+
+
+@dataclass
 class Job(Checked):
     """The keys outside any group; that they are there at all is asked elsewhere."""
 
@@ -199,6 +210,7 @@ BY_TARGET: dict[str, dict[str, type]] = {
         "spinodal.training.descent.Adam": Adam,
         "spinodal.training.descent.SGD": SGD,
     },
+    "logger": {"spinodal.tracking.Mirror": Mirror},
 }
 """Groups whose `_target_` may be one of ours, or anybody's with arguments of its own."""
 
@@ -211,7 +223,7 @@ CALLBACKS: dict[str, type] = {
 }
 """Callbacks of ours with arguments, by `_target_`."""
 
-GROUPS = (*BY_TARGET, *FIXED, "callbacks", "trainer", "logger", "paths")
+GROUPS = (*BY_TARGET, *FIXED, "callbacks", "trainer", "paths")
 OPTIONAL = ("callbacks", "logger")
 KEYS = (*(field.name for field in fields(Job)), *GROUPS)
 """All keys a configuration has."""
