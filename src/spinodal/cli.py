@@ -50,6 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _run(rest)
             case ["predict", *rest]:
                 return _predict(rest)
+            case ["sync" | "dashboard" as command, *rest]:
+                from spinodal.tracking import commands
+
+                return int(getattr(commands, command)(rest))
             case ["-sc" | "--shell-completion", *_]:
                 return _complete(arguments)
             case _:
@@ -216,7 +220,7 @@ def _complete(arguments: list[str]) -> int:
     line = os.environ.get("COMP_LINE", "")
     command = re.match(r"\s*\S+\s+(run|predict)\s", line)
     if "query" in " ".join(arguments) and not command:
-        print("run predict report")
+        print("run predict report sync dashboard")
         return 0
     os.environ["COMP_LINE"] = "spinodal " + line[command.end() :] if command else line
     return _run(arguments)
@@ -234,6 +238,8 @@ def _other(arguments: list[str]) -> int:
         add_help=False,
         help="say where a task's transitions must be: table, figure (predict --help)",
     )
+    commands.add_parser("sync", add_help=False, help="upload a campaign's W&B runs (sync --help)")
+    commands.add_parser("dashboard", add_help=False, help="save a W&B workspace (dashboard --help)")
     report = commands.add_parser(
         "report", help="say where a campaign's transitions are: page, tables, figures"
     )
@@ -245,6 +251,7 @@ def _other(arguments: list[str]) -> int:
         metavar="NAME",
         help="draw these, as in '*-K3-*'; may be repeated",
     )
+    report.add_argument("--wandb", action="store_true", help="tell it on W&B, too, in a run of its own")
     for each in (parser, report):
         each.error = _refuse  # type: ignore[method-assign]
     flags = parser.parse_args(arguments)
@@ -253,7 +260,12 @@ def _other(arguments: list[str]) -> int:
 
     from spinodal.report import main as report_main
 
-    return report_main(flags.campaign, flags.curve)
+    if not flags.wandb:
+        return report_main(flags.campaign, flags.curve)
+
+    from spinodal.tracking.aggregate import publish
+
+    return report_main(flags.campaign, flags.curve, publish)
 
 
 def _refuse(message: str) -> NoReturn:

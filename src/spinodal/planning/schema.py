@@ -184,7 +184,7 @@ class Spectrum(Checked):
 
 @dataclass
 class Mirror(Checked):
-    """Arguments of `spinodal.tracking.Session` and `Mirror`."""
+    """Arguments of `spinodal.tracking.mirror.Mirror` and its session."""
 
     _target_: Target
     project: Annotated[str, Field(strict=True, min_length=1, description="a name")]
@@ -210,7 +210,7 @@ BY_TARGET: dict[str, dict[str, type]] = {
         "spinodal.training.descent.Adam": Adam,
         "spinodal.training.descent.SGD": SGD,
     },
-    "logger": {"spinodal.tracking.Mirror": Mirror},
+    "logger": {"spinodal.tracking.mirror.Mirror": Mirror},
 }
 """Groups whose `_target_` may be one of ours, or anybody's with arguments of its own."""
 

@@ -48,7 +48,7 @@ COLUMNS = (
     Column("error", pl.Float64, "", "E on the training data, without the L2 term"),
     Column("test_error", pl.Float64, "", "E on the test data"),
     Column("accuracy", pl.Float64, "", "fraction right, or 1 − E/E₀, on the training data"),
-    Column("test_accuracy", pl.Float64, "", "the same on the test data"),
+    Column("test_accuracy", pl.Float64, "", "fraction right, or 1 − E/E₀, on the test data"),
     Column("loss", pl.Float64, "", "𝓛 = E + λ‖θ‖²"),
     Column("norm", pl.Float64, "", "‖θ‖"),
     Column("learned_features", pl.Int64, "", "features whose overlap says that they are learned"),

@@ -92,6 +92,8 @@ class Mirror(lightning.Callback):
         def tell() -> None:
             for run in self._news(everything):
                 self._follow(run, end)
+            if end and self._session is not None:
+                self._session.settle()
 
         self._guarded(tell)
 

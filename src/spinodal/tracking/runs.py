@@ -89,22 +89,24 @@ def identity(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:6]
 
 
-def means(rows: pl.DataFrame) -> dict[str, Any]:
-    """Means over the replicas of one λ that are minima, their standard errors `_se`, and how many these are.
+def means(rows: pl.DataFrame) -> pl.DataFrame:
+    """Means over replicas at each λ: of those that are minima, with standard errors `_se`.
 
     Args:
-        rows: At least one; all of one λ and branch.
+        rows: Of one branch.
+
+    Returns:
+        A row for each λ, in the order of `rows`: `l2`, how many `replicas` and `minima` there are, the means.
     """
-    minima = rows.filter(evidence())
-    told: dict[str, Any] = {"l2": rows["l2"][0], "replicas": len(rows), "minima": len(minima)}
-    for name in OBSERVED:
-        column = minima[name].drop_nulls()
-        if name in told or name.endswith("_se") or not column.dtype.is_numeric() or column.is_empty():
-            continue
-        told[name] = float(column.cast(pl.Float64).mean())  # type: ignore[arg-type]
-        if len(column) > 1:
-            told[f"{name}_se"] = float(column.cast(pl.Float64).std()) / math.sqrt(len(column))  # type: ignore[arg-type]
-    return told
+    numeric = [name for name in OBSERVED if rows.schema[name].is_numeric() and not name.endswith("_se")]
+    columns = [name for name in numeric if name not in {"l2", "stage"}]
+    told = pl.col(columns).cast(pl.Float64).filter(evidence())
+    return rows.group_by("l2", maintain_order=True).agg(
+        pl.len().alias("replicas"),
+        evidence().sum().alias("minima"),
+        told.mean(),
+        (told.std() / told.count().sqrt()).name.suffix("_se"),
+    )
 
 
 def _complete(point: pl.DataFrame) -> bool:
@@ -140,13 +142,10 @@ def _replica(rows: pl.DataFrame, configuration: Mapping[str, Any], complete: boo
 def _job(rows: pl.DataFrame, configuration: Mapping[str, Any], complete: bool) -> Run:
     first = rows.row(0, named=True)
     branch, replicas = first["branch"] or "", rows["point"].n_unique()
-    quenched = first["stages"] == 1
-    # What is logged once is never taken back: of a path, only means of all replicas are.
-    there = [
-        part
-        for part in rows.partition_by("l2", maintain_order=True)
-        if complete or quenched or len(part) >= replicas
-    ]
+    there = means(rows)
+    if not (complete or first["stages"] == 1):
+        # What is logged once is never taken back: of a path, only means of all replicas are.
+        there = there.filter(pl.col("replicas") >= replicas)
     seeds = rows["seed"].n_unique()
     config = _config(rows, configuration) | {"l2": _grid(rows, configuration)}
     return Run(
@@ -157,7 +156,10 @@ def _job(rows: pl.DataFrame, configuration: Mapping[str, Any], complete: bool) -
         tags=_tags(first),
         config={name: value for name, value in config.items() if name not in {"point", "seed"}}
         | {"seeds": sorted(rows["seed"].unique().drop_nulls())},
-        history={part["l2"][0]: [means(part)] for part in there},
+        history={
+            row["l2"]: [{name: value for name, value in row.items() if value is not None}]
+            for row in there.iter_rows(named=True)
+        },
         summary={"complete": complete, "rows": len(rows), "minima": len(rows.filter(evidence()))},
         complete=complete,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -48,6 +49,7 @@ class Session:
         os.environ.setdefault("WANDB_SILENT", "true")
         self.folder, self.project, self.entity, self.mode, self.say = folder, project, entity, mode, say
         self.url = ""
+        self._closing: list[tuple[Path, dict[str, Any]]] = []
         self.folder.mkdir(parents=True, exist_ok=True)
         if mode == "online" and (trouble := unreachable()):
             self.fall_back(trouble)
@@ -75,6 +77,23 @@ class Session:
         opened = self.open(run)
         opened.log(run)
         opened.close(run, outcome)
+
+    def settle(self, patience: float = 10.0) -> None:
+        """Waits until all that was closed is on disk: W&B writes behind."""
+        end = time.monotonic() + patience
+        while self._closing and time.monotonic() < end:
+            self._mark()
+            time.sleep(0.01 if self._closing else 0.0)
+
+    def closed(self, folder: Path, marker: dict[str, Any]) -> None:
+        """Remembers to mark the folder of a run as closed, once it is on disk."""
+        self._closing.append((folder, marker))
+        self._mark()
+
+    def _mark(self) -> None:
+        for folder, marker in [each for each in self._closing if _written(each[0])]:
+            (folder / MARKER).write_text(json.dumps(marker) + "\n", encoding="utf-8")
+            self._closing.remove((folder, marker))
 
     def _init(self, run: Run) -> wandb.Run:
         return wandb.init(
@@ -152,7 +171,19 @@ class OpenRun:
             "rows": sum(map(len, run.history.values())),
             "uploaded": uploaded,
         }
-        (Path(self.opened.dir).parent / MARKER).write_text(json.dumps(marker) + "\n", encoding="utf-8")
+        self.session.closed(Path(self.opened.dir).parent, marker)
+
+
+def _written(folder: Path) -> bool:
+    """Whether a run's file ends as `OpenRun.close` ends it: what was said before is there, too."""
+    for path in folder.glob("*.wandb"):
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 2**16))
+            tail = file.read()
+        # A block of the file may end within one of these words.
+        if b"outcome" in tail or b"complete" in tail:
+            return True
+    return False
 
 
 def unreachable(patience: float = 10.0) -> str:
