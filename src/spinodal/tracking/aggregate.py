@@ -42,8 +42,7 @@ def publish(report: Report) -> str:
     opened.opened.log(_media(report))
     opened.close(run, "finished")
     session.settle()
-    later = f"`spinodal sync {report.campaign}` uploads"
-    return "\n".join([*said, f"W&B: {run.name}: {session.url or later}"])
+    return "\n".join([*said, f"W&B: {run.name}: {session.where}"])
 
 
 def report_run(report: Report) -> Run:

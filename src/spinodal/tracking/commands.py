@@ -73,7 +73,7 @@ def _sync(campaign: Path, flags: argparse.Namespace) -> int:
     lines = [
         f"{waiting} to upload" if flags.dry_run else f"{went} uploaded",
         f"{found.uploaded} uploaded before" if found.uploaded else "",
-        f"{found.superseded} parts of these left out" if found.superseded else "",
+        f"{found.superseded} older folders of the same runs left out" if found.superseded else "",
         f"{len(found.unclosed)} still running or killed (--rebuild makes them from the records)"
         if found.unclosed
         else "",

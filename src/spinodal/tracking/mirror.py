@@ -12,7 +12,7 @@ from rich.console import Console
 from spinodal.records import RecordWriter
 from spinodal.tracking.folders import complete_runs
 from spinodal.tracking.runs import Run, job_runs, replica_runs
-from spinodal.tracking.session import OpenRun, Outcome, Session
+from spinodal.tracking.session import Ending, OpenRun, Outcome, Session, close_all
 from spinodal.training import Interrupted
 
 Unit = Literal["replica", "job"]
@@ -77,8 +77,7 @@ class Mirror(lightning.Callback):
         self._tell("failed")
         if self._session is not None and not self._given_up:
             count = f"{len(self._closed)} run{'s' * (len(self._closed) != 1)}"
-            later = f"`spinodal sync {self._session.folder}` uploads"
-            self.say(f"W&B: {count}: {self._session.url or later}")
+            self.say(f"W&B: {count}: {self._session.where}")
 
     def on_exception(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
@@ -90,8 +89,12 @@ class Mirror(lightning.Callback):
         everything = self.live or end == "failed"
 
         def tell() -> None:
+            ending: list[Ending] = []
             for run in self._news(everything):
-                self._follow(run, end)
+                ending += self._follow(run, end)
+                if len(ending) == LIVE:
+                    self._close(ending)
+            self._close(ending)
             if end and self._session is not None:
                 self._session.settle()
 
@@ -130,12 +133,20 @@ class Mirror(lightning.Callback):
                 if all(run.id in self._closed for run in runs):
                     self._told.add(point["point"][0])
 
-    def _follow(self, run: Run, end: Outcome | None) -> None:
+    def _follow(self, run: Run, end: Outcome | None) -> list[Ending]:
+        """Tells what is new of a run, and returns whether it ends with that."""
         if run.id in self._closed:
-            return
+            return []
         if run.id not in self._open:
             self._open[run.id] = self.session.open(run)
         self._open[run.id].log(run)
-        if run.complete or end:
-            self._open.pop(run.id).close(run, "finished" if run.complete else end or "failed")
+        if run.complete:
+            return [(self._open[run.id], run, "finished")]
+        return [(self._open[run.id], run, end)] if end else []
+
+    def _close(self, ending: list[Ending]) -> None:
+        close_all(ending)
+        for _, run, _ in ending:
             self._closed.add(run.id)
+            del self._open[run.id]
+        ending.clear()

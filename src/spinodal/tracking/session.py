@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 from urllib.error import HTTPError, URLError
@@ -49,25 +51,33 @@ class Session:
         os.environ.setdefault("WANDB_SILENT", "true")
         self.folder, self.project, self.entity, self.mode, self.say = folder, project, entity, mode, say
         self.url = ""
+        self._lock = threading.Lock()
         self._closing: list[tuple[Path, dict[str, Any]]] = []
         self.folder.mkdir(parents=True, exist_ok=True)
-        if mode == "online" and (trouble := unreachable()):
-            self.fall_back(trouble)
+
+    @property
+    def where(self) -> str:
+        """Where the runs are, for people."""
+        return self.url if self.mode == "online" else f"`spinodal sync {self.folder}` uploads"
 
     def fall_back(self, trouble: str) -> None:
         """Goes on offline; what was logged online so far is on disk, too."""
-        if self.mode == "online":
+        online, self.mode = self.mode == "online", "offline"
+        if online:
             self.say(f"W&B: {trouble}: offline from here on; `spinodal sync {self.folder}` uploads later")
-        self.mode = "offline"
 
     def open(self, run: Run) -> OpenRun:
         """Opens a run; the same id again takes the place of what the server has of it."""
+        if self.mode == "online" and (trouble := unreachable()):
+            self.fall_back(trouble)
         try:
             opened = self._init(run)
         except WandBError as error:
             if self.mode != "online":
                 raise
             self.fall_back(" ".join(str(error).split())[:200])
+            # Or the id of the run that could not be opened would be in use.
+            wandb.teardown()
             opened = self._init(run)
         self.url = self.url or (opened.project_url or "" if self.mode == "online" else "")
         return OpenRun(self, opened)
@@ -87,8 +97,9 @@ class Session:
 
     def closed(self, folder: Path, marker: dict[str, Any]) -> None:
         """Remembers to mark the folder of a run as closed, once it is on disk."""
-        self._closing.append((folder, marker))
-        self._mark()
+        with self._lock:
+            self._closing.append((folder, marker))
+            self._mark()
 
     def _mark(self) -> None:
         for folder, marker in [each for each in self._closing if _written(each[0])]:
@@ -172,6 +183,18 @@ class OpenRun:
             "uploaded": uploaded,
         }
         self.session.closed(Path(self.opened.dir).parent, marker)
+
+
+Ending = tuple[OpenRun, Run, Outcome]
+"""A run to be closed: with what it has told, and how it ended."""
+
+
+def close_all(ending: Sequence[Ending]) -> None:
+    """Closes runs; online all at the same time, since each waits until the server has everything."""
+    with ThreadPoolExecutor(max(1, len(ending))) as pool:
+        closing = [pool.submit(opened.close, run, outcome) for opened, run, outcome in ending]
+    for each in closing:
+        each.result()
 
 
 def _written(folder: Path) -> bool:
