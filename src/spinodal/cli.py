@@ -33,6 +33,9 @@ UNWRITABLE = {
 }
 """What the system says when a folder cannot be written to, or a disk is full."""
 
+SECRET = re.compile(r"(\w*(?:api_key|token|secret|password))=\S+", re.IGNORECASE)
+"""What somebody may have put where it does not belong must not be repeated to a log."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command of `spinodal`; its mistakes are told in a line each.
@@ -61,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        print("error: " + str(error).replace("\n", "\n       "), file=sys.stderr)
+        print("error: " + SECRET.sub(r"\1=…", str(error)).replace("\n", "\n       "), file=sys.stderr)
         return REFUSED
     except OSError as error:
         # Hydra and W&B write too, and do not say it in a line.

@@ -19,9 +19,6 @@ from spinodal.planning.schema import BY_TARGET, CALLBACKS, FIXED, GROUPS, KEYS, 
 
 _DOTTED_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
-_SECRET = re.compile(r"key|token|secret|password", re.IGNORECASE)
-"""What somebody may have put where it does not belong must not end in a log, too."""
-
 
 def validate(cfg: DictConfig) -> DictConfig:
     """The plan of one job: the same keys with plain values in their types, interpolations and grids resolved.
@@ -115,7 +112,7 @@ def _mistake(schema: type, values: Mapping[str, Any], group: str, detail: Any) -
     key = f"{group}.{name}" if group else name
     if detail["type"] == "missing":
         return f"{key} is missing: must be {allowed(schema, name)}"
-    given = f"{key}=…" if _SECRET.search(name) else f"{key}={shown(values[name])}"
+    given = f"{key}={shown(values[name])}"
     if detail["type"] == "unexpected_keyword_argument":
         return f"{given}: no such key{closest(key, (f'{group}.{field.name}' for field in fields(schema)))}"
     if detail["type"] == "value_error":
