@@ -14,6 +14,8 @@ from tempfile import TemporaryFile
 
 from spinodal.tracking.folders import Folder, read_folder, run_folders
 
+WANDB = (sys.executable, "-m", "wandb")
+
 BATCH = 40
 """Runs that one `wandb sync` gets: its start takes seconds."""
 
@@ -102,7 +104,7 @@ def _sync(
     paths: Sequence[Path], parallel: int, options: Sequence[str], advance: Callable[[int], None]
 ) -> str:
     """Runs `wandb sync`, and returns what it had to say last."""
-    command = [sys.executable, "-m", "wandb", "sync", "--yes", "--include-online", "-n", str(parallel)]
+    command = [*WANDB, "sync", "--yes", "--include-online", "-n", str(parallel)]
     # The key travels in the environment or in the user's netrc file, never among the arguments.
     environment = {name: value for name, value in os.environ.items() if name != "WANDB_SILENT"}
     with TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
