@@ -36,17 +36,17 @@ def test_curves_have_their_bands_for_each_complexity_and_branch(reported, output
 
 
 def test_tables_figures_page_and_verdicts_are_there(reported, outputs):
-    (media,) = (row for row in reported.history if "comparison" in row)
+    (media,) = (row for row in reported.history if "comparison.path" in row)
     folder = next((outputs / "wandb").glob("*-report-*")) / "files"
-    comparison = json.loads((folder / media["comparison"]["path"]).read_text())
+    comparison = json.loads((folder / media["comparison.path"]).read_text())
     assert len(comparison["data"]) == 3  # one transition of K = 1, two of K = 2
     assert {"location", "l2_exact", "inside"} <= set(comparison["columns"])
-    columns = json.loads((folder / media["columns"]["path"]).read_text())
+    columns = json.loads((folder / media["columns.path"]).read_text())
     assert columns["data"] == [[column.name, column.unit, column.meaning] for column in COLUMNS]
-    assert all((folder / name).stat().st_size > 10_000 for name in media["figures"]["filenames"])
-    assert len(media["figures"]["filenames"]) == 2
-    assert len(media["phases"]["filenames"]) == 1
-    assert "<html" in (folder / media["page"]["path"]).read_text()
+    assert all((folder / name).stat().st_size > 10_000 for name in media["figures.filenames"])
+    assert len(media["figures.filenames"]) == 2
+    assert len(media["phases.filenames"]) == 1
+    assert "<html" in (folder / media["page.path"]).read_text()
     assert reported.summary["verdicts"] == "3 of 3 predicted transitions found, 3 in their brackets"
     assert (reported.summary["points"], reported.summary["finished_points"]) == (4, 4)
     assert (reported.state, reported.run["run_group"]) == ("finished", "c")
