@@ -195,16 +195,12 @@ def _tracking(
     given = plan.logger
     if given is None or given.get("mode") == "disabled":
         return [], False
-    # W&B takes its time to be imported.
     from spinodal.tracking.mirror import Mirror
-    from spinodal.tracking.session import Session
     from spinodal.tracking.stages import LogStages
 
     if given._target_ != "spinodal.tracking.mirror.Mirror":
         return [LogStages(writer, points, config)], instantiate(given)
-    session = partial(Session, Path(plan.paths.campaign), given.project, given.entity, given.mode, say)
-    live = not plan.protocol.refine
-    return [Mirror(writer, points, config, session, given.unit, live, say)], False
+    return [Mirror(writer, points, config, Path(plan.paths.campaign), not plan.protocol.refine, say)], False
 
 
 @cache

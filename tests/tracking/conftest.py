@@ -75,6 +75,7 @@ def inspect(outputs):
 
     def read(place="wandb"):
         folders = sorted((outputs / place).glob("*run-*-*/"), key=lambda path: path.name.partition("run-")[2])
-        return [Inspected(folder) for folder in folders]
+        # A kill leaves folders with nothing in them.
+        return [Inspected(folder) for folder in folders if list(folder.glob("*.wandb"))]
 
     return read

@@ -17,15 +17,13 @@ import wandb
 from wandb.errors import Error as WandBError
 
 from spinodal.tracking.folders import MARKER
+from spinodal.tracking.limits import PATIENCE
 from spinodal.tracking.runs import Run, axis_of
 
 Mode = Literal["offline", "online"]
 Outcome = Literal["finished", "failed", "interrupted"]
 
 EXIT_CODES: dict[Outcome, int] = {"finished": 0, "failed": 1, "interrupted": 143}
-
-PATIENCE = 60.0
-"""Seconds that a run may need to be opened on the server, or to be uploaded when it is closed."""
 
 
 class Session:
@@ -49,11 +47,11 @@ class Session:
     ) -> None:
         # What W&B itself says is about each of a thousand runs.
         os.environ.setdefault("WANDB_SILENT", "true")
+        wandb.setup()  # starts its process, which takes a while
         self.folder, self.project, self.entity, self.mode, self.say = folder, project, entity, mode, say
         self.url = ""
         self._lock = threading.Lock()
         self._closing: list[tuple[Path, dict[str, Any]]] = []
-        self.folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def where(self) -> str:
@@ -107,6 +105,8 @@ class Session:
             self._closing.remove((folder, marker))
 
     def _init(self, run: Run) -> wandb.Run:
+        # Where it cannot write, W&B would write to a temporary folder.
+        (self.folder / "wandb").mkdir(parents=True, exist_ok=True)
         return wandb.init(
             project=self.project,
             entity=self.entity,
