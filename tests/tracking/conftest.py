@@ -62,7 +62,7 @@ class Inspected:
         ]
         metrics = [record["metric"] for record in records if record["type"] == "metric"]
         self.axes = {metric["name"]: metric.get("step_metric") for metric in metrics if "name" in metric}
-        (self.run,) = (record["run"] for record in records if record["type"] == "run")
+        self.run = next((record["run"] for record in records if record["type"] == "run"), None)
 
     def stages(self):
         """The rows against λ."""
