@@ -14,6 +14,7 @@ import polars as pl
 import pytorch_lightning as lightning
 
 from spinodal.records import RecordWriter
+from spinodal.tracking.environment import afresh
 from spinodal.tracking.limits import GRACE, LIVE
 from spinodal.training import Interrupted
 
@@ -52,7 +53,9 @@ class Mirror(lightning.Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Starts the process. Of a job that continues, what was complete before may be told already."""
         command = [sys.executable, "-P", "-m", "spinodal.tracking.process"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=afresh()
+        )
         self._send((self.folder, self.configuration))
         self._send(("told_before", _bytes(self._complete())))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from spinodal.tracking.environment import afresh
 from spinodal.tracking.folders import Folder, read_folder, run_folders
 
 WANDB = (sys.executable, "-m", "wandb")
@@ -106,7 +106,7 @@ def _sync(
     """Runs `wandb sync`, and returns what it had to say last."""
     command = [*WANDB, "sync", "--yes", "--include-online", "-n", str(parallel)]
     # The key travels in the environment or in the user's netrc file, never among the arguments.
-    environment = {name: value for name, value in os.environ.items() if name != "WANDB_SILENT"}
+    environment = {name: value for name, value in afresh().items() if name != "WANDB_SILENT"}
     with TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         process = subprocess.Popen(
             [*command, *options, *map(str, paths)],
