@@ -4,6 +4,7 @@ import json
 import subprocess
 
 import pytest
+import wandb
 from wandb.util import get_core_path
 
 from spinodal.job import run
@@ -22,7 +23,9 @@ def outputs(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "wandb-config"))
     monkeypatch.setenv("SPINODAL_OUTPUTS", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    return tmp_path / "c"
+    wandb.teardown()  # it reads its settings once in a process
+    yield tmp_path / "c"
+    wandb.teardown()
 
 
 @pytest.fixture

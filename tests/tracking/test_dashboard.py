@@ -112,16 +112,6 @@ def server(monkeypatch):
     served.shutdown()
 
 
-@pytest.fixture(autouse=True)
-def afresh():
-    """W&B reads its settings once in a process."""
-    import wandb
-
-    wandb.teardown()
-    yield
-    wandb.teardown()
-
-
 def test_it_is_saved_and_its_address_is_said(server, capsys):
     assert cli.main(["dashboard", "somebody/spinodal"]) == 0
     (view,) = Stub.views

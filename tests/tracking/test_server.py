@@ -149,13 +149,13 @@ def test_a_campaign_is_uploaded_whole_and_once_and_so_is_its_rebuilt_mirror(outp
     assert another.query("select distinct name from projects where name = 'again'")
 
 
-def test_online_runs_are_on_the_server_when_the_job_is_over(outputs, go, serve, capsys):
+def test_online_runs_are_on_the_server_when_the_job_is_over(outputs, go, serve, capfd):
     server = serve()
     go("l2=[0.03,0.07,0.2]", "seed=[0,1]", "logger.mode=online")
     compare(server, outputs)
-    assert server.url in capsys.readouterr().err
+    assert server.url in capfd.readouterr().err
     assert cli.main(["sync", str(outputs)]) == 0
-    assert "2 uploaded before" in capsys.readouterr().out
+    assert "2 uploaded before" in capfd.readouterr().out
     assert not [path for path in outputs.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
 
 
