@@ -1,9 +1,4 @@
-"""A job from plan to records and to W&B, as a command line starts it."""
-
-import json
-import subprocess
-import sys
-from pathlib import Path
+"""A job from plan to records, as a command line starts it."""
 
 import polars as pl
 import pytest
@@ -11,7 +6,7 @@ from polars.testing import assert_frame_equal
 
 from spinodal.job import run
 from spinodal.planning import plan
-from spinodal.records import read_records
+from spinodal.records import TRAINING, read_records
 
 SMALL = ("data.complexity=2", "data.samples=12", "model.width=4", "l2=[0.03,0.07,0.2]", "campaign=c")
 
@@ -90,7 +85,7 @@ def test_a_point_is_the_same_alone_and_in_company(outputs, protocol):
     go("seed=1", "campaign=alone", *protocol)
     together = read_records(outputs).filter(pl.col("seed") == 1)
     alone = read_records(outputs.parent / "alone")
-    about_the_way = ("campaign", "steps", "grad_max")
+    about_the_way = ("campaign", "steps", "grad_max", *TRAINING)
     assert_frame_equal(
         without_times(together).drop(about_the_way),
         without_times(alone).drop(about_the_way),
@@ -131,34 +126,3 @@ def test_a_network_of_ones_own_runs(outputs, monkeypatch, tmp_path):
     table = read_records(outputs)
     assert table["stationary"].all()
     assert table["depth"].null_count() == len(table) == 3
-
-
-def test_wandb_has_the_curves_against_l2_the_configuration_and_the_axis(outputs):
-    subprocess.run(
-        [sys.executable, "-m", "spinodal.cli", "run", *SMALL, "seed=[0,1]"],
-        check=True,
-        capture_output=True,
-    )
-    (folder,) = (outputs / "wandb").glob("offline-run-*")
-    inspected = subprocess.run(
-        [Path(sys.executable).with_name("wandb"), "leet", "inspect", "--json", str(folder)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    found = [json.loads(line) for line in inspected.stdout.splitlines()]
-    history = [each["history"]["item"] for each in found if each["type"] == "history"]
-    table = read_records(outputs)
-    assert [row["l2"] for row in history] == [0.03, 0.07, 0.2]
-    for row in history:
-        at = table.filter(pl.col("l2") == row["l2"])
-        assert row["error"] == pytest.approx(at["error"].mean())
-        assert row["error_std"] == pytest.approx(at["error"].std(ddof=0))
-    axes = {m["metric"].get("name"): m["metric"].get("step_metric") for m in found if m["type"] == "metric"}
-    assert axes["error"] == axes["norm"] == "l2"
-    (config,) = (
-        c["config"]["update"] for c in found if c["type"] == "config" and "data" in c["config"]["update"]
-    )
-    assert config["l2"] == [0.03, 0.07, 0.2]
-    assert config["data"]["complexity"] == 2
-    assert [each["exit"]["exit_code"] for each in found if each["type"] == "exit"] == [0]

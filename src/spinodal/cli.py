@@ -33,6 +33,9 @@ UNWRITABLE = {
 }
 """What the system says when a folder cannot be written to, or a disk is full."""
 
+SECRET = re.compile(r"(\w*(?:api_key|token|secret|password))=\S+", re.IGNORECASE)
+"""What somebody may have put where it does not belong must not be repeated to a log."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command of `spinodal`; its mistakes are told in a line each.
@@ -50,6 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _run(rest)
             case ["predict", *rest]:
                 return _predict(rest)
+            case ["sync" | "dashboard" as command, *rest]:
+                from spinodal.tracking import commands
+
+                return int(getattr(commands, command)(rest))
             case ["-sc" | "--shell-completion", *_]:
                 return _complete(arguments)
             case _:
@@ -57,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        print("error: " + str(error).replace("\n", "\n       "), file=sys.stderr)
+        print("error: " + SECRET.sub(r"\1=…", str(error)).replace("\n", "\n       "), file=sys.stderr)
         return REFUSED
     except OSError as error:
         # Hydra and W&B write too, and do not say it in a line.
@@ -224,7 +231,7 @@ def _complete(arguments: list[str]) -> int:
     line = os.environ.get("COMP_LINE", "")
     command = re.match(r"\s*\S+\s+(run|predict)\s", line)
     if "query" in " ".join(arguments) and not command:
-        print("run status predict report")
+        print("run status predict report sync dashboard")
         return 0
     os.environ["COMP_LINE"] = "spinodal " + line[command.end() :] if command else line
     return _run(arguments)
@@ -247,6 +254,8 @@ def _other(arguments: list[str]) -> int:
         add_help=False,
         help="say where a task's transitions must be: table, figure (predict --help)",
     )
+    commands.add_parser("sync", add_help=False, help="upload a campaign's W&B runs (sync --help)")
+    commands.add_parser("dashboard", add_help=False, help="save a W&B workspace (dashboard --help)")
     report = commands.add_parser(
         "report", help="say where a campaign's transitions are: page, tables, figures"
     )
@@ -258,6 +267,7 @@ def _other(arguments: list[str]) -> int:
         metavar="NAME",
         help="draw these, as in '*-K3-*'; may be repeated",
     )
+    report.add_argument("--wandb", action="store_true", help="tell it on W&B, too, in a run of its own")
     for each in (parser, status, report):
         each.error = _refuse  # type: ignore[method-assign]
     flags = parser.parse_args(arguments)
@@ -272,7 +282,12 @@ def _other(arguments: list[str]) -> int:
 
     from spinodal.report import main as report_main
 
-    return report_main(flags.campaign, flags.curve)
+    if not flags.wandb:
+        return report_main(flags.campaign, flags.curve)
+
+    from spinodal.tracking.aggregate import publish
+
+    return report_main(flags.campaign, flags.curve, publish)
 
 
 def _refuse(message: str) -> NoReturn:

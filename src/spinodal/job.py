@@ -7,7 +7,7 @@ import logging
 import os
 import traceback
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -37,7 +37,6 @@ from spinodal.errors import UserError
 from spinodal.planning import check_identities, halves, packs_of
 from spinodal.protocols import Trajectory
 from spinodal.records import RecordWriter, finished_points, finished_points_of, write_configuration
-from spinodal.tracking import LogStages
 from spinodal.training import (
     AtomicCheckpointIO,
     Checkpoint,
@@ -275,8 +274,9 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
         "dtype": str(ensemble.theta.dtype).removeprefix("torch."),
         "version": spinodal.__version__,
         "commit": commit(),
+        "torch": torch.__version__,
     }
-    logger = _logger(plan, pack.name)
+    trackers, logger = _tracking(plan, config, writer, list(points), _say)
     trainer = _trainer(
         plan,
         max_epochs=-1,  # the module stops when every replica has finished its itinerary
@@ -284,7 +284,7 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
             *callbacks,
             RecordStages(writer, list(points), constants),
             _ReportStages(running, list(points)),
-            LogStages(config),
+            *trackers,
             Checkpoint(checkpoint, plan.checkpoint.every_seconds, interruption),
         ],
         plugins=[AtomicCheckpointIO()],
@@ -306,11 +306,23 @@ def _trainer(plan: DictConfig, **arguments: Any) -> pl.Trainer:
     return trainer
 
 
-def _logger(plan: DictConfig, job: str) -> Any:
-    if plan.logger is None:
-        return False
-    Path(plan.logger.get("save_dir", ".")).mkdir(parents=True, exist_ok=True)
-    return instantiate(plan.logger, name=f"{plan.campaign} {job}", group=plan.campaign)
+def _tracking(
+    plan: DictConfig,
+    config: Mapping[str, Any],
+    writer: RecordWriter,
+    points: Sequence[str],
+    say: Callable[[str], None],
+) -> tuple[list[pl.Callback], Any]:
+    """What mirrors the records elsewhere: the callbacks for it, and a logger for Lightning."""
+    given = plan.logger
+    if given is None or given.get("mode") == "disabled":
+        return [], False
+    from spinodal.tracking.mirror import Mirror
+    from spinodal.tracking.stages import LogStages
+
+    if given._target_ != "spinodal.tracking.mirror.Mirror":
+        return [LogStages(writer, points, config)], instantiate(given)
+    return [Mirror(writer, points, config, Path(plan.paths.campaign), not plan.protocol.refine, say)], False
 
 
 def _say(line: str) -> None:

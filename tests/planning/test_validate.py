@@ -52,7 +52,6 @@ def test_plain_typed_and_resolved() -> None:
     assert planned["seed"] == [2]
     assert type(planned["data"]["noise"]) is float
     assert planned["paths"] == {"outputs": "outputs", "campaign": "outputs/c"}
-    assert planned["logger"]["save_dir"] == "outputs/c"
     assert plan(["logger=none"]).logger is None
 
 

@@ -1,6 +1,7 @@
 """Records come back as they were written, once each, and a file is whole at every moment."""
 
 import math
+import re
 import resource
 import signal
 import threading
@@ -22,6 +23,14 @@ def row(point: str = "a", stage: int = 0, **more: Any) -> dict[str, Any]:
 def test_every_column_is_named_once_and_explained() -> None:
     assert len(SCHEMA) == len(COLUMNS)
     assert all(column.meaning for column in COLUMNS)
+
+
+def test_the_readme_speaks_of_columns_that_there_are() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("| order parameter | column |")[2].partition("\n\n")[0]
+    named = re.findall(r"`(\w+)`", table)
+    assert len(named) > 5
+    assert set(named) <= SCHEMA.keys()
 
 
 def test_rows_come_back(tmp_path: Path) -> None:

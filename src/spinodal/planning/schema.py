@@ -193,6 +193,17 @@ class Packing(Checked):
 
 
 @dataclass
+class Mirror(Checked):
+    """Arguments of `spinodal.tracking.mirror.Mirror` and its session."""
+
+    _target_: Target
+    project: Annotated[str, Field(strict=True, min_length=1, description="a name")]
+    entity: Annotated[str | None, Field(description="a name, or null")]
+    mode: Annotated[str, one_of("offline", "online", "disabled")]
+    unit: Annotated[str, one_of("replica", "job")]
+
+
+@dataclass
 class Job(Checked):
     """The keys outside any group; that they are there at all is asked elsewhere."""
 
@@ -214,6 +225,7 @@ BY_TARGET: dict[str, dict[str, type]] = {
         "spinodal.training.descent.Adam": Adam,
         "spinodal.training.descent.SGD": SGD,
     },
+    "logger": {"spinodal.tracking.mirror.Mirror": Mirror},
 }
 """Groups whose `_target_` may be one of ours, or anybody's with arguments of its own."""
 
@@ -231,7 +243,7 @@ CALLBACKS: dict[str, type] = {
 }
 """Callbacks of ours with arguments, by `_target_`."""
 
-GROUPS = (*BY_TARGET, *FIXED, "callbacks", "trainer", "logger", "paths")
+GROUPS = (*BY_TARGET, *FIXED, "callbacks", "trainer", "paths")
 LAUNCH = ("campaign", "paths", "packing", "dry_run", "retry_failed", "pack")
 """What a command has one value of, for all its points."""
 

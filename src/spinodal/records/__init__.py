@@ -1,12 +1,28 @@
 """The program's own truth: one Parquet file per job, written whole or not at all, read back as one table."""
 
 from spinodal.records.reader import finished_points, finished_points_of, read_records, without
-from spinodal.records.schema import COLUMNS, SCHEMA, Column
+from spinodal.records.schema import (
+    COLUMNS,
+    IDENTITY,
+    MEASURED_TASK,
+    OBSERVED,
+    PROVENANCE,
+    SCHEMA,
+    SETTINGS,
+    TRAINING,
+    Column,
+)
 from spinodal.records.writer import RecordWriter, write_configuration
 
 __all__ = [
     "COLUMNS",
+    "IDENTITY",
+    "MEASURED_TASK",
+    "OBSERVED",
+    "PROVENANCE",
     "SCHEMA",
+    "SETTINGS",
+    "TRAINING",
     "Column",
     "RecordWriter",
     "finished_points",

@@ -48,7 +48,7 @@ COLUMNS = (
     Column("error", pl.Float64, "", "E on the training data, without the L2 term"),
     Column("test_error", pl.Float64, "", "E on the test data"),
     Column("accuracy", pl.Float64, "", "fraction right, or 1 − E/E₀, on the training data"),
-    Column("test_accuracy", pl.Float64, "", "the same on the test data"),
+    Column("test_accuracy", pl.Float64, "", "fraction right, or 1 − E/E₀, on the test data"),
     Column("loss", pl.Float64, "", "𝓛 = E + λ‖θ‖²"),
     Column("norm", pl.Float64, "", "‖θ‖"),
     Column("learned_features", pl.Int64, "", "features whose overlap says that they are learned"),
@@ -90,12 +90,36 @@ COLUMNS = (
     Column("minimum", pl.Boolean, "", "whether ∇²𝓛 has no negative eigenvalue; null where nobody looked"),
     Column("saddles", pl.Int64, "", "saddles left on the way"),
     Column("steps", pl.Int64, "gradients", "cost of the stage"),
+    # the way there, at a handful of moments of the stage
+    Column("training_steps", pl.List(pl.Int64), "gradients", "spent by then, from the start of the stage"),
+    Column("training_loss", pl.List(pl.Float32), "", "𝓛 at that moment"),
+    Column("training_grad_max", pl.List(pl.Float32), "", "max |∇𝓛| at that moment"),
     # provenance
     Column("wall_time", pl.Float64, "s", "time the stage took, all replicas together"),
     Column("version", pl.String, "", "of spinodal"),
     Column("commit", pl.String, "", "of its source"),
+    Column("torch", pl.String, "", "its version"),
     Column("device", pl.String, "", "it was computed on"),
     Column("dtype", pl.String, "", "floating point it was computed in"),
 )
 
 SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
+
+# What is the same all along a branch of a replica.
+IDENTITY = ("point", "curve", "job", "campaign")
+SETTINGS = (
+    *("task", "error_name", "complexity", "noise", "samples", "activation", "bias", "depth", "width"),
+    *("parameters", "branch", "perturbation", "seed"),
+)
+MEASURED_TASK = ("strengths", "variances")
+PROVENANCE = ("version", "commit", "torch", "device", "dtype")
+
+TRAINING = ("training_steps", "training_loss", "training_grad_max")
+"""The way to a minimum."""
+
+OBSERVED = tuple(
+    column.name
+    for column in COLUMNS
+    if column.name not in {*IDENTITY, *SETTINGS, *MEASURED_TASK, *PROVENANCE, *TRAINING, "stages"}
+)
+"""All else: what a row says of its stage, `stage` and `l2` among it."""

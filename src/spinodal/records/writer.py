@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,6 +43,10 @@ class RecordWriter:
                 self._table = pl.concat([self._table, read_whole(path)], how="diagonal_relaxed")
             except UNREADABLE as error:
                 raise UserError(f"{path}: exists but cannot be read as records; move it away") from error
+
+    def rows_of(self, points: Iterable[str]) -> pl.DataFrame:
+        """What the file holds of some points."""
+        return self._table.filter(pl.col("point").is_in(list(points)))
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows to the file, replacing those of the same point and stage.

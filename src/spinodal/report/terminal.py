@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -13,12 +13,13 @@ from spinodal.report.table import transition_table
 from spinodal.report.unsettled import counted
 
 
-def main(campaign: Path, patterns: Sequence[str] = ()) -> int:
+def main(campaign: Path, patterns: Sequence[str] = (), publish: Callable[[Report], str] | None = None) -> int:
     """Make the report of a campaign and tell it on the terminal.
 
     Args:
         campaign: Its folder.
         patterns: As of `make_report`.
+        publish: Tells the report elsewhere, and returns where.
 
     Returns:
         Exit code 0.
@@ -37,7 +38,8 @@ def main(campaign: Path, patterns: Sequence[str] = ()) -> int:
             for table in part.tables():
                 console.print(table)
             notes += part.notes()
-    for note in [*notes, str(report.page)]:
+    published = [publish(report)] if publish is not None else []
+    for note in [*notes, str(report.page), *published]:
         console.print(note, soft_wrap=True, markup=False)
     return 0
 

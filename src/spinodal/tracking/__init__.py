@@ -1,5 +1,4 @@
-"""The W&B edge: a mirror of the records, drawn against λ."""
+"""The W&B edge: a mirror of the records, drawn against λ.
 
-from spinodal.tracking.wandb import LogStages
-
-__all__ = ["LogStages"]
+Nothing is imported here: `spinodal sync` must not wait for torch.
+"""

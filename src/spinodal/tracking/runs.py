@@ -1,0 +1,248 @@
+"""What W&B is told of a campaign: a function of its records, so that a rebuilt mirror equals the first one."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from spinodal import theory
+from spinodal.analysis import deep_linear, evidence
+from spinodal.records import IDENTITY, MEASURED_TASK, OBSERVED, PROVENANCE, SETTINGS, TRAINING
+
+SCIENCE = ("data", "model", "optimizer", "protocol", "relaxation", "callbacks")
+"""The parts of a job's configuration that its runs have, too."""
+
+STEPS = "training/steps"
+"""The axis of the training curves: gradients spent since the branch began."""
+
+History = Mapping[Hashable, Sequence[dict[str, Any]]]
+"""What is logged, stage by stage; each stage is logged once."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run on W&B: a branch of a replica, or the means of a job.
+
+    Attributes:
+        id: The same whenever the same points of a campaign are told of.
+        name: For people.
+        group: The campaign.
+        job_type: replica, job or report.
+        tags: For filters.
+        config: What was asked for, with what it was computed, and what was predicted.
+        history: Training curves against `STEPS`, all else against `l2`.
+        summary: Besides the last values, which W&B adds itself.
+        complete: Whether every stage is there.
+    """
+
+    id: str
+    name: str
+    group: str
+    job_type: str
+    tags: tuple[str, ...]
+    config: dict[str, Any]
+    history: History
+    summary: dict[str, Any]
+    complete: bool
+
+
+def replica_runs(table: pl.DataFrame, configuration: Mapping[str, Any]) -> list[Run]:
+    """A run for every branch of every replica: W&B groups runs, and a loop has two branches.
+
+    Args:
+        table: Records of one job.
+        configuration: The job's, resolved, in plain containers.
+    """
+    return [
+        _replica(_along(branch), configuration, _complete(point))
+        for point in table.partition_by("point", maintain_order=True)
+        for branch in point.partition_by("branch", maintain_order=True)
+    ]
+
+
+def job_runs(table: pl.DataFrame, configuration: Mapping[str, Any]) -> list[Run]:
+    """A run for every branch of a job: means over its replicas.
+
+    Args:
+        table: Records of one job.
+        configuration: The job's, resolved, in plain containers.
+    """
+    complete = all(_complete(point) for point in table.partition_by("point"))
+    return [
+        _job(_along(branch), configuration, complete)
+        for branch in table.partition_by("branch", maintain_order=True)
+    ]
+
+
+def axis_of(metric: str) -> str:
+    """What a metric is drawn against."""
+    return STEPS if metric.startswith("training/") else "l2"
+
+
+def identity(*parts: str) -> str:
+    """Six hexadecimal digits: in one project, equal points of two campaigns are two runs."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:6]
+
+
+def means(rows: pl.DataFrame) -> pl.DataFrame:
+    """Means over replicas at each λ: of those that are minima, with standard errors `_se`.
+
+    Args:
+        rows: Of one branch.
+
+    Returns:
+        A row for each λ, in the order of `rows`: `l2`, how many `replicas` and `minima` there are, the means.
+    """
+    numeric = [name for name in OBSERVED if rows.schema[name].is_numeric() and not name.endswith("_se")]
+    columns = [name for name in numeric if name not in {"l2", "stage"}]
+    told = pl.col(columns).cast(pl.Float64).filter(evidence())
+    return rows.group_by("l2", maintain_order=True).agg(
+        pl.len().alias("replicas"),
+        evidence().sum().alias("minima"),
+        told.mean(),
+        (told.std() / told.count().sqrt()).name.suffix("_se"),
+    )
+
+
+def _complete(point: pl.DataFrame) -> bool:
+    stages = point["stages"].drop_nulls().to_list()
+    return bool(stages) and point["stage"].n_unique() >= max(stages)
+
+
+def _along(branch: pl.DataFrame) -> pl.DataFrame:
+    """The rows in the order of the path: those that bisect a jump have their place in it, too."""
+    return branch.sort("l2", "stage", descending=[branch["branch"][0] == "down", False])
+
+
+def _replica(rows: pl.DataFrame, configuration: Mapping[str, Any], complete: bool) -> Run:
+    first = rows.row(0, named=True)
+    branch = first["branch"] or ""
+    return Run(
+        id="-".join(filter(None, (first["point"], branch, identity(first["campaign"] or "")))),
+        name=f"{_name(first, _path(rows, configuration))} seed {first['seed']}",
+        group=first["campaign"] or "",
+        job_type="replica",
+        tags=_tags(first),
+        config=_config(rows, configuration),
+        history=_history(rows),
+        summary={
+            "complete": complete,
+            "rows": len(rows),
+            "minima": len(rows.filter(evidence())),
+        },
+        complete=complete,
+    )
+
+
+def _job(rows: pl.DataFrame, configuration: Mapping[str, Any], complete: bool) -> Run:
+    first = rows.row(0, named=True)
+    branch, replicas = first["branch"] or "", rows["point"].n_unique()
+    there = means(rows)
+    if not (complete or first["stages"] == 1):
+        # What is logged once is never taken back: of a path, only means of all replicas are.
+        there = there.filter(pl.col("replicas") >= replicas)
+    seeds = rows["seed"].n_unique()
+    config = _config(rows, configuration) | {"l2": _grid(rows, configuration)}
+    return Run(
+        id="-".join(filter(None, (first["job"], branch, identity(first["campaign"] or "")))),
+        name=f"{_name(first, _grid(rows, configuration))} {seeds} seed{'s' * (seeds != 1)}",
+        group=first["campaign"] or "",
+        job_type="job",
+        tags=_tags(first),
+        config={name: value for name, value in config.items() if name not in {"point", "seed"}}
+        | {"seeds": sorted(rows["seed"].unique().drop_nulls())},
+        history={
+            row["l2"]: [{name: value for name, value in row.items() if value is not None}]
+            for row in there.iter_rows(named=True)
+        },
+        summary={"complete": complete, "rows": len(rows), "minima": len(rows.filter(evidence()))},
+        complete=complete,
+    )
+
+
+def _history(rows: pl.DataFrame) -> History:
+    """Of a replica: what each stage measured, after the way there."""
+    history, spent = {}, 0
+    for row in rows.iter_rows(named=True):
+        moments = zip(*(row[name] or () for name in TRAINING), strict=True)
+        way = [
+            {STEPS: spent + steps} | _finite({"training/loss": loss, "training/grad_max": grad_max})
+            for steps, loss, grad_max in moments
+        ]
+        history[row["stage"]] = [*way, _observed(row)]
+        spent += row["steps"] or 0
+    return history
+
+
+def _observed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row says of its stage; W&B draws numbers only, and no lists."""
+    told: dict[str, Any] = {}
+    for name in OBSERVED:
+        match row[name]:
+            case None:
+                continue
+            case bool() as value:
+                told[name] = int(value)
+            case list() as values:
+                told |= {f"{name}/{place}": value for place, value in enumerate(values, start=1)}
+            case value:
+                told[name] = value
+    return told
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def _config(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> dict[str, Any]:
+    first = rows.row(0, named=True)
+    columns = (*IDENTITY, *SETTINGS, *MEASURED_TASK, *PROVENANCE)
+    config = {section: configuration[section] for section in SCIENCE if section in configuration}
+    config |= {name: first[name] for name in columns if first[name] is not None}
+    config["l2"] = _path(rows, configuration)
+    exact = deep_linear(rows)
+    if exact is not None:
+        config["predicted"] = {"spinodal": exact.spinodals.tolist()}
+        if exact.depth > 2:
+            places = theory.coexistence(exact.strengths, exact.depth, exact.variances)
+            config["predicted"]["coexistence"] = places.tolist()
+    return config
+
+
+def _path(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> float | list[float]:
+    """λ of a replica as asked for: bisection adds to it."""
+    return float(rows["l2"][0]) if rows["stages"][0] == 1 else _grid(rows, configuration)
+
+
+def _grid(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> list[float]:
+    asked = configuration.get("l2")
+    return sorted(asked if isinstance(asked, list) else rows["l2"].unique())
+
+
+def _name(row: Mapping[str, Any], l2: float | list[float]) -> str:
+    """As in K=3 L=3 λ=0.05 up."""
+    low, high = (l2, l2) if isinstance(l2, float) else (l2[0], l2[-1])
+    parts = [
+        f"K={row['complexity']}" if row["complexity"] is not None else "",
+        f"L={row['depth']}" if row["depth"] is not None else "",
+        f"λ={low:.4g}" if low == high else f"λ={low:.4g}…{high:.4g}",
+        row["branch"] or "",
+    ]
+    return " ".join(filter(None, parts))
+
+
+def _tags(row: Mapping[str, Any]) -> tuple[str, ...]:
+    labels = {
+        "task": "",
+        "activation": "",
+        "branch": "",
+        "complexity": "K=",
+        "depth": "L=",
+        "width": "width ",
+    }
+    return tuple(f"{label}{row[name]}"[:64] for name, label in labels.items() if row[name] is not None)

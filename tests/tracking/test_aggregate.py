@@ -1,0 +1,52 @@
+"""The report on W&B, read back from disk."""
+
+import json
+
+import polars as pl
+import pytest
+
+from spinodal import cli
+from spinodal.records import COLUMNS, read_records
+
+
+@pytest.fixture
+def reported(outputs, go, inspect, capsys):
+    """The campaign's report run: two complexities, two seeds."""
+    for complexity in (1, 2):
+        go(f"data.complexity={complexity}", "l2=geom:0.03:0.4:14", "seed=[0,1]")
+    assert cli.main(["report", str(outputs), "--wandb"]) == 0
+    assert "W&B: report of c: `spinodal sync" in capsys.readouterr().out
+    (run,) = (run for run in inspect() if run.run["job_type"] == "report")
+    return run
+
+
+def test_curves_have_their_bands_for_each_complexity_and_branch(reported, outputs):
+    records = read_records(outputs)
+    rows = {row["l2"]: row for row in reported.history if "l2" in row}
+    assert sorted(rows) == sorted(records["l2"].unique())
+    for complexity in (1, 2):
+        name = f"error/linear_teacher-K{complexity}-linear-L3-w4-up"
+        assert reported.axes[name] == reported.axes[f"{name}_low"] == "l2"
+        for l2, row in rows.items():
+            errors = records.filter(pl.col("l2") == l2, pl.col("complexity") == complexity)["error"]
+            spread = errors.std() / 2**0.5
+            assert row[name] == pytest.approx(errors.mean())
+            assert row[f"{name}_low"] == pytest.approx(errors.mean() - spread)
+            assert row[f"{name}_high"] == pytest.approx(errors.mean() + spread)
+
+
+def test_tables_figures_page_and_verdicts_are_there(reported, outputs):
+    (media,) = (row for row in reported.history if "comparison.path" in row)
+    folder = next((outputs / "wandb").glob("*-report-*")) / "files"
+    comparison = json.loads((folder / media["comparison.path"]).read_text())
+    assert len(comparison["data"]) == 3  # one transition of K = 1, two of K = 2
+    assert {"location", "l2_exact", "inside"} <= set(comparison["columns"])
+    columns = json.loads((folder / media["columns.path"]).read_text())
+    assert columns["data"] == [[column.name, column.unit, column.meaning] for column in COLUMNS]
+    assert all((folder / name).stat().st_size > 10_000 for name in media["figures.filenames"])
+    assert len(media["figures.filenames"]) == 2
+    assert len(media["phases.filenames"]) == 1
+    assert "<html" in (folder / media["page.path"]).read_text()
+    assert reported.summary["verdicts"] == "3 of 3 predicted transitions found, 3 in their brackets"
+    assert (reported.summary["points"], reported.summary["finished_points"]) == (4, 4)
+    assert (reported.state, reported.run["run_group"]) == ("finished", "c")

@@ -1,0 +1,272 @@
+"""Runs that jobs leave behind, read back with W&B's own tool, against the records."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from spinodal import cli
+from spinodal.records import OBSERVED, TRAINING, read_records
+from spinodal.tracking import mirror
+from spinodal.tracking.folders import closed_runs, run_folders
+
+BRANCH = "l2=[0.03,0.07,0.2]"
+
+
+def compare(run, records):
+    """Every observable of every stage of one run, equal to the records to the last digit; and nothing else."""
+    rows = records.filter(pl.col("point") == run.config["point"], pl.col("branch") == run.config["branch"])
+    told = {row["stage"]: row for row in run.stages()}
+    assert len(run.stages()) == len(told) == len(rows)
+    for row in rows.iter_rows(named=True):
+        expected = {}
+        for name in OBSERVED:
+            if isinstance(row[name], list):
+                expected |= {f"{name}/{place}": value for place, value in enumerate(row[name], 1)}
+            elif row[name] is not None:
+                expected[name] = row[name]
+        assert told[row["stage"]] == expected
+    # The stages of a branch follow each other, and so do their training curves.
+    spent, curve = 0, []
+    for row in rows.sort("l2", descending=run.config["branch"] == "down").iter_rows(named=True):
+        curve += [
+            (spent + steps, loss)
+            for steps, loss in zip(row["training_steps"], row["training_loss"], strict=True)
+        ]
+        spent += row["steps"]
+    assert [
+        (row["training/steps"], row["training/loss"]) for row in run.history if "training/loss" in row
+    ] == curve
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        [BRANCH, "seed=[0,1]", "callbacks=[curvature,spectrum]"],
+        ["l2=[0.07,0.2]", "protocol=quench", "seed=[0,1]"],
+        ["l2=[0.07,0.2]", "protocol=loop", "protocol.perturbation=0.05"],
+        [BRANCH, "protocol.refine=1", "seed=[0,1]"],
+    ],
+    ids=["up", "quench", "loop", "refined"],
+)
+def test_every_observable_of_every_stage_is_there_and_the_rebuilt_mirror_is_equal(
+    outputs, go, inspect, asked, capsys
+):
+    go(*asked)
+    records, runs = read_records(outputs), inspect()
+    assert len({run.id for run in runs}) == len(runs) == records.select("point", "branch").unique().height
+    for run in runs:
+        compare(run, records)
+        assert (run.state, run.exit_code) == ("finished", 0)
+        assert (run.summary["complete"], run.summary["outcome"]) == (True, "finished")
+        assert run.axes["error"] == run.axes["norm"] == "l2"
+        assert run.axes["training/loss"] == "training/steps"
+        assert not any("*" in name for name in run.axes)
+        assert run.config["model"]["depth"] == run.config["depth"] == 3
+        assert "${" not in json.dumps(run.config)
+        assert (run.run["run_group"], run.run["job_type"]) == ("c", "replica")
+    assert cli.main(["sync", str(outputs), "--rebuild", "--dry-run"]) == 0
+    rebuilt = {run.id: run for run in inspect("rebuilt/wandb")}
+    assert rebuilt.keys() == {run.id for run in runs}
+    for run in runs:
+        again = rebuilt[run.id]
+        assert again.history == run.history
+        assert again.config == run.config
+        assert (again.name, again.tags, again.state, again.axes) == (run.name, run.tags, run.state, run.axes)
+        timing = {"_runtime", "_timestamp", "_wandb"}
+        assert {k: v for k, v in again.summary.items() if k not in timing} == {
+            k: v for k, v in run.summary.items() if k not in timing
+        }
+
+
+def test_wandbs_own_command_reads_it(outputs, go, inspect):
+    go("l2=[0.2]")
+    (folder,), (run,) = run_folders(outputs), inspect()
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(folder)]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    history = [told["history"]["item"] for told in map(json.loads, lines) if told["type"] == "history"]
+    assert [row["error"] for row in history if "error" in row] == read_records(outputs)["error"].to_list()
+    assert len(history) == len(run.history)
+
+
+def test_a_run_of_means_for_each_job(outputs, go, inspect):
+    go(BRANCH, "seed=[0,1,2]", "logger.unit=job")
+    (run,), records = inspect(), read_records(outputs)
+    assert run.name == "K=2 L=3 λ=0.03…0.2 up 3 seeds"
+    assert run.run["job_type"] == "job"
+    for row in run.history:
+        errors = records.filter(pl.col("l2") == row["l2"])["error"]
+        assert row["error"] == pytest.approx(errors.mean())
+        assert row["error_se"] == pytest.approx(errors.std() / 3**0.5)
+        assert (row["replicas"], row["minima"]) == (3, 3)
+
+
+def test_disabled_is_nothing_at_all(outputs, go):
+    go("l2=[0.2]", "logger.mode=disabled")
+    assert read_records(outputs).height == 1
+    assert not (outputs / "wandb").exists()
+
+
+def test_a_job_that_fails_says_so(outputs, go, inspect, tmp_path, monkeypatch):
+    (tmp_path / "failing.py").write_text(
+        "import pytorch_lightning as pl\n"
+        "class Failing(pl.Callback):\n"
+        "    def on_train_batch_start(self, trainer, module, batch, batch_idx):\n"
+        "        if trainer.current_epoch == 1: raise ValueError('broken')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ValueError, match="broken"):
+        go(BRANCH, "+callbacks.failing._target_=failing.Failing")
+    (run,) = inspect()
+    assert (run.state, run.exit_code) == ("failed", 1)
+    assert (run.summary["outcome"], run.summary["complete"]) == ("failed", False)
+    assert len(run.stages()) == 1
+
+
+def test_where_wandb_cannot_write_it_is_said_and_the_job_goes_on(outputs, go, capfd):
+    outputs.mkdir()
+    (outputs / "wandb").write_text("no folder")
+    go(BRANCH)
+    assert read_records(outputs)["stationary"].all()
+    said = capfd.readouterr().err
+    assert said.count("W&B") == 1
+    assert "FileExistsError" in said
+    assert "--rebuild" in said
+
+
+@pytest.mark.parametrize("moment", ["on_train_start", "on_train_epoch_end"])
+def test_when_its_process_is_killed_it_is_said_and_the_job_goes_on(outputs, go, capfd, monkeypatch, moment):
+    act = getattr(mirror.Mirror, moment)
+
+    def and_kill(self, *arguments):
+        act(self, *arguments)
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    monkeypatch.setattr(mirror.Mirror, moment, and_kill)
+    go(BRANCH)
+    assert read_records(outputs)["stationary"].all()
+    assert capfd.readouterr().err.count("W&B: given up") == 1
+
+
+KILLED = ["l2=geom:0.03:0.3:40", "model.width=6", "data.samples=64", "seed=[0,1]"]
+
+
+def interrupted(outputs, number):
+    """A job in a process of its own that gets a signal when its first stage is recorded."""
+    small = ["data.complexity=2", "model=deep_linear", "campaign=c", *KILLED]
+    job = subprocess.Popen(
+        [sys.executable, "-m", "spinodal.cli", "run", *small],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list((outputs / "records").glob("*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    # All of its processes, as SLURM does; and a kill comes when some of it is on W&B's side.
+    deadline = time.monotonic() + 120
+    while number == signal.SIGKILL and not run_folders(outputs) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(job.pid, number)
+    job.communicate(timeout=120)
+    assert job.returncode == (143 if number == signal.SIGTERM else -signal.SIGKILL)
+    assert read_records(outputs)["stage"].max() < 39
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+def test_stopped_and_continued_it_is_all_there_and_nothing_twice(outputs, go, inspect, number):
+    interrupted(outputs, number)
+    if number == signal.SIGTERM:
+        for run in inspect():
+            assert (run.state, run.exit_code) == ("failed", 143)
+            assert (run.summary["outcome"], run.summary["complete"]) == ("interrupted", False)
+    else:
+        assert not list(closed_runs(outputs))  # a kill leaves no word
+    before = len(run_folders(outputs))
+    go(*KILLED)
+    records = read_records(outputs)
+    assert records.group_by("point").len()["len"].to_list() == [40] * 2
+    complete = [run for run in inspect() if run.summary.get("complete")]
+    assert len({run.id for run in complete}) == len(complete) == 2
+    assert len(run_folders(outputs)) == before + 2
+    for run in complete:
+        compare(run, records)
+        assert run.state == "finished"
+    assert cli.main(["sync", str(outputs), "--rebuild", "--dry-run"]) == 0
+    rebuilt = inspect("rebuilt/wandb")
+    assert {run.id for run in rebuilt} == {run.id for run in complete}
+    for run in rebuilt:
+        compare(run, records)
+
+
+def test_training_curves_are_bounded_and_end_where_the_row_does(outputs, go):
+    go(BRANCH, "seed=[0,1]")
+    for row in read_records(outputs).iter_rows(named=True):
+        steps, loss, grad_max = (row[name] for name in TRAINING)
+        assert 1 <= len(steps) == len(loss) == len(grad_max) <= 9
+        assert steps == sorted(set(steps))
+        assert steps[-1] == row["steps"]
+        assert loss[-1] == pytest.approx(row["loss"], rel=1e-6)
+        assert grad_max[-1] == pytest.approx(row["grad_max"], rel=1e-6)
+
+
+def process_list():
+    """The arguments of every process there is."""
+    listed = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            listed.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return listed
+
+
+KEY = "local" + "5ec7e7" * 6 + "0000"
+
+
+def test_online_without_a_server_goes_on_offline_with_one_line_and_no_key_leaks(outputs, inspect, tmp_path):
+    environment = os.environ | {"WANDB_API_KEY": KEY, "HOME": str(tmp_path)}
+    command = ["data.complexity=2", "data.samples=12", "campaign=c", BRANCH, "logger.mode=online"]
+    job = subprocess.Popen(
+        [sys.executable, "-m", "spinodal.cli", "run", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        text=True,
+    )
+    arguments = set()
+    while job.poll() is None:
+        arguments |= process_list()
+        time.sleep(0.2)
+    said = job.communicate()[0]
+    assert job.returncode == 0
+    assert said.count("does not answer") == 1
+    (run,) = inspect()
+    assert run.state == "finished"
+    compare(run, read_records(outputs))
+    assert any("logger.mode=online" in line for line in arguments)
+    assert not [line for line in arguments if KEY in line]
+    assert KEY not in said
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize("override", ["logger.api_key", "+logger.api_key", "+WANDB_API_KEY"])
+def test_a_key_in_the_wrong_place_is_refused_and_not_repeated(override, capsys):
+    assert cli.main(["run", f"{override}={KEY}"]) == 2
+    assert KEY not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("override", "allowed"),
+    [("mode=on", "offline, online, disabled"), ("unit=point", "replica, job"), ("project=''", "a name")],
+)
+def test_what_cannot_be_logged_so_is_refused(override, allowed, capsys):
+    assert cli.main(["run", f"logger.{override}"]) == 2
+    assert allowed in capsys.readouterr().err

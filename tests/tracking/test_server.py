@@ -1,0 +1,179 @@
+"""A campaign on a real server: openwandb, which is compatible with W&B, on loopback, in an environment of its own."""
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+import venv
+from contextlib import closing
+
+import polars as pl
+import pytest
+
+from spinodal import cli
+from spinodal.records import OBSERVED, read_records
+from spinodal.tracking.folders import MARKER
+
+pytestmark = pytest.mark.slow
+
+KEY = "local" + "0" * 40
+"""openwandb's own."""
+
+
+@pytest.fixture(scope="module")
+def openwandb(tmp_path_factory):
+    """Its program. It is a tool for this test, and never a dependency: its licence is non-commercial."""
+    folder = tmp_path_factory.mktemp("openwandb")
+    venv.create(folder, with_pip=True)
+    subprocess.run([folder / "bin" / "pip", "install", "-q", "openwandb==0.5"], check=True)
+    return folder / "bin" / "openwandb"
+
+
+class Server:
+    def __init__(self, program, folder):
+        with closing(socket.socket()) as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url, self.folder = f"http://127.0.0.1:{self.port}", folder
+        # --host, since it would listen to everybody.
+        command = [program, "serve", "--host", "127.0.0.1", "--port", str(self.port), "--data-dir", folder]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(f"{self.url}/login", timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.2)
+        raise TimeoutError
+
+    def query(self, text):
+        with closing(sqlite3.connect(self.folder / "openwandb.db")) as database:
+            return database.execute(text).fetchall()
+
+    def configs(self):
+        """Of all runs but that of the report; without what W&B writes about itself."""
+        rows = self.query("select run_id, config_json from runs where display_name not like 'report%'")
+        return {
+            run: {key: each for key, each in json.loads(config).items() if key != "_wandb"}
+            for run, config in rows
+        }
+
+    def metrics(self):
+        """(run, key) → its values in the order of their steps."""
+        found = {}
+        for run, key, value in self.query(
+            "select run_id, key, value from metrics order by run_id, key, step, id"
+        ):
+            found.setdefault((run, key), []).append(value)
+        return found
+
+
+@pytest.fixture
+def serve(openwandb, tmp_path, monkeypatch):
+    """Starts servers, and makes the last one W&B's."""
+    servers = []
+
+    def start():
+        servers.append(Server(openwandb, tmp_path / f"server-{len(servers)}"))
+        monkeypatch.setenv("WANDB_BASE_URL", servers[-1].url)
+        monkeypatch.setenv("WANDB_API_KEY", KEY)
+        import wandb
+
+        wandb.teardown()  # it reads its settings once in a process
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.process.terminate()
+        server.process.wait()
+
+
+def compare(server, outputs):
+    """Every metric of every stage of every run, once, equal to the records."""
+    records, metrics = read_records(outputs), server.metrics()
+    for (point, branch), rows in records.partition_by("point", "branch", as_dict=True).items():
+        runs = {run for run, _ in metrics if run.startswith(f"{point}-{branch}-")}
+        assert len(runs) == 1
+        (run,) = runs
+        rows = rows.sort("l2", descending=branch == "down")
+        for name in OBSERVED:
+            values = rows[name].drop_nulls()
+            if values.dtype.is_numeric() or values.dtype == pl.Boolean:
+                assert metrics.get((run, name), []) == values.cast(pl.Float64).to_list()
+        assert len(metrics[run, "training/loss"]) == sum(map(len, rows["training_loss"]))
+
+
+def leave_useless(outputs):
+    """A run that is closed but broken, and one of which a kill has left nothing."""
+    word = {"id": "x", "project": "spinodal", "entity": None, "outcome": "finished"}
+    word |= {"complete": True, "rows": 3, "uploaded": False}
+    for name, content in (("broken", b"no run at all" * 100), ("killed", b"0" * 7)):
+        folder = outputs / "wandb" / f"offline-run-20200101_000000-{name}"
+        folder.mkdir()
+        (folder / "run-x.wandb").write_bytes(content)
+        if name == "broken":
+            (folder / MARKER).write_text(json.dumps(word))
+
+
+def test_a_campaign_is_uploaded_whole_and_once_and_so_is_its_rebuilt_mirror(outputs, go, serve, capsys):
+    go("l2=[0.03,0.07,0.2]", "seed=[0,1,2]", "callbacks=[curvature,spectrum]")
+    go("l2=[0.07,0.2]", "protocol=loop", "protocol.perturbation=0.05")
+    assert cli.main(["report", str(outputs), "--wandb"]) == 0
+    server = serve()
+    leave_useless(outputs)
+    capsys.readouterr()
+    assert cli.main(["sync", str(outputs)]) == 1
+    said = capsys.readouterr().out
+    assert "6 uploaded; 1 still running or killed" in said
+    assert "1 failed" in said
+    compare(server, outputs)
+    names = {name for (name,) in server.query("select display_name from runs where state = 'finished'")}
+    assert "K=2 L=3 λ=0.03…0.2 up seed 1" in names
+    assert "K=2 L=3 λ=0.07…0.2 down seed 0" in names
+    assert "report of c" in names
+    before = server.metrics()
+    assert cli.main(["sync", str(outputs)]) == 1
+    assert "0 uploaded; 6 uploaded before" in capsys.readouterr().out
+    assert server.metrics() == before
+    # openwandb knows a run's id only once, over all projects: another server is another project.
+    another = serve()
+    assert cli.main(["sync", str(outputs), "--rebuild", "--project", "again"]) == 1
+    told = {key: values for key, values in before.items() if not key[0].startswith("report-")}
+    assert another.metrics() == told
+    assert another.configs() == server.configs()
+    assert another.query("select distinct name from projects where name = 'again'")
+
+
+def test_online_runs_are_on_the_server_when_the_job_is_over(outputs, go, serve, capfd):
+    server = serve()
+    go("l2=[0.03,0.07,0.2]", "seed=[0,1]", "logger.mode=online")
+    compare(server, outputs)
+    assert server.url in capfd.readouterr().err
+    assert cli.main(["sync", str(outputs)]) == 0
+    assert "2 uploaded before" in capfd.readouterr().out
+    assert not [path for path in outputs.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+
+
+def test_an_interrupted_upload_continues(outputs, go, serve):
+    go("l2=[0.07,0.2]", "seed=[0,1,2,3,4,5]")
+    server = serve()
+    command = [sys.executable, "-m", "spinodal.cli", "sync", str(outputs), "--parallel", "1"]
+    upload = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ)
+    deadline = time.monotonic() + 60
+    while not list(outputs.glob("wandb/offline-*/*.synced")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    upload.kill()
+    upload.wait()
+    time.sleep(5)  # what was under way goes on without it
+    there = len(list(outputs.glob("wandb/offline-*/*.synced")))
+    assert there
+    assert cli.main(["sync", str(outputs)]) == 0
+    assert len(list(outputs.glob("wandb/offline-*/*.synced"))) == 6
+    assert len(server.query("select run_id from runs")) == 6
+    for (_, key), values in server.metrics().items():
+        assert key != "error" or set(values) <= set(read_records(outputs)["error"])
