@@ -24,13 +24,14 @@ from spinodal.ensemble import Ensemble
 from spinodal.errors import UserError
 from spinodal.observables import StageMeasurement
 from spinodal.planning import curve_id, job_id, point_id, scientific
-from spinodal.protocols import Trajectory, trajectories
+from spinodal.protocols import ESCAPE, Trajectory, escape, trajectories
 from spinodal.records import RecordWriter, delete_strays, finished_points, without, write_configuration
 from spinodal.tracking import LogStages
 from spinodal.training import (
     AtomicCheckpointIO,
     Checkpoint,
     EnsembleModule,
+    HoldSettings,
     Interrupted,
     Interruption,
     RecordStages,
@@ -53,8 +54,10 @@ def run(plan: DictConfig) -> None:
     campaign = Path(plan.paths.campaign)
     science = scientific(plan)
     # In one order however the seeds are written: job and checkpoint are the same.
-    each_asked = trajectories(plan.protocol.name, plan.l2, sorted(plan.seed))
-    asked = {point_id(science, each.seed, each.path): each for each in each_asked}
+    asked = {
+        point_id(science, each.seed, each.path, each.hold.temperature if each.hold else None): each
+        for each in _asked(plan)
+    }
     done = finished_points(campaign) & asked.keys()
     callbacks = [instantiate(each) for each in (plan.callbacks or {}).values() if each]
     _refuse_if_unmeasured(plan, done, callbacks)
@@ -73,6 +76,19 @@ def run(plan: DictConfig) -> None:
         except Interrupted as stop:
             say(f"stopped by {stop.signal.name}; the same command continues")
             raise
+
+
+def _asked(plan: DictConfig) -> list[Trajectory]:
+    protocol, seeds = plan.protocol, sorted(plan.seed)
+    if protocol.name == ESCAPE:
+        return escape(plan.l2, seeds, protocol.phase, protocol.temperature)
+    return trajectories(protocol.name, plan.l2, seeds)
+
+
+def _hold(protocol: DictConfig) -> HoldSettings | None:
+    if protocol.name != ESCAPE:
+        return None
+    return HoldSettings(protocol.longest, protocol.time_step, protocol.check)
 
 
 def _job(
@@ -126,6 +142,7 @@ def _train(
         RelaxationSettings(**plan.relaxation, smooth=getattr(ensemble.network, "smooth", True)),
         refine=plan.protocol.refine,
         perturbation=plan.protocol.perturbation,
+        hold=_hold(plan.protocol),
     )
     config = cast(dict[str, Any], OmegaConf.to_container(plan, resolve=True))
     writer = RecordWriter(campaign / "records" / f"{job}.parquet")

@@ -20,16 +20,22 @@ def scientific(plan: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         plan: as `validate` returns it. Its values have their types, so that 1 and 1.0 are not told apart.
     """
-    return {section: _plain(plan[section]) for section in SCIENTIFIC}
+    parts = {section: _plain(plan[section]) for section in SCIENTIFIC}
+    # An axis, like seed and λ.
+    parts["protocol"].pop("temperature", None)
+    return parts
 
 
-def point_id(scientific: Mapping[str, Any], seed: int, path: Sequence[float]) -> str:
+def point_id(
+    scientific: Mapping[str, Any], seed: int, path: Sequence[float], temperature: float | None = None
+) -> str:
     """The identity of one trajectory: 12 hexadecimal digits, the same on every machine.
 
     Args:
         scientific: as the function of that name returns it.
         seed: of the replica.
         path: λ of each stage.
+        temperature: T of the noise under which it is held, if it is.
 
     Raises:
         ValueError: If a number is not finite.
@@ -41,11 +47,12 @@ def point_id(scientific: Mapping[str, Any], seed: int, path: Sequence[float]) ->
             "seed": int(seed),
             "path": [float(l2) + 0.0 for l2 in path],
         }
+        | ({} if temperature is None else {"temperature": float(temperature)})
     )
 
 
 def curve_id(scientific: Mapping[str, Any]) -> str:
-    """The identity of a curve: all points that differ only in seed and λ."""
+    """The identity of a curve: all points that differ only in seed, λ and temperature."""
     return _digest({"schema": SCHEMA, "science": _plain(scientific)})
 
 

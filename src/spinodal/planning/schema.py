@@ -144,6 +144,23 @@ class Protocol(Checked):
 
 
 @dataclass
+class Escape(Checked):
+    """λ held under noise."""
+
+    name: Annotated[str, one_of("escape")]
+    perturbation: NonNegative
+    refine: Annotated[int, Field(strict=True, ge=0, le=0, description="0: nothing is bisected")]
+    phase: Annotated[
+        Annotated[int, Field(strict=True, ge=0)] | None,
+        Field(description="an integer from 0 to data.complexity, or null"),
+    ]
+    temperature: Annotated[Any, BeforeValidator(grid.l2_values)]
+    longest: Positive
+    time_step: Positive
+    check: Count
+
+
+@dataclass
 class Relaxation(Checked):
     """When a replica counts as relaxed, and what that may cost."""
 
@@ -202,6 +219,9 @@ BY_TARGET: dict[str, dict[str, type]] = {
 }
 """Groups whose `_target_` may be one of ours, or anybody's with arguments of its own."""
 
+BY_NAME: dict[str, dict[str, type]] = {"protocol": {"escape": Escape}}
+"""Groups that have other keys under some names."""
+
 FIXED: dict[str, type] = {"protocol": Protocol, "relaxation": Relaxation, "checkpoint": Checkpoint}
 """Groups with the same keys whatever is chosen."""
 
@@ -233,6 +253,7 @@ def _store_schemas() -> None:
         "adam": Adam,
         "sgd": SGD,
         "protocol": Protocol,
+        "escape": Escape,
         "relaxation": Relaxation,
         "checkpoint": Checkpoint,
     }.items():

@@ -7,20 +7,36 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Hold:
+    """What a replica meets while its λ is held.
+
+    Attributes:
+        phase: it starts in, put together from the theory of deep linear networks; None for the minimum that a fresh
+            initialisation relaxes to.
+        temperature: T of Langevin noise.
+    """
+
+    phase: int | None
+    temperature: float
+
+
+@dataclass(frozen=True)
 class Trajectory:
     """The path of one replica.
 
     Attributes:
         seed: of its initial values, and of every random number it ever draws.
         path: λ of each stage.
-        branch: the branch each stage belongs to: "up", "down" or "quench".
+        branch: the branch each stage belongs to: "up", "down", "quench" or "escape".
         unlearned: whether it starts at θ = 0 instead of from a fresh initialisation.
+        hold: under which noise the last stage is held, if it is.
     """
 
     seed: int
     path: tuple[float, ...]
     branch: tuple[str, ...]
     unlearned: bool = False
+    hold: Hold | None = None
 
 
 def quench(l2: Sequence[float], seed: int) -> list[Trajectory]:

@@ -15,9 +15,11 @@ from spinodal.ensemble import Ensemble, Objective
 from spinodal.protocols import Itinerary, Trajectory, Visit
 from spinodal.tasks import Task
 from spinodal.training.descent import DescentRule
+from spinodal.training.holding import Holding, HoldSettings
 from spinodal.training.interruption import Interrupted
 from spinodal.training.randomness import standard_normal
 from spinodal.training.relaxation import Relaxation, RelaxationSettings
+from spinodal.training.start import put_in_phase
 
 _PROGRESS = ("itineraries", "visits", "_rows", "_seconds")
 """What the module itself remembers from block to block."""
@@ -38,6 +40,7 @@ class EnsembleModule(pl.LightningModule):
         settings: of the relaxation.
         refine: digits to which jumps are located, or 0.
         perturbation: standard deviation of the noise added to every parameter at the start of a stage.
+        hold: how the last stage is held under noise, if it is.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class EnsembleModule(pl.LightningModule):
         settings: RelaxationSettings,
         refine: int = 0,
         perturbation: float = 0.0,
+        hold: HoldSettings | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -57,10 +61,12 @@ class EnsembleModule(pl.LightningModule):
         self.rule = rule
         self.settings = settings
         self.perturbation = perturbation
+        self.hold = hold
         with torch.no_grad():
             scale = float(self.objective.error(torch.zeros_like(ensemble.theta[:1])))
             for row, trajectory in enumerate(trajectories):
                 ensemble.theta[row] *= not trajectory.unlearned
+            put_in_phase(ensemble, task, trajectories)
         self.itineraries = [Itinerary(trajectory, refine, scale) for trajectory in trajectories]
         self.visits: list[Visit | None] = [None] * len(trajectories)
         self.measurements: dict[str, Any] = {}
@@ -87,7 +93,10 @@ class EnsembleModule(pl.LightningModule):
     def configure_optimizers(self) -> Relaxation:
         """The relaxation, as Lightning's one optimizer."""
         self.task = self.task.to(self.device)
-        return Relaxation(self.ensemble.theta, self.objective.loss, self.rule, self.seeds, self.settings)
+        of_rows = (self.ensemble.theta, self.objective.loss, self.rule, self.seeds, self.settings)
+        if self.hold is None:
+            return Relaxation(*of_rows)
+        return Holding(*of_rows, self.hold, [itinerary.trajectory for itinerary in self.itineraries])
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> int | None:
         """Begins a stage, or ends it (-1) when no replica has anything left to do."""
@@ -154,17 +163,8 @@ class EnsembleModule(pl.LightningModule):
 
     def stage_rows(self) -> list[tuple[int, dict[str, Any]]]:
         """What this stage adds to the records: (replica, row), a row for each replica that has one to add."""
-        relaxation, replicas = self.relaxation, len(self.itineraries)
-        columns = {
-            "steps": relaxation.rows["steps"],
-            "saddles": relaxation.rows["saddles"],
-            "grad_max": relaxation.rows["grad_max"],
-            "stationary": relaxation.stationary,
-            "criterion": "gradient" if relaxation.settings.smooth else "fall",
-            # Where 𝓛 has kinks there is no Hessian to look at.
-            "minimum": relaxation.rows["minimum"] if relaxation.settings.smooth else None,
-            "wall_time": self._seconds,
-        } | self.measurements
+        replicas = len(self.itineraries)
+        columns = self.relaxation.columns() | {"wall_time": self._seconds} | self.measurements
         listed = {
             name: value.tolist()
             if isinstance(value, Tensor)
