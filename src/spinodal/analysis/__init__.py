@@ -3,6 +3,7 @@
 from spinodal.analysis.agreement import agreement
 from spinodal.analysis.curves import CURVE, evidence, trajectory
 from spinodal.analysis.deep_linear import DeepLinear, compare, deep_linear
+from spinodal.analysis.escape import HOLD, arrhenius_laws, escape_times, held
 from spinodal.analysis.foresight import foresight
 from spinodal.analysis.jumps import find_jumps
 from spinodal.analysis.rescaling import SCALES, before_onset, rescaled, rescaled_curvature
@@ -11,16 +12,20 @@ from spinodal.analysis.transitions import find_transitions
 
 __all__ = [
     "CURVE",
+    "HOLD",
     "SCALES",
     "DeepLinear",
     "agreement",
+    "arrhenius_laws",
     "before_onset",
     "compare",
     "deep_linear",
+    "escape_times",
     "evidence",
     "find_jumps",
     "find_transitions",
     "foresight",
+    "held",
     "rescaled",
     "rescaled_curvature",
     "trajectory",
