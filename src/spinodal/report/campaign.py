@@ -13,6 +13,7 @@ from spinodal.errors import UserError
 from spinodal.records import read_records
 from spinodal.report.curvature import CurvatureReport, make_curvature_report
 from spinodal.report.drawing import Drawings
+from spinodal.report.escape import Hold, make_holds
 from spinodal.report.figure import draw_curve
 from spinodal.report.groups import CurveReport, Group, chosen, make_groups
 from spinodal.report.page import write_page
@@ -40,6 +41,8 @@ class Report:
     """Of networks that were run at more than one complexity."""
     curvature: CurvatureReport | None
     """None if R was measured nowhere."""
+    holds: list[Hold]
+    """Phases held under noise."""
     unfinished: pl.DataFrame
     """As the function of that name returns it."""
     page: Path
@@ -80,9 +83,10 @@ def make_report(campaign: Path, patterns: Sequence[str] = (), second_process: bo
 def _found(
     campaign: Path, records: pl.DataFrame, patterns: Sequence[str], folder: Path, drawings: Drawings
 ) -> Report:
-    found = find_transitions(records)
-    compared = compare(found, records)
-    groups = make_groups(records, compared, unresolved(records, found))
+    moved = records.filter(pl.col("escaped").is_null())
+    found = find_transitions(moved)
+    compared = compare(found, moved)
+    groups = make_groups(moved, compared, unresolved(moved, found))
     shown = chosen(groups, patterns)
     folder.mkdir(exist_ok=True)
     for place in shown:
@@ -101,7 +105,8 @@ def _found(
         groups,
         folder / "transitions.csv",
         make_phase_diagrams(curves, folder, drawings),
-        make_curvature_report(records, compared, curves, drawn, folder, drawings),
+        make_curvature_report(moved, compared, curves, drawn, folder, drawings),
+        make_holds(records, folder, drawings),
         unfinished(campaign, records),
         folder / "report.html",
     )
@@ -115,5 +120,5 @@ def _write(report: Report) -> None:
         campaign=str(report.campaign),
         summary=report.summary,
         curves=len(report.curves),
-        verdicts=verdicts(report.groups),
+        verdicts=[*(verdicts(report.groups) if report.groups else ()), *(hold.told for hold in report.holds)],
     )

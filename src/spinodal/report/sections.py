@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from spinodal.report.commands import again, launches
 from spinodal.report.curvature_section import curvature_section, foresight_section
+from spinodal.report.escape_section import escape_section
 from spinodal.report.groups import CurveReport, Group, jobs
 from spinodal.report.page import Picture, Section, capitalised
 from spinodal.report.sheet import listed, transition_sheet, verdicts
@@ -29,12 +30,16 @@ def sections(report: Report) -> Iterator[Section]:
     yield _run(report.summary)
     if report.phases:
         yield _phases(report)
-    yield _branches(report)
+    if report.groups:
+        yield _branches(report)
     if report.curvature is not None:
         yield curvature_section(report.curvature, report.campaign)
         if report.curvature.foresight is not None:
             yield foresight_section(report.curvature, report.curvature.foresight)
-    yield _comparison(report)
+    if report.groups:
+        yield _comparison(report)
+    if report.holds:
+        yield escape_section(report.holds, report.campaign)
     yield _open(report)
     yield _commands(report.campaign)
 

@@ -36,6 +36,8 @@ def main(campaign: Path, patterns: Sequence[str] = ()) -> int:
         for table in report.curvature.tables():
             console.print(table)
         notes += report.curvature.notes()
+    notes += [f"{hold.name}: {hold.told}" for hold in report.holds]
+    notes += [f"{hold.figure}.png (and .pdf)" for hold in report.holds if hold.figure]
     for note in [*notes, str(report.page)]:
         console.print(note, soft_wrap=True, markup=False)
     return 0
