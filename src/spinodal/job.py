@@ -24,7 +24,7 @@ from spinodal.ensemble import Ensemble
 from spinodal.errors import UserError
 from spinodal.observables import StageMeasurement
 from spinodal.planning import curve_id, job_id, point_id, scientific
-from spinodal.protocols import ESCAPE, Trajectory, escape, trajectories
+from spinodal.protocols import ESCAPE, Hold, Trajectory, escape, trajectories
 from spinodal.records import RecordWriter, delete_strays, finished_points, without, write_configuration
 from spinodal.tracking import LogStages
 from spinodal.training import (
@@ -55,7 +55,7 @@ def run(plan: DictConfig) -> None:
     science = scientific(plan)
     # In one order however the seeds are written: job and checkpoint are the same.
     asked = {
-        point_id(science, each.seed, each.path, each.hold.temperature if each.hold else None): each
+        point_id(science, each.seed, each.path, each.hold.strength if each.hold else None): each
         for each in _asked(plan)
     }
     done = finished_points(campaign) & asked.keys()
@@ -81,7 +81,11 @@ def run(plan: DictConfig) -> None:
 def _asked(plan: DictConfig) -> list[Trajectory]:
     protocol, seeds = plan.protocol, sorted(plan.seed)
     if protocol.name == ESCAPE:
-        return escape(plan.l2, seeds, protocol.phase, protocol.temperature)
+        if protocol.noise == "minibatch":
+            holds = [Hold(protocol.phase, batch=batch) for batch in sorted(protocol.batch)]
+        else:
+            holds = [Hold(protocol.phase, temperature) for temperature in sorted(protocol.temperature)]
+        return escape(plan.l2, seeds, holds)
     return trajectories(protocol.name, plan.l2, seeds)
 
 

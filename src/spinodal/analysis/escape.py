@@ -21,7 +21,12 @@ SLOW = 5.0
 ENOUGH = 10
 """Departures without which a mean escape time is no evidence."""
 
+_STRENGTH = ("temperature", "batch")
+"""What noise is given by: T, or B."""
+
 _TIMES = {
+    "temperature": pl.Float64,
+    "temperature_error": pl.Float64,
     "replicas": pl.Int64,
     "escaped": pl.Int64,
     "mean_time": pl.Float64,
@@ -60,29 +65,32 @@ def held(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def escape_times(records: pl.DataFrame) -> pl.DataFrame:
-    """Mean escape times, phase by phase and temperature by temperature.
+    """Mean escape times, phase by phase and strength by strength of the noise.
 
     Args:
         records: of any campaign; rows that were not held are left out.
 
     Returns:
-        The columns of `HOLD`, `temperature`, and: `replicas` and how many `escaped`; `mean_time` τ by maximum
+        The columns of `HOLD`, `batch`, and: `temperature` T, of minibatches as measured at the start, with
+        `temperature_error`; `replicas` and how many `escaped`; `mean_time` τ by maximum
         likelihood with its 95 % interval and the standard error `log_error` of ln τ; `weibull_shape` with its
         error, 1 for exponential times, and their p-value `exponential_p`; `mean_time_exact`, Kramers' τ where
         theory knows it, else null; `evidence`, whether enough escaped, and not too fast to have been at rest.
     """
-    keys = (*HOLD, "temperature")
+    keys = (*HOLD, "batch")
     rows = []
-    for part in held(records).partition_by(keys, maintain_order=True):
+    for part in held(records).partition_by((*HOLD, *_STRENGTH), maintain_order=True):
         times, left = part["escape_time"].to_numpy(), part["escaped"].to_numpy()
         resolution = float(part["escape_resolution"][0])
         mean = holding_time(times, left, resolution)
         weibull = shape(times, left, resolution)
         ways = ways_out(part)
-        temperature = float(part["temperature"][0])
+        temperature, error = _temperature(part)
         rows.append(
             part.select(keys).row(0, named=True)
             | {
+                "temperature": temperature,
+                "temperature_error": error,
                 "replicas": len(part),
                 "escaped": mean.left,
                 "mean_time": mean.mean,
@@ -92,12 +100,14 @@ def escape_times(records: pl.DataFrame) -> pl.DataFrame:
                 "weibull_shape": weibull and weibull.value,
                 "weibull_shape_error": weibull and weibull.error,
                 "exponential_p": weibull and weibull.p_value,
-                "mean_time_exact": float(theory.escape_time(ways, temperature)) if ways else None,
+                "mean_time_exact": float(theory.escape_time(ways, temperature))
+                if ways and temperature
+                else None,
                 "evidence": mean.left >= ENOUGH and SLOW * resolution < mean.mean,
             }
         )
     schema = {name: records.schema[name] for name in keys} | _TIMES
-    return pl.DataFrame(rows, schema=schema).sort(keys, nulls_last=True)
+    return pl.DataFrame(rows, schema=schema).sort((*HOLD, "temperature"), nulls_last=True)
 
 
 def arrhenius_laws(records: pl.DataFrame, times: pl.DataFrame) -> pl.DataFrame:
@@ -116,7 +126,7 @@ def arrhenius_laws(records: pl.DataFrame, times: pl.DataFrame) -> pl.DataFrame:
     rows = []
     for part in times.partition_by(HOLD, maintain_order=True):
         identity = part.select(HOLD).head(1)
-        used = part.filter("evidence")
+        used = part.filter(pl.col("evidence"), pl.col("temperature").is_not_null())
         temperature, mean, log_error = (used[name].to_numpy() for name in _POINT)
         ways = ways_out(held(records).join(identity, on=HOLD, how="semi", nulls_equal=True))
         # By several ways out the lowest decides.
@@ -156,6 +166,16 @@ def ways_out(hold: pl.DataFrame) -> Sequence[theory.Escape]:
     if width < features or sum(n * m for n, m in pairwise(sizes)) != row["parameters"]:
         return ()  # inputs or outputs without a feature, of which the records say nothing
     return theory.escapes(row["l2"], row["start_phase"], strengths, sizes, row["variances"])
+
+
+def _temperature(part: pl.DataFrame) -> tuple[float | None, float | None]:
+    """T of the noise, or as measured where it is not known: nowhere in a phase without parameters."""
+    if part["temperature"][0] is not None:
+        return float(part["temperature"][0]), 0.0
+    measured = part["effective_temperature"].fill_nan(None).drop_nulls().to_numpy()
+    if len(measured) < 2:
+        return None, None
+    return float(measured.mean()), float(measured.std(ddof=1) / len(measured) ** 0.5)
 
 
 def _law(bare: Arrhenius, law: Arrhenius, power: float) -> dict[str, float | int]:

@@ -15,6 +15,7 @@ LARGEST_SEED = 2**32 - 1
 
 L2_FORMS = "a number ≥ 0, a list of them, geom:first:last:count or lin:first:last:count"
 SEED_FORMS = f"an integer from 0 to {LARGEST_SEED}, a list of them, or lin:first:last:count"
+BATCH_FORMS = "an integer ≥ 1 or a list of them"
 
 Number = TypeVar("Number", int, float)
 
@@ -74,6 +75,19 @@ def seed_values(value: object) -> list[int]:
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED:
             raise ValueError(f"must be {SEED_FORMS}")
     return _distinct(seeds)
+
+
+def batch_values(value: object) -> list[int]:
+    """The batch sizes somebody wrote: an integer or a list of them.
+
+    Raises:
+        ValueError: Saying what would be right, if one is below 1, given twice or not an integer.
+    """
+    sizes = _listed(value, BATCH_FORMS)
+    for size in sizes:
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ValueError(f"must be {BATCH_FORMS}")
+    return _distinct(sizes)
 
 
 def _grid(text: str, forms: str) -> list[float]:

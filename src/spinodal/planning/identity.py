@@ -21,13 +21,14 @@ def scientific(plan: Mapping[str, Any]) -> dict[str, Any]:
         plan: as `validate` returns it. Its values have their types, so that 1 and 1.0 are not told apart.
     """
     parts = {section: _plain(plan[section]) for section in SCIENTIFIC}
-    # An axis, like seed and λ.
-    parts["protocol"].pop("temperature", None)
+    # Axes, like seed and λ.
+    for axis in ("temperature", "batch"):
+        parts["protocol"].pop(axis, None)
     return parts
 
 
 def point_id(
-    scientific: Mapping[str, Any], seed: int, path: Sequence[float], temperature: float | None = None
+    scientific: Mapping[str, Any], seed: int, path: Sequence[float], strength: float | None = None
 ) -> str:
     """The identity of one trajectory: 12 hexadecimal digits, the same on every machine.
 
@@ -35,7 +36,7 @@ def point_id(
         scientific: as the function of that name returns it.
         seed: of the replica.
         path: λ of each stage.
-        temperature: T of the noise under which it is held, if it is.
+        strength: of the noise under which it is held, if it is: T or B.
 
     Raises:
         ValueError: If a number is not finite.
@@ -47,12 +48,12 @@ def point_id(
             "seed": int(seed),
             "path": [float(l2) + 0.0 for l2 in path],
         }
-        | ({} if temperature is None else {"temperature": float(temperature)})
+        | ({} if strength is None else {"strength": float(strength)})
     )
 
 
 def curve_id(scientific: Mapping[str, Any]) -> str:
-    """The identity of a curve: all points that differ only in seed, λ and temperature."""
+    """The identity of a curve: all points that differ only in seed, λ and strength of noise."""
     return _digest({"schema": SCHEMA, "science": _plain(scientific)})
 
 

@@ -154,7 +154,9 @@ class Escape(Checked):
         Annotated[int, Field(strict=True, ge=0)] | None,
         Field(description="an integer from 0 to data.complexity, or null"),
     ]
+    noise: Annotated[str, one_of("langevin", "minibatch")]
     temperature: Annotated[Any, BeforeValidator(grid.l2_values)]
+    batch: Annotated[Any, BeforeValidator(grid.batch_values)]
     longest: Positive
     time_step: Positive
     check: Count

@@ -10,25 +10,23 @@ ESCAPE = "escape"
 """The branch of a stage that is held."""
 
 
-def escape(
-    l2: Sequence[float], seeds: Sequence[int], phase: int | None, temperatures: Sequence[float]
-) -> list[Trajectory]:
-    """For every seed, λ and temperature one trajectory.
+def escape(l2: Sequence[float], seeds: Sequence[int], holds: Sequence[Hold]) -> list[Trajectory]:
+    """For every seed, λ and hold one trajectory.
 
     Args:
         l2: λ to be held at.
         seeds: of the replicas.
-        phase: m to start in; None for the minimum reached from a fresh initialisation, in a stage before.
-        temperatures: T of the noise.
+        holds: where they start, and their noise. Where no phase is named there is a stage before, in which a fresh
+            initialisation relaxes.
     """
     return [
         Trajectory(
             seed,
-            path=(value,) if phase is not None else (value, value),
-            branch=(ESCAPE,) if phase is not None else ("quench", ESCAPE),
-            hold=Hold(phase, temperature),
+            path=(value,) if hold.phase is not None else (value, value),
+            branch=(ESCAPE,) if hold.phase is not None else ("quench", ESCAPE),
+            hold=hold,
         )
         for seed in seeds
         for value in sorted(l2)
-        for temperature in sorted(temperatures)
+        for hold in holds
     ]

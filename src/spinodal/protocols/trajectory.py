@@ -13,11 +13,18 @@ class Hold:
     Attributes:
         phase: it starts in, put together from the theory of deep linear networks; None for the minimum that a fresh
             initialisation relaxes to.
-        temperature: T of Langevin noise.
+        temperature: T of Langevin noise; None for
+        batch: B, the samples that each step of minibatch descent sees.
     """
 
     phase: int | None
-    temperature: float
+    temperature: float | None = None
+    batch: int | None = None
+
+    @property
+    def strength(self) -> float | None:
+        """T, or B."""
+        return self.batch if self.temperature is None else self.temperature
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,13 @@ COLUMNS = (
     # holding times under noise
     Column("start_phase", pl.Int64, "", "features alive where the hold began; null if it was relaxed to"),
     Column("temperature", pl.Float64, "", "T of the Langevin noise in dθ = −∇𝓛 dt + √(2T) dW"),
+    Column("batch", pl.Int64, "", "B, samples that each step of minibatch noise sees"),
+    Column(
+        "effective_temperature",
+        pl.Float64,
+        "",
+        "mean of (q·(θ − θ*))(q·∇𝓛), q = θ*/‖θ*‖, while held: T if in balance",
+    ),
     Column("time_step", pl.Float64, "", "η, length of a step: time is steps × step length"),
     Column(
         "escaped", pl.Boolean, "", "whether the flow without noise led elsewhere before the time was over"

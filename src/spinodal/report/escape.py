@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -119,8 +120,8 @@ def time_sheet(holds: list[Hold]) -> Sheet:
             known = row["weibull_shape"] is not None
             rows.append(
                 (
-                    f"{row['temperature']:.4g}" + ("" if row["evidence"] else "*"),
-                    f"{barrier / row['temperature']:.2f}" if barrier else "",
+                    _strength(row) + ("" if row["evidence"] else "*"),
+                    f"{barrier / row['temperature']:.2f}" if barrier and row["temperature"] else "",
                     f"{row['replicas']}",
                     f"{row['escaped']}",
                     f"{row['mean_time']:.4g}",
@@ -132,6 +133,18 @@ def time_sheet(holds: list[Hold]) -> Sheet:
             )
         bodies.append((hold.name, rows))
     return Sheet("Mean escape times (* left too fast, or too few, to count)", header, bodies)
+
+
+def _strength(row: dict[str, Any]) -> str:
+    """T; of minibatches B, and T as measured."""
+    if row["batch"] is None:
+        return f"{row['temperature']:.4g}"
+    told = f"B = {row['batch']}"
+    return (
+        told
+        if row["temperature"] is None
+        else f"{told}: {with_error(row['temperature'], row['temperature_error'])}"
+    )
 
 
 def _of(table: pl.DataFrame, identity: pl.DataFrame) -> pl.DataFrame:

@@ -45,7 +45,8 @@ def _survival(panel: Axes, records: pl.DataFrame, times: pl.DataFrame) -> None:
     known = times.filter("evidence").sort("temperature")
     colours = matplotlib.colormaps["plasma"](np.linspace(0, 0.85, max(1, len(known))))
     for row, colour in zip(known.iter_rows(named=True), colours, strict=True):
-        part = records.filter(pl.col("temperature") == row["temperature"])
+        strength = "temperature" if row["batch"] is None else "batch"
+        part = records.filter(pl.col(strength) == row[strength])
         left, at = part["escaped"].to_numpy(), part["escape_time"].to_numpy()
         estimate = ecdf(CensoredData(uncensored=at[left], right=at[~left])).sf
         inside = estimate.quantiles <= LAST * row["mean_time"]
@@ -56,7 +57,7 @@ def _survival(panel: Axes, records: pl.DataFrame, times: pl.DataFrame) -> None:
             where="post",
             color=colour,
             linewidth=1.1,
-            label=f"{row['temperature']:.3g}",
+            label=f"{row[strength]:.3g}",
         )
     line = np.linspace(0, LAST, 50)
     panel.plot(line, np.exp(-line), **EXACT)
@@ -64,11 +65,15 @@ def _survival(panel: Axes, records: pl.DataFrame, times: pl.DataFrame) -> None:
         yscale="log", xlim=(0, LAST), ylim=(5e-3, 1.3), xlabel=r"$t/\tau$", ylabel="fraction still there"
     )
     if len(known):
-        panel.legend(title="$T$", loc="lower left", ncols=2)
+        panel.legend(title="$T$" if known["batch"][0] is None else "$B$", loc="lower left", ncols=2)
 
 
 def _arrhenius(panel: Axes, times: pl.DataFrame, law: Mapping[str, float | None] | None) -> None:
     power = (law and law["power"]) or 0.0
+    times = times.drop_nulls("temperature")
+    if times.is_empty():
+        panel.text(0.5, 0.5, "none has left", ha="center", transform=panel.transAxes)
+        return
     for evidence, fill in ((True, MEASURED), (False, "white")):
         part = times.filter(pl.col("evidence") == evidence, pl.col("mean_time").is_finite())
         t, mean = part["temperature"].to_numpy(), part["mean_time"].to_numpy()

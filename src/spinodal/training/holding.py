@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from spinodal.geometry import value_and_gradient
-from spinodal.protocols import JUMP, Trajectory
+from spinodal.protocols import JUMP
 from spinodal.training.descent import DescentRule, Position
-from spinodal.training.noise import kicks, langevin
+from spinodal.training.noise import Noise
 from spinodal.training.relaxation import Loss, Phase, Relaxation, RelaxationSettings
 
 CONFIRMED = 2
@@ -77,7 +78,8 @@ class Holding(Relaxation):
         seeds: one per row.
         settings: of the relaxation.
         hold: how rows are held.
-        trajectories: one per row, with its noise.
+        noise: what moves them.
+        last: the stage that is held.
     """
 
     def __init__(
@@ -88,12 +90,10 @@ class Holding(Relaxation):
         seeds: Sequence[int],
         settings: RelaxationSettings,
         hold: HoldSettings,
-        trajectories: Sequence[Trajectory],
+        noise: Noise,
+        last: int,
     ) -> None:
-        self.hold = hold
-        self.temperatures = [each.hold.temperature for each in trajectories if each.hold]
-        self.phases = [each.hold.phase for each in trajectories if each.hold]
-        self.last = max(len(each.path) for each in trajectories) - 1
+        self.hold, self.noise, self.last = hold, noise, last
         with torch.no_grad():
             self.tolerance = JUMP * float(loss(torch.zeros_like(theta[:1]), theta.new_zeros(1)))
         super().__init__(theta, loss, rule, seeds, settings)
@@ -102,28 +102,38 @@ class Holding(Relaxation):
         """Starts a stage; the last one under noise."""
         super().begin(l2, stage, idle)
         phase = self.rows["phase"]
-        self.rows.update(looks=torch.zeros_like(phase), away=torch.zeros_like(phase))
-        self.rows["home"] = torch.full_like(self.rows["l2"], torch.nan)
+        self.rows.update(
+            looks=torch.zeros_like(phase),
+            away=torch.zeros_like(phase),
+            home=torch.full_like(self.rows["l2"], torch.nan),
+            start=self.theta.detach().clone(),
+            virial=torch.zeros_like(self.rows["l2"]),
+        )
         if stage == self.last:
             held = (phase == Phase.DESCEND).nonzero().squeeze(-1)
             phase[held] = Phase.HOLD
             self.rows["home"][held] = self._flow(held)
+            self.rows["virial"].zero_()
 
     def columns(self) -> dict[str, Any]:
-        """Also how long each row was held, and whether it has left."""
+        """Also how long each row was held, whether it has left, and how hot it was."""
         if self.stage != self.last:
             return super().columns()
         escaped = self.rows["away"] >= CONFIRMED
         # When it was first seen elsewhere, or last seen at home.
         looks = self.rows["looks"] - torch.where(escaped, self.rows["away"] - 1, self.rows["away"])
-        return super().columns() | {
-            "start_phase": self.phases,
-            "temperature": self.temperatures,
-            "time_step": self.hold.time_step,
-            "escaped": escaped,
-            "escape_time": looks * self.hold.resolution,
-            "escape_resolution": self.hold.resolution,
-        }
+        at_home = self.rows["looks"] - self.rows["away"]
+        measured = (at_home > 0) & (self.rows["start"].norm(dim=-1) > 0)
+        return (
+            super().columns()
+            | self.noise.columns()
+            | {
+                "escaped": escaped,
+                "escape_time": looks * self.hold.resolution,
+                "escape_resolution": self.hold.resolution,
+                "effective_temperature": torch.where(measured, self.rows["virial"] / at_home, torch.nan),
+            }
+        )
 
     def _block(self) -> None:
         rows = (self.rows["phase"] == Phase.HOLD).nonzero().squeeze(-1)
@@ -134,36 +144,30 @@ class Holding(Relaxation):
     def _hold(self, rows: Int[Tensor, " A"]) -> None:
         """Noise and looks, as many as are drawn at once."""
         looks = int(self.rows["looks"][rows[0]])  # the same for all that are still held
-        drawn = kicks(
-            self.hold.drawn * self.hold.check,
-            self.theta.shape[-1],
-            [self.seeds[row] for row in rows.tolist()],
-            [self.temperatures[row] for row in rows.tolist()],
-            self.stage,
-            looks,
-        ).to(self.theta)
+        steps, size = self.hold.drawn * self.hold.check, self.theta.shape[-1]
+        draws = [self.noise.draw(row, steps, size, self.stage, looks) for row in rows.tolist()]
+        drawn = torch.from_numpy(np.stack(draws, axis=1)).to(self.theta)
         places = torch.arange(len(rows), device=rows.device)
-        for noise in torch.split(drawn, self.hold.check):
+        for part in torch.split(drawn, self.hold.check):
             places = places[self.rows["phase"][rows[places]] == Phase.HOLD]
             if len(places):
-                self._look(rows[places], noise[:, places])
+                self._look(rows[places], part[:, places])
 
-    def _look(self, rows: Int[Tensor, " A"], noise: Float[Tensor, "steps A n"]) -> None:
+    def _look(self, rows: Int[Tensor, " A"], drawn: Float[Tensor, "steps A m"]) -> None:
         """The noise until the next look, and the look."""
-        temperature = torch.tensor(self.temperatures, dtype=torch.float64).to(self.theta)[rows]
-        theta = langevin(self._loss_of(rows), self.theta[rows], temperature, noise, self.hold.time_step)
+        l2 = self.rows["l2"][rows]
+        theta = self.noise.walk(self._loss_of(rows), self.theta[rows], rows.tolist(), l2, drawn)
         self.theta[rows] = theta
         self.rows["looks"][rows] += 1
-        away = torch.where(self._leads_elsewhere(rows), self.rows["away"][rows] + 1, 0)
+        virial = self.rows["virial"][rows]
+        elsewhere = (self._flow(rows) - self.rows["home"][rows]).abs() > self.tolerance
+        away = torch.where(elsewhere, self.rows["away"][rows] + 1, 0)
         self.rows["away"][rows] = away
+        # Only a row at home says how hot it is there.
+        self.rows["virial"][rows] = torch.where(elsewhere, virial, self.rows["virial"][rows])
         over = (away >= CONFIRMED) | (self.rows["looks"][rows] >= self.hold.looks)
         self.rows["phase"][rows[over]] = Phase.DESCEND
         self.rows["phase"][rows[~theta.isfinite().all(-1)]] = Phase.GIVEN_UP
-
-    def _leads_elsewhere(self, rows: Int[Tensor, " A"]) -> Bool[Tensor, " A"]:
-        """Rows from which the flow without noise arrives at another E than they started with."""
-        found: Tensor = (self._flow(rows) - self.rows["home"][rows]).abs() > self.tolerance
-        return found
 
     def _flow(self, rows: Int[Tensor, " A"]) -> Float[Tensor, " A"]:
         """E [A] where the flow without noise arrives; NaN where it does not in time, or θ is not finite."""
@@ -172,6 +176,7 @@ class Holding(Relaxation):
         theta = self.theta[rows[places]].detach()
         state = self.rule.start(theta)
         position = Position(theta, *value_and_gradient(self._loss_of(rows[places]), theta))
+        self.rows["virial"][rows[places]] += self._virial(rows[places], position)
         for _ in range(LONGEST_FLOW):
             if not len(places):
                 break
@@ -187,3 +192,10 @@ class Holding(Relaxation):
                 position.theta[~arrived], position.loss[~arrived], position.gradient[~arrived]
             )
         return errors
+
+    def _virial(self, rows: Int[Tensor, " A"], position: Position) -> Float[Tensor, " A"]:
+        """(q·(θ − θ*)) (q·∇𝓛) [A] along the way q = θ*/‖θ*‖ that λ pulls; its mean is T in equilibrium, whatever 𝓛."""
+        start = self.rows["start"][rows]
+        way = torch.nn.functional.normalize(start, dim=-1)
+        found: Tensor = ((position.theta - start) * way).sum(-1) * (position.gradient * way).sum(-1)
+        return found

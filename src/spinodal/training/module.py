@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from spinodal.ensemble import Ensemble, Objective
-from spinodal.protocols import Itinerary, Trajectory, Visit
+from spinodal.protocols import ESCAPE, Itinerary, Trajectory, Visit
 from spinodal.tasks import Task
 from spinodal.training.descent import DescentRule
 from spinodal.training.holding import Holding, HoldSettings
 from spinodal.training.interruption import Interrupted
+from spinodal.training.noise import Langevin, Minibatch, Noise
 from spinodal.training.randomness import standard_normal
 from spinodal.training.relaxation import Relaxation, RelaxationSettings
 from spinodal.training.start import put_in_phase
@@ -96,7 +97,17 @@ class EnsembleModule(pl.LightningModule):
         of_rows = (self.ensemble.theta, self.objective.loss, self.rule, self.seeds, self.settings)
         if self.hold is None:
             return Relaxation(*of_rows)
-        return Holding(*of_rows, self.hold, [itinerary.trajectory for itinerary in self.itineraries])
+        last = max(len(itinerary.trajectory.path) for itinerary in self.itineraries) - 1
+        return Holding(*of_rows, self.hold, self._noise(self.hold.time_step), last)
+
+    def _noise(self, time_step: float) -> Noise:
+        holds = [itinerary.trajectory.hold for itinerary in self.itineraries]
+        temperatures = [hold.temperature for hold in holds if hold and hold.temperature is not None]
+        if temperatures:
+            return Langevin(self.seeds, temperatures, time_step)
+        batches = [hold.batch for hold in holds if hold and hold.batch is not None]
+        errors, samples = self.objective.sample_errors, len(self.task.inputs)
+        return Minibatch(self.seeds, batches, time_step, errors, samples)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> int | None:
         """Begins a stage, or ends it (-1) when no replica has anything left to do."""
@@ -182,6 +193,7 @@ class EnsembleModule(pl.LightningModule):
                     "seed": itinerary.trajectory.seed,
                     "branch": visit.branch,
                     "l2": visit.l2,
+                    **_start(itinerary.trajectory, visit),
                     "stage": visit.stage,
                     **{name: values[replica] for name, values in listed.items()},
                 }
@@ -192,3 +204,9 @@ class EnsembleModule(pl.LightningModule):
             assert row is not None
             rows.append((replica, row | {"stages": itinerary.stages}))
         return rows
+
+
+def _start(trajectory: Trajectory, visit: Visit) -> dict[str, Any]:
+    """The phase that a stage under noise began in."""
+    held = trajectory.hold is not None and visit.branch == ESCAPE
+    return {"start_phase": trajectory.hold.phase} if held and trajectory.hold else {}
