@@ -157,7 +157,6 @@ def ways_out(hold: pl.DataFrame) -> Sequence[theory.Escape]:
         and row["start_phase"] is not None
         and strengths is not None
         and depth >= 3
-        and width >= row["start_phase"] + 1
     )
     if not known:
         return ()

@@ -66,13 +66,16 @@ def make_holds(records: pl.DataFrame, folder: Path, drawings: Drawings) -> list[
     laws.write_csv(folder / "arrhenius.csv")
     identities = times.select(HOLD).unique(maintain_order=True)
     holds: list[Hold] = []
-    for name, identity in zip(curve_names(identities), identities.partition_by(HOLD), strict=True):
+    for identity in identities.partition_by(HOLD):
+        name = curve_names(identity)[0]
         own, own_times, law = (_of(table, identity) for table in (rows, times, laws))
-        phase, l2 = identity["start_phase"][0], identity["l2"][0]
-        start = "relaxed minimum" if phase is None else f"phase {phase}"
+        first = own.row(0, named=True)
+        start = "relaxed minimum" if first["start_phase"] is None else f"phase {first['start_phase']}"
+        noise = "" if first["batch"] is None else "minibatches, "
+        place = f"{start} at λ = {first['l2']:g}, {noise}η = {first['time_step']:g}"
         hold = Hold(
-            f"{name.data}; {name.model}; {start} at λ = {l2:g}, η = {own['time_step'][0]:g}",
-            f"{name.file}-{'relaxed' if phase is None else phase}-{l2:g}-{own['time_step'][0]:g}",
+            f"{name.data}; {name.model}; {place}",
+            f"{name.file}-{len(holds)}",
             own,
             own_times,
             law.row(0, named=True) if len(law) else None,

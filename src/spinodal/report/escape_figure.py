@@ -43,7 +43,7 @@ def draw_escape(
 
 def _survival(panel: Axes, records: pl.DataFrame, times: pl.DataFrame) -> None:
     known = times.filter("evidence").sort("temperature")
-    colours = matplotlib.colormaps["plasma"](np.linspace(0, 0.85, max(1, len(known))))
+    colours = matplotlib.colormaps["plasma"](np.linspace(0, 0.85, len(known)))
     for row, colour in zip(known.iter_rows(named=True), colours, strict=True):
         strength = "temperature" if row["batch"] is None else "batch"
         part = records.filter(pl.col(strength) == row[strength])
