@@ -24,7 +24,7 @@ from spinodal.ensemble import Ensemble
 from spinodal.errors import UserError
 from spinodal.observables import StageMeasurement
 from spinodal.planning import curve_id, job_id, point_id, scientific
-from spinodal.protocols import ESCAPE, Hold, Trajectory, escape, trajectories
+from spinodal.protocols import ESCAPE, UNDER_NOISE, Hold, Trajectory, trajectories
 from spinodal.records import RecordWriter, delete_strays, finished_points, without, write_configuration
 from spinodal.tracking import LogStages
 from spinodal.training import (
@@ -80,19 +80,20 @@ def run(plan: DictConfig) -> None:
 
 def _asked(plan: DictConfig) -> list[Trajectory]:
     protocol, seeds = plan.protocol, sorted(plan.seed)
-    if protocol.name == ESCAPE:
+    if protocol.name in UNDER_NOISE:
         if protocol.noise == "minibatch":
             holds = [Hold(protocol.phase, batch=batch) for batch in sorted(protocol.batch)]
         else:
             holds = [Hold(protocol.phase, temperature) for temperature in sorted(protocol.temperature)]
-        return escape(plan.l2, seeds, holds)
+        return UNDER_NOISE[protocol.name](plan.l2, seeds, holds)
     return trajectories(protocol.name, plan.l2, seeds)
 
 
 def _hold(protocol: DictConfig) -> HoldSettings | None:
-    if protocol.name != ESCAPE:
+    if protocol.name not in UNDER_NOISE:
         return None
-    return HoldSettings(protocol.longest, protocol.time_step, protocol.check)
+    every_stage = protocol.name != ESCAPE
+    return HoldSettings(protocol.longest, protocol.time_step, protocol.check, every_stage)
 
 
 def _job(

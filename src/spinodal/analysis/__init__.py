@@ -8,6 +8,7 @@ from spinodal.analysis.foresight import foresight
 from spinodal.analysis.jumps import find_jumps
 from spinodal.analysis.rescaling import SCALES, before_onset, rescaled, rescaled_curvature
 from spinodal.analysis.resolution import unresolved
+from spinodal.analysis.thermal import onset_under_noise
 from spinodal.analysis.transitions import find_transitions
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "find_transitions",
     "foresight",
     "held",
+    "onset_under_noise",
     "rescaled",
     "rescaled_curvature",
     "trajectory",

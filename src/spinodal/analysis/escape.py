@@ -12,7 +12,7 @@ from spinodal import theory
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.holding_times import Arrhenius, arrhenius, holding_time, shape
 
-HOLD = (*CURVE, "start_phase", "l2", "time_step")
+HOLD = (*(name for name in CURVE if name != "temperature"), "start_phase", "l2", "time_step")
 """Columns that are the same for all replicas of one phase at one λ, held at different temperatures."""
 
 SLOW = 5.0

@@ -145,9 +145,9 @@ class Protocol(Checked):
 
 @dataclass
 class Escape(Checked):
-    """λ held under noise."""
+    """λ held under noise, until replicas leave or at every stage of a loop."""
 
-    name: Annotated[str, one_of("escape")]
+    name: Annotated[str, one_of("escape", "noisy_loop")]
     perturbation: NonNegative
     refine: Annotated[int, Field(strict=True, ge=0, le=0, description="0: nothing is bisected")]
     phase: Annotated[
@@ -221,7 +221,7 @@ BY_TARGET: dict[str, dict[str, type]] = {
 }
 """Groups whose `_target_` may be one of ours, or anybody's with arguments of its own."""
 
-BY_NAME: dict[str, dict[str, type]] = {"protocol": {"escape": Escape}}
+BY_NAME: dict[str, dict[str, type]] = {"protocol": {"escape": Escape, "noisy_loop": Escape}}
 """Groups that have other keys under some names."""
 
 FIXED: dict[str, type] = {"protocol": Protocol, "relaxation": Relaxation, "checkpoint": Checkpoint}

@@ -1,6 +1,6 @@
 """The path of λ: which values a replica goes through, stage by stage, from which state."""
 
-from spinodal.protocols.escape import ESCAPE, escape
+from spinodal.protocols.escape import ESCAPE, UNDER_NOISE, escape
 from spinodal.protocols.itinerary import JUMP, Itinerary, Visit
 from spinodal.protocols.trajectory import PROTOCOLS, Hold, Trajectory, trajectories
 
@@ -8,6 +8,7 @@ __all__ = [
     "ESCAPE",
     "JUMP",
     "PROTOCOLS",
+    "UNDER_NOISE",
     "Hold",
     "Itinerary",
     "Trajectory",

@@ -1,10 +1,11 @@
-"""Escape: λ is held under noise until the replica leaves its phase."""
+"""Paths under noise: λ held until the replica leaves its phase, and loops whose every stage is held."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from spinodal.protocols.trajectory import Hold, Trajectory
+from spinodal.protocols.trajectory import Hold, Trajectory, loop
 
 ESCAPE = "escape"
 """The branch of a stage that is held."""
@@ -30,3 +31,14 @@ def escape(l2: Sequence[float], seeds: Sequence[int], holds: Sequence[Hold]) -> 
         for value in sorted(l2)
         for hold in holds
     ]
+
+
+def noisy_loop(l2: Sequence[float], seeds: Sequence[int], holds: Sequence[Hold]) -> list[Trajectory]:
+    """For every seed and hold a loop through λ under that noise, from a fresh initialisation; as of `escape`."""
+    return [
+        replace(trajectory, hold=hold) for seed in seeds for trajectory in loop(l2, seed) for hold in holds
+    ]
+
+
+UNDER_NOISE = {ESCAPE: escape, "noisy_loop": noisy_loop}
+"""By the protocol's name."""

@@ -54,6 +54,7 @@ COLUMNS = (
         "",
         "mean of (q·(θ − θ*))(q·∇𝓛), q = θ*/‖θ*‖, while held: T if in balance",
     ),
+    Column("hold_time", pl.Float64, "steps × step length", "of a stage that is held whatever happens"),
     Column("time_step", pl.Float64, "", "η, length of a step: time is steps × step length"),
     Column(
         "escaped", pl.Boolean, "", "whether the flow without noise led elsewhere before the time was over"

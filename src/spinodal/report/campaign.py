@@ -21,6 +21,7 @@ from spinodal.report.phases import PhaseDiagram, make_phase_diagrams
 from spinodal.report.sections import sections
 from spinodal.report.sheet import verdicts
 from spinodal.report.summary import Summary, summarise
+from spinodal.report.thermal import Loops, make_loops
 from spinodal.report.unsettled import unfinished
 
 MANY = 4
@@ -43,9 +44,17 @@ class Report:
     """None if R was measured nowhere."""
     holds: list[Hold]
     """Phases held under noise."""
+    loops: list[Loops]
+    """Taken through λ under noise."""
     unfinished: pl.DataFrame
     """As the function of that name returns it."""
     page: Path
+
+    @property
+    def verdicts(self) -> list[str]:
+        """What was found, in a few lines."""
+        lines = verdicts(self.groups) if self.groups else []
+        return [*lines, *(hold.told for hold in self.holds), *(loops.told for loops in self.loops)]
 
     @property
     def curves(self) -> list[CurveReport]:
@@ -107,6 +116,7 @@ def _found(
         make_phase_diagrams(curves, folder, drawings),
         make_curvature_report(moved, compared, curves, drawn, folder, drawings),
         make_holds(records, folder, drawings),
+        make_loops(moved, folder, drawings),
         unfinished(campaign, records),
         folder / "report.html",
     )
@@ -120,5 +130,5 @@ def _write(report: Report) -> None:
         campaign=str(report.campaign),
         summary=report.summary,
         curves=len(report.curves),
-        verdicts=[*(verdicts(report.groups) if report.groups else ()), *(hold.told for hold in report.holds)],
+        verdicts=report.verdicts,
     )

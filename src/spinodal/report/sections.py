@@ -14,6 +14,7 @@ from spinodal.report.groups import CurveReport, Group, jobs
 from spinodal.report.page import Picture, Section, capitalised
 from spinodal.report.sheet import listed, transition_sheet, verdicts
 from spinodal.report.summary import Summary, axes_sheet
+from spinodal.report.thermal import loops_section
 from spinodal.report.unsettled import counted, unrelaxed
 from spinodal.report.unsettled_sheet import unfinished_sheet, unrelaxed_sheet, unresolved_sheet
 
@@ -40,6 +41,8 @@ def sections(report: Report) -> Iterator[Section]:
         yield _comparison(report)
     if report.holds:
         yield escape_section(report.holds, report.campaign)
+    if report.loops:
+        yield loops_section(report.loops)
     yield _open(report)
     yield _commands(report.campaign)
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from rich.console import Console
 
 from spinodal.report.campaign import Report, make_report
+from spinodal.report.escape import Hold
 from spinodal.report.table import transition_table
+from spinodal.report.thermal import Loops
 from spinodal.report.unsettled import counted
 
 
@@ -36,8 +38,9 @@ def main(campaign: Path, patterns: Sequence[str] = ()) -> int:
         for table in report.curvature.tables():
             console.print(table)
         notes += report.curvature.notes()
-    notes += [f"{hold.name}: {hold.told}" for hold in report.holds]
-    notes += [f"{hold.figure}.png (and .pdf)" for hold in report.holds if hold.figure]
+    noisy: list[Hold | Loops] = [*report.holds, *report.loops]
+    notes += [f"{each.name}: {each.told}" for each in noisy]
+    notes += [f"{each.figure}.png (and .pdf)" for each in noisy if each.figure]
     for note in [*notes, str(report.page)]:
         console.print(note, soft_wrap=True, markup=False)
     return 0

@@ -46,7 +46,8 @@ class Escape:
     def time(self, temperature: Numbers) -> Float64[np.ndarray, ...]:
         """τ at T > 0, to leading order in T/ΔV."""
         t = np.asarray(temperature, dtype=np.float64)
-        return np.asarray(self.prefactor * t ** (self.orbit_dimension / 2) * np.exp(self.barrier / t))
+        with np.errstate(over="ignore"):  # beyond all numbers it is infinite
+            return np.asarray(self.prefactor * t ** (self.orbit_dimension / 2) * np.exp(self.barrier / t))
 
 
 def escapes(
@@ -99,7 +100,8 @@ def escapes(
 def escape_time(ways: Sequence[Escape], temperature: Numbers) -> Float64[np.ndarray, ...]:
     """τ out of a phase by any of several ways: their rates add."""
     rates = [1 / way.time(temperature) for way in ways]
-    return np.asarray(1 / np.sum(rates, axis=0))
+    with np.errstate(divide="ignore"):
+        return np.asarray(1 / np.sum(rates, axis=0))
 
 
 def _escape(

@@ -41,11 +41,13 @@ class HoldSettings:
         longest: time after which a row that has not left is let go, in steps × step length.
         time_step: η, the length of a step.
         check: steps between two looks at where the flow leads.
+        every_stage: whether rows are held at all stages, and to the end, instead of at the last until they leave.
     """
 
     longest: float
     time_step: float
     check: int
+    every_stage: bool = False
 
     @property
     def resolution(self) -> float:
@@ -69,7 +71,7 @@ class Holding(Relaxation):
     Every `check` steps a copy of each row descends without noise. A row has left its phase when that leads to another
     E than it started with, by more than `JUMP` of E₀, at `CONFIRMED` looks in a row; the first of them is when it left.
     Then, or when its time is over, it is relaxed like any other row: that says where it has gone. Rows that have left
-    are not computed any more.
+    are not computed any more. Where every stage is held nobody looks, and each stage ends where its noise has led.
 
     Args:
         theta: stacked parameters [R, n].
@@ -109,15 +111,19 @@ class Holding(Relaxation):
             start=self.theta.detach().clone(),
             virial=torch.zeros_like(self.rows["l2"]),
         )
-        if stage == self.last:
+        if self._held(stage):
             held = (phase == Phase.DESCEND).nonzero().squeeze(-1)
             phase[held] = Phase.HOLD
-            self.rows["home"][held] = self._flow(held)
-            self.rows["virial"].zero_()
+            if not self.hold.every_stage:
+                self.rows["home"][held] = self._flow(held)
+                self.rows["virial"].zero_()
 
     def columns(self) -> dict[str, Any]:
         """Also how long each row was held, whether it has left, and how hot it was."""
-        if self.stage != self.last:
+        if self.hold.every_stage:
+            hold_time = self.hold.looks * self.hold.resolution
+            return super().columns() | self.noise.columns() | {"hold_time": hold_time}
+        if not self._held(self.stage):
             return super().columns()
         escaped = self.rows["away"] >= CONFIRMED
         # When it was first seen elsewhere, or last seen at home.
@@ -134,6 +140,9 @@ class Holding(Relaxation):
                 "effective_temperature": torch.where(measured, self.rows["virial"] / at_home, torch.nan),
             }
         )
+
+    def _held(self, stage: int) -> bool:
+        return stage == self.last or (self.hold.every_stage and stage >= 0)
 
     def _block(self) -> None:
         rows = (self.rows["phase"] == Phase.HOLD).nonzero().squeeze(-1)
@@ -159,15 +168,21 @@ class Holding(Relaxation):
         theta = self.noise.walk(self._loss_of(rows), self.theta[rows], rows.tolist(), l2, drawn)
         self.theta[rows] = theta
         self.rows["looks"][rows] += 1
+        if not self.hold.every_stage:
+            self._judge(rows)
+        over = self.rows["looks"][rows] >= self.hold.looks
+        self.rows["phase"][rows[over]] = Phase.DESCEND
+        self.rows["phase"][rows[~theta.isfinite().all(-1)]] = Phase.GIVEN_UP
+
+    def _judge(self, rows: Int[Tensor, " A"]) -> None:
+        """Lets rows go that have left."""
         virial = self.rows["virial"][rows]
         elsewhere = (self._flow(rows) - self.rows["home"][rows]).abs() > self.tolerance
         away = torch.where(elsewhere, self.rows["away"][rows] + 1, 0)
         self.rows["away"][rows] = away
         # Only a row at home says how hot it is there.
         self.rows["virial"][rows] = torch.where(elsewhere, virial, self.rows["virial"][rows])
-        over = (away >= CONFIRMED) | (self.rows["looks"][rows] >= self.hold.looks)
-        self.rows["phase"][rows[over]] = Phase.DESCEND
-        self.rows["phase"][rows[~theta.isfinite().all(-1)]] = Phase.GIVEN_UP
+        self.rows["phase"][rows[away >= CONFIRMED]] = Phase.DESCEND
 
     def _flow(self, rows: Int[Tensor, " A"]) -> Float[Tensor, " A"]:
         """E [A] where the flow without noise arrives; NaN where it does not in time, or θ is not finite."""
