@@ -24,7 +24,7 @@ from spinodal.ensemble import Ensemble
 from spinodal.errors import UserError
 from spinodal.observables import StageMeasurement
 from spinodal.planning import curve_id, job_id, point_id, scientific
-from spinodal.protocols import ESCAPE, UNDER_NOISE, Hold, Trajectory, trajectories
+from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Hold, Trajectory, looks, train, trajectories
 from spinodal.records import RecordWriter, delete_strays, finished_points, without, write_configuration
 from spinodal.tracking import LogStages
 from spinodal.training import (
@@ -80,6 +80,8 @@ def run(plan: DictConfig) -> None:
 
 def _asked(plan: DictConfig) -> list[Trajectory]:
     protocol, seeds = plan.protocol, sorted(plan.seed)
+    if protocol.name == TRAIN:
+        return train(plan.l2, seeds, len(looks(protocol.steps, protocol.records)))
     if protocol.name in UNDER_NOISE:
         if protocol.noise == "minibatch":
             holds = [Hold(protocol.phase, batch=batch) for batch in sorted(protocol.batch)]
@@ -148,6 +150,7 @@ def _train(
         refine=plan.protocol.refine,
         perturbation=plan.protocol.perturbation,
         hold=_hold(plan.protocol),
+        ends=looks(plan.protocol.steps, plan.protocol.records) if plan.protocol.name == TRAIN else None,
     )
     config = cast(dict[str, Any], OmegaConf.to_container(plan, resolve=True))
     writer = RecordWriter(campaign / "records" / f"{job}.parquet")

@@ -2,17 +2,21 @@
 
 from spinodal.protocols.escape import ESCAPE, UNDER_NOISE, escape
 from spinodal.protocols.itinerary import JUMP, Itinerary, Visit
+from spinodal.protocols.train import TRAIN, looks, train
 from spinodal.protocols.trajectory import PROTOCOLS, Hold, Trajectory, trajectories
 
 __all__ = [
     "ESCAPE",
     "JUMP",
     "PROTOCOLS",
+    "TRAIN",
     "UNDER_NOISE",
     "Hold",
     "Itinerary",
     "Trajectory",
     "Visit",
     "escape",
+    "looks",
+    "train",
     "trajectories",
 ]

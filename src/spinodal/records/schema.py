@@ -36,7 +36,7 @@ COLUMNS = (
     Column("depth", pl.Int64, "", "L, number of weight layers"),
     Column("width", pl.Int64, "", "units in a hidden layer"),
     Column("parameters", pl.Int64, "", "n, number of trainable parameters"),
-    Column("branch", pl.String, "", "where the state comes from: up, down, quench or escape"),
+    Column("branch", pl.String, "", "where the state comes from: up, down, quench, escape or train"),
     Column(
         "perturbation", pl.Float64, "", "standard deviation of the noise on each parameter at a stage's start"
     ),
@@ -68,6 +68,8 @@ COLUMNS = (
         "steps × step length",
         "time between two looks: it left in the last one",
     ),
+    # along a training
+    Column("training_steps", pl.Int64, "", "done since the start, by a network that is not relaxed"),
     # order parameters
     Column("error", pl.Float64, "", "E on the training data, without the L2 term"),
     Column("test_error", pl.Float64, "", "E on the test data"),

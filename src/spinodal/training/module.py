@@ -21,6 +21,7 @@ from spinodal.training.noise import Langevin, Minibatch, Noise
 from spinodal.training.randomness import standard_normal
 from spinodal.training.relaxation import Relaxation, RelaxationSettings
 from spinodal.training.start import put_in_phase
+from spinodal.training.training import Training
 
 _PROGRESS = ("itineraries", "visits", "_rows", "_seconds")
 """What the module itself remembers from block to block."""
@@ -42,6 +43,7 @@ class EnsembleModule(pl.LightningModule):
         refine: digits to which jumps are located, or 0.
         perturbation: standard deviation of the noise added to every parameter at the start of a stage.
         hold: how the last stage is held under noise, if it is.
+        ends: steps after which each stage ends, if it is not relaxed.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class EnsembleModule(pl.LightningModule):
         refine: int = 0,
         perturbation: float = 0.0,
         hold: HoldSettings | None = None,
+        ends: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -63,6 +66,7 @@ class EnsembleModule(pl.LightningModule):
         self.settings = settings
         self.perturbation = perturbation
         self.hold = hold
+        self.ends = ends
         with torch.no_grad():
             scale = float(self.objective.error(torch.zeros_like(ensemble.theta[:1])))
             for row, trajectory in enumerate(trajectories):
@@ -95,6 +99,8 @@ class EnsembleModule(pl.LightningModule):
         """The relaxation, as Lightning's one optimizer."""
         self.task = self.task.to(self.device)
         of_rows = (self.ensemble.theta, self.objective.loss, self.rule, self.seeds, self.settings)
+        if self.ends is not None:
+            return Training(*of_rows, self.ends)
         if self.hold is None:
             return Relaxation(*of_rows)
         last = max(len(itinerary.trajectory.path) for itinerary in self.itineraries) - 1
