@@ -5,6 +5,7 @@ from spinodal.analysis.curves import CURVE, evidence, trajectory
 from spinodal.analysis.deep_linear import DeepLinear, compare, deep_linear
 from spinodal.analysis.escape import HOLD, arrhenius_laws, escape_times, held
 from spinodal.analysis.foresight import foresight
+from spinodal.analysis.grokking import grokking, trained
 from spinodal.analysis.jumps import find_jumps
 from spinodal.analysis.rescaling import SCALES, before_onset, rescaled, rescaled_curvature
 from spinodal.analysis.resolution import unresolved
@@ -26,10 +27,12 @@ __all__ = [
     "find_jumps",
     "find_transitions",
     "foresight",
+    "grokking",
     "held",
     "onset_under_noise",
     "rescaled",
     "rescaled_curvature",
+    "trained",
     "trajectory",
     "unresolved",
 ]

@@ -15,6 +15,7 @@ from spinodal.report.curvature import CurvatureReport, make_curvature_report
 from spinodal.report.drawing import Drawings
 from spinodal.report.escape import Hold, make_holds
 from spinodal.report.figure import draw_curve
+from spinodal.report.grokking import Grokking, make_grokking
 from spinodal.report.groups import CurveReport, Group, chosen, make_groups
 from spinodal.report.page import write_page
 from spinodal.report.phases import PhaseDiagram, make_phase_diagrams
@@ -23,6 +24,9 @@ from spinodal.report.sheet import verdicts
 from spinodal.report.summary import Summary, summarise
 from spinodal.report.thermal import Loops, make_loops
 from spinodal.report.unsettled import unfinished
+
+FOLLOWED = pl.col("escaped").is_null() & pl.col("training_steps").is_null()
+"""Rows of branches, which the sections about transitions are about."""
 
 MANY = 4
 """From so many curves on, a second process is worth its start."""
@@ -46,6 +50,8 @@ class Report:
     """Phases held under noise."""
     loops: list[Loops]
     """Taken through λ under noise."""
+    grokking: list[Grokking]
+    """Trained for a number of steps."""
     unfinished: pl.DataFrame
     """As the function of that name returns it."""
     page: Path
@@ -54,7 +60,17 @@ class Report:
     def verdicts(self) -> list[str]:
         """What was found, in a few lines."""
         lines = verdicts(self.groups) if self.groups else []
-        return [*lines, *(hold.told for hold in self.holds), *(loops.told for loops in self.loops)]
+        return [*lines, *(each.told for each in self.told_apart)]
+
+    @property
+    def told_apart(self) -> list[Hold | Loops | Grokking]:
+        """What has sections of its own."""
+        return [*self.holds, *self.loops, *self.grokking]
+
+    @property
+    def followed(self) -> pl.DataFrame:
+        """Rows of branches: neither held under noise until they left, nor trained without being relaxed."""
+        return self.records.filter(FOLLOWED)
 
     @property
     def curves(self) -> list[CurveReport]:
@@ -92,7 +108,7 @@ def make_report(campaign: Path, patterns: Sequence[str] = (), second_process: bo
 def _found(
     campaign: Path, records: pl.DataFrame, patterns: Sequence[str], folder: Path, drawings: Drawings
 ) -> Report:
-    moved = records.filter(pl.col("escaped").is_null())
+    moved = records.filter(FOLLOWED)
     found = find_transitions(moved)
     compared = compare(found, moved)
     groups = make_groups(moved, compared, unresolved(moved, found))
@@ -117,6 +133,7 @@ def _found(
         make_curvature_report(moved, compared, curves, drawn, folder, drawings),
         make_holds(records, folder, drawings),
         make_loops(moved, folder, drawings),
+        make_grokking(records, folder, drawings),
         unfinished(campaign, records),
         folder / "report.html",
     )

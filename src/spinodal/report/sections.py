@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from spinodal.report.commands import again, launches
 from spinodal.report.curvature_section import curvature_section, foresight_section
 from spinodal.report.escape_section import escape_section
+from spinodal.report.grokking import grokking_section
 from spinodal.report.groups import CurveReport, Group, jobs
 from spinodal.report.page import Picture, Section, capitalised
 from spinodal.report.sheet import listed, transition_sheet, verdicts
@@ -43,6 +44,8 @@ def sections(report: Report) -> Iterator[Section]:
         yield escape_section(report.holds, report.campaign)
     if report.loops:
         yield loops_section(report.loops)
+    if report.grokking:
+        yield grokking_section(report.grokking)
     yield _open(report)
     yield _commands(report.campaign)
 
@@ -148,12 +151,13 @@ def _open(report: Report) -> Section:
     curves = [curve for group in report.groups for curve in group.curves]
     sheets = [
         unfinished_sheet(report.unfinished),
-        unrelaxed_sheet(unrelaxed(report.records), curves),
+        unrelaxed_sheet(unrelaxed(report.followed), curves),
         unresolved_sheet(curves),
     ]
-    counts = counted(report.records)
+    counts = counted(report.followed)
     kinds = "; ".join(f"{kind}: {count:,}" for kind, count in counts.items())
-    notes = [f"Of {len(report.records):,} rows: {kinds}." if counts else "Every row is a stationary minimum."]
+    rows = f"Of {len(report.followed):,} rows: {kinds}." if counts else "Every row is a stationary minimum."
+    notes = [] if report.followed.is_empty() else [rows]
     if report.unfinished.is_empty():
         notes.append("Every point has come to its end.")
     else:

@@ -9,9 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from spinodal.report.campaign import Report, make_report
-from spinodal.report.escape import Hold
 from spinodal.report.table import transition_table
-from spinodal.report.thermal import Loops
 from spinodal.report.unsettled import counted
 
 
@@ -38,9 +36,8 @@ def main(campaign: Path, patterns: Sequence[str] = ()) -> int:
         for table in report.curvature.tables():
             console.print(table)
         notes += report.curvature.notes()
-    noisy: list[Hold | Loops] = [*report.holds, *report.loops]
-    notes += [f"{each.name}: {each.told}" for each in noisy]
-    notes += [f"{each.figure}.png (and .pdf)" for each in noisy if each.figure]
+    notes += [f"{each.name}: {each.told}" for each in report.told_apart]
+    notes += [f"{each.figure}.png (and .pdf)" for each in report.told_apart if each.figure]
     for note in [*notes, str(report.page)]:
         console.print(note, soft_wrap=True, markup=False)
     return 0
@@ -57,9 +54,10 @@ def _notes(report: Report) -> list[str]:
         )
     if any(curve.transitions["status"].is_not_null().any() for curve in shown):
         notes.append("exact λ_sp: of a deep linear network; ✓ where the measured bracket holds it")
-    counts = counted(report.records)
+    counts = counted(report.followed)
     told = [f"{kind}: {count}" for kind, count in counts.items()]
-    notes.append(f"{len(report.records)} rows; " + ("; ".join(told) or "all are stationary minima"))
+    if len(report.followed):
+        notes.append(f"{len(report.followed)} rows; " + ("; ".join(told) or "all are stationary minima"))
     if counts.keys() & {"not stationary", "saddles"}:
         notes.append(
             "what is not stationary, or a saddle, is drawn hollow and is no evidence for a transition"
