@@ -33,7 +33,8 @@ ALLOWED = {
     "job": MATHEMATICS
     | {"ensemble", "protocols", "training", "observables", "records", "planning", "tracking"},
     "predict": {"errors", "tasks", "theory", "planning", "report"},
-    "cli": {"errors", "planning", "records", "job", "predict", "report"},
+    "probe": MATHEMATICS | {"ensemble", "training"},
+    "cli": {"errors", "planning", "records", "job", "predict", "probe", "report"},
 }
 """What each room may import of ours. Arrows only point downwards: no room is above and below another."""
 
@@ -48,11 +49,12 @@ HOMES = {
         "cluster",
         "tracking",
         "job",
+        "probe",
     },
     "pytorch_lightning": {"training", "observables", "cluster", "tracking", "job"},
     "lightning": set(),
-    "hydra": {"cli", "planning", "cluster", "job", "predict"},
-    "omegaconf": {"cli", "planning", "cluster", "job", "predict"},
+    "hydra": {"cli", "planning", "cluster", "job", "predict", "probe"},
+    "omegaconf": {"cli", "planning", "cluster", "job", "predict", "probe"},
     "submitit": {"cluster"},
     "wandb": {"tracking"},
     "polars": {"records", "analysis", "report"},

@@ -65,7 +65,8 @@ def run(plan: DictConfig) -> None:
     if done:
         say(f"{len(done)} of {len(asked)} points are finished in {campaign} already")
     if points.keys() <= done:
-        AtomicCheckpointIO().remove_checkpoint(_checkpoint(campaign, job))
+        if not plan.checkpoint.keep:
+            AtomicCheckpointIO().remove_checkpoint(_checkpoint(campaign, job))
         return
     with Interruption() as interruption:
         try:
@@ -196,7 +197,8 @@ def _train(
     # The contents of the loader are never looked at: a stage has as many blocks as it needs.
     trainer.fit(module, train_dataloaders=count(), ckpt_path=resumed)
     say(f"{len(points)} points → {writer.path}")
-    trainer.strategy.remove_checkpoint(checkpoint)
+    if not plan.checkpoint.keep:
+        trainer.strategy.remove_checkpoint(checkpoint)
     for path in (writer.path, configuration):
         delete_strays(path)
 

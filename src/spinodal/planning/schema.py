@@ -200,6 +200,7 @@ class Checkpoint(Checked):
     """How often a job saves where it is, besides at the end of every stage."""
 
     every_seconds: Positive
+    keep: Switch
 
 
 @dataclass
