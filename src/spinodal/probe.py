@@ -103,7 +103,7 @@ def _table(found: Evidence, seeds: list[int]) -> Table:
             str(seeds[row]),
             *(f"{float(each[row]):.4g}" for each in numbers),
             "yes" if found.relaxed[row] else "no",
-            f"{float(found.soft_mode[row]):.3g}",
+            "" if found.soft_mode[row].isnan() else f"{float(found.soft_mode[row]):.3g}",
             f"{gain:.3g}" if lower else "",
             _tests()[int(test)] if lower else "",
             verdict,

@@ -9,7 +9,7 @@ from spinodal.job import run
 from spinodal.networks import MLP
 from spinodal.planning import plan
 from spinodal.tasks import linear_teacher
-from spinodal.theory import saddle_amplitude
+from spinodal.theory import amplitude, amplitude_mode, barriers, saddle_amplitude
 from spinodal.training import RelaxationSettings
 from spinodal.training.probe import probe
 from spinodal.training.start import phase_parameters
@@ -38,8 +38,12 @@ def test_the_evidence_is_what_theory_says(found) -> None:
     assert found.grad_max[:3].max() < 1e-9
     assert found.lowest[2] < -0.1
     assert found.error[0] == pytest.approx(0.5)
-    assert found.soft_mode[0] == pytest.approx(2 * L2)
-    assert found.gain[0].max() == pytest.approx(0.5 - (found.error[1] + L2 * 3 * 0.6635 ** (2 / 3)), rel=2e-2)
+    assert found.soft_mode[0].isnan()  # θ = 0 does not answer to λ
+    learned = barriers(L2, 1.0, 3)
+    expected = float(learned.from_learned - learned.from_unlearned)
+    assert float(found.gain[0].max()) == pytest.approx(expected, rel=1e-6)
+    u = float(amplitude(L2, 1.0, 3))
+    assert found.soft_mode[1] == pytest.approx(float(amplitude_mode(u, 1.0, 3)))
     assert found.relaxed.all()
 
 

@@ -25,7 +25,7 @@ FACTORS = (0.1, 0.5, 2.0, 10.0)
 HEAT = (0.01, 0.03, 0.1)
 """Temperatures of the test with noise, in units of E₀/n: E₀ the error of the zero function, n parameters."""
 
-TIME = 50.0
+TIME = 20.0
 """For which the noise lasts, in units of 1/λ, the time in which λ alone takes a parameter to 0."""
 
 RESTING = 1e-3
@@ -48,7 +48,7 @@ class Evidence:
     relaxed: Bool[Tensor, " A"]
     """Whether it does within its budget."""
     soft_mode: Float64[Tensor, " A"]
-    """Of that minimum."""
+    """Of that minimum; NaN for θ = 0."""
     gain: Float64[Tensor, "A t"]
     """How much lower 𝓛 is, at the same λ, where each test led; one for each factor of λ, then for each temperature."""
     zero_error: float
