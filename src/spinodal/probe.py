@@ -23,7 +23,7 @@ SHOWN = 12
 
 MEANING = {
     "slope": "without noise E changes: it was still on its way",
-    "saddle": "hardly any gradient, a negative eigenvalue of ∇²𝓛, and without noise E changes in the end",
+    "saddle": "it rests, but with a negative eigenvalue of ∇²𝓛: beside it, without noise, E changes",
     "metastable minimum": "without noise E stays, and a test led to a lower 𝓛 at the same λ",
     "minimum": "without noise E stays, and no test led to a lower 𝓛",
     "undecided": "E has not changed, but the gradient did not vanish within relaxation.max_steps",

@@ -109,9 +109,11 @@ def _geometry(records: pl.DataFrame, marks: pl.DataFrame) -> dict[str, float | N
     for mark in marks.iter_rows(named=True):
         own = records.filter(pl.col("point") == mark["point"]).sort("training_steps")
         middle = np.sqrt(mark["fit_steps"] * mark["generalise_steps"])
-        plateau = int(np.abs(np.log(own["training_steps"].to_numpy() / middle)).argmin())
         for name in GEOMETRY:
-            for when, place in (("plateau", plateau), ("end", len(own) - 1)):
-                if own[name][place] is not None:
-                    found.setdefault(f"{name}_{when}", []).append(float(own[name][place]))
+            measured = own.drop_nulls(name)
+            if measured.is_empty():
+                continue
+            plateau = int(np.abs(np.log(measured["training_steps"].to_numpy() / middle)).argmin())
+            for when, place in (("plateau", plateau), ("end", len(measured) - 1)):
+                found.setdefault(f"{name}_{when}", []).append(float(measured[name][place]))
     return {name: float(np.mean(values)) for name, values in found.items()}

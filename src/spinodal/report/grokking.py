@@ -84,11 +84,13 @@ def draw_grokking(rows: pl.DataFrame, title: str) -> Figure:
         for colour, l2 in zip(CURVES, values, strict=False):
             own = rows.filter(pl.col("l2") == l2).partition_by("point", maintain_order=True)
             for number, one in enumerate(own):
-                part = one.sort("training_steps")
-                steps = part["training_steps"]
                 for panel, (column, label) in zip(panels, measured.items(), strict=True):
+                    part = one.drop_nulls(column).sort("training_steps")  # not everything at every look
+                    steps = part["training_steps"]
                     name = rf"$\lambda$ = {l2:g}" if number == 0 and column == "accuracy" else None
-                    panel.plot(steps, part[column], color=colour, linewidth=1, label=name)
+                    panel.plot(
+                        steps, part[column], color=colour, linewidth=1, marker=".", markersize=3, label=name
+                    )
                     panel.set_ylabel(label)
                     if column == "accuracy":
                         style = {**TEST, "color": colour, "linestyle": "--", "linewidth": 1, "marker": ""}

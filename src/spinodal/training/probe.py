@@ -28,8 +28,8 @@ HEAT = (0.01, 0.03, 0.1)
 TIME = 20.0
 """For which the noise lasts, in units of 1/λ, the time in which λ alone takes a parameter to 0."""
 
-RESTING = 1e-3
-"""max |∇𝓛| below which a network does not seem to move, in units of E₀."""
+RESTING = 1e-5
+"""max |∇𝓛| below which a network rests, in units of E₀."""
 
 
 @dataclass(frozen=True)
