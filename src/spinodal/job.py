@@ -24,7 +24,7 @@ from spinodal.ensemble import Ensemble
 from spinodal.errors import UserError
 from spinodal.observables import StageMeasurement
 from spinodal.planning import curve_id, job_id, point_id, scientific
-from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Hold, Trajectory, looks, train, trajectories
+from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Trajectory, looks, planned
 from spinodal.records import RecordWriter, delete_strays, finished_points, without, write_configuration
 from spinodal.tracking import LogStages
 from spinodal.training import (
@@ -56,7 +56,7 @@ def run(plan: DictConfig) -> None:
     # In one order however the seeds are written: job and checkpoint are the same.
     asked = {
         point_id(science, each.seed, each.path, each.hold.strength if each.hold else None): each
-        for each in _asked(plan)
+        for each in planned(plan.protocol, plan.l2, sorted(plan.seed))
     }
     done = finished_points(campaign) & asked.keys()
     callbacks = [instantiate(each) for each in (plan.callbacks or {}).values() if each]
@@ -77,19 +77,6 @@ def run(plan: DictConfig) -> None:
         except Interrupted as stop:
             say(f"stopped by {stop.signal.name}; the same command continues")
             raise
-
-
-def _asked(plan: DictConfig) -> list[Trajectory]:
-    protocol, seeds = plan.protocol, sorted(plan.seed)
-    if protocol.name == TRAIN:
-        return train(plan.l2, seeds, len(looks(protocol.steps, protocol.records)))
-    if protocol.name in UNDER_NOISE:
-        if protocol.noise == "minibatch":
-            holds = [Hold(protocol.phase, batch=batch) for batch in sorted(protocol.batch)]
-        else:
-            holds = [Hold(protocol.phase, temperature) for temperature in sorted(protocol.temperature)]
-        return UNDER_NOISE[protocol.name](plan.l2, seeds, holds)
-    return trajectories(protocol.name, plan.l2, seeds)
 
 
 def _hold(protocol: DictConfig) -> HoldSettings | None:

@@ -2,6 +2,7 @@
 
 from spinodal.protocols.escape import ESCAPE, UNDER_NOISE, escape
 from spinodal.protocols.itinerary import JUMP, Itinerary, Visit
+from spinodal.protocols.planned import planned
 from spinodal.protocols.train import TRAIN, looks, train
 from spinodal.protocols.trajectory import PROTOCOLS, Hold, Trajectory, trajectories
 
@@ -17,6 +18,7 @@ __all__ = [
     "Visit",
     "escape",
     "looks",
+    "planned",
     "train",
     "trajectories",
 ]
