@@ -35,7 +35,8 @@ ALLOWED = {
     | {"ensemble", "protocols", "training", "observables", "campaign", "records", "planning", "tracking"},
     "status": {"errors", "campaign", "planning"},
     "predict": {"errors", "tasks", "theory", "planning", "report"},
-    "cli": {"errors", "planning", "records", "job", "status", "predict", "report", "tracking"},
+    "probe": MATHEMATICS | {"ensemble", "training"},
+    "cli": {"errors", "planning", "records", "job", "status", "predict", "probe", "report", "tracking"},
 }
 """What each room may import of ours. Arrows only point downwards: no room is above and below another."""
 
@@ -50,11 +51,12 @@ HOMES = {
         "cluster",
         "tracking",
         "job",
+        "probe",
     },
     "pytorch_lightning": {"training", "observables", "cluster", "tracking", "job"},
     "lightning": set(),
-    "hydra": {"cli", "planning", "cluster", "job", "predict"},
-    "omegaconf": {"cli", "planning", "cluster", "job", "predict"},
+    "hydra": {"cli", "planning", "cluster", "job", "predict", "probe"},
+    "omegaconf": {"cli", "planning", "cluster", "job", "predict", "probe"},
     "submitit": {"cluster"},
     "joblib": {"planning"},
     "wandb": {"tracking"},

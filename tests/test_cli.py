@@ -96,7 +96,7 @@ BAD: list[tuple[str, list[str]]] = [
     ("+colour=red", ["colour=red", "no such key"]),
     ("~data", ["data", "missing"]),
     ("campaign=../up", ["campaign=../up", "plain folder name"]),
-    ("protocol=sideways", ["protocol=sideways", "quench, up"]),
+    ("protocol=sideways", ["protocol=sideways", "quench, train, up"]),
     ("optimizer.momentum=0.9", ["optimizer.momentum=0.9", "no such key"]),
     ("optimizer.lr=0", ["optimizer.lr=0", "above 0"]),
     ("relaxation.tolerance=0.1", ["relaxation.handoff=0.0001", "relaxation.tolerance=0.1"]),
@@ -242,7 +242,7 @@ def test_a_module_beside_the_user_is_found(
 @pytest.mark.parametrize(
     ("arguments", "shown"),
     [
-        (["--help"], ["run", "status", "predict", "report", "sync", "dashboard"]),
+        (["--help"], ["run", "status", "predict", "probe", "report", "sync", "dashboard"]),
         (["predict", "--help"], ["overrides", "--config-dir", "spinodal predict data=digits"]),
         (["--version"], [spinodal.__version__]),
         (
@@ -300,10 +300,10 @@ def test_help_is_what_hydra_would_print(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("spinodal ", ["run", "status", "predict", "report", "sync", "dashboard"]),
-        ("spinodal run data=", ["data=digits", "data=linear_teacher"]),
+        ("spinodal ", ["run", "status", "predict", "probe", "report", "sync", "dashboard"]),
+        ("spinodal run data=", ["data=digits", "data=linear_teacher", "data=modular_addition"]),
         ("spinodal run model.w", ["model.width="]),
-        ("spinodal predict data=", ["data=digits", "data=linear_teacher"]),
+        ("spinodal predict data=", ["data=digits", "data=linear_teacher", "data=modular_addition"]),
         ("spinodal run schema", []),
     ],
 )

@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _run(rest)
             case ["predict", *rest]:
                 return _predict(rest)
+            case ["probe", *rest]:
+                return _probe(rest)
             case ["sync" | "dashboard" as command, *rest]:
                 from spinodal.tracking import commands
 
@@ -173,6 +175,22 @@ def _predict(arguments: list[str]) -> int:
         raise UserError(explain(error)) from error
 
 
+def _probe(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="spinodal probe",
+        description="Says what the networks of a checkpoint sit in: a metastable minimum, a saddle, or a slow slope. "
+        "They are relaxed, their λ is moved down and up and back, and they are shaken by noise.",
+    )
+    parser.add_argument("checkpoint", type=Path, help="as in outputs/grokking/checkpoints/0123456789ab.ckpt")
+    parser.error = _refuse  # type: ignore[method-assign]
+    flags = parser.parse_args(arguments)
+    _find_modules_here()
+
+    from spinodal.probe import main as probe_main
+
+    return probe_main(flags.checkpoint)
+
+
 def _help(config_dir: str | None) -> int:
     """What Hydra would print, which takes a second to list the groups."""
     from omegaconf import OmegaConf
@@ -231,7 +249,7 @@ def _complete(arguments: list[str]) -> int:
     line = os.environ.get("COMP_LINE", "")
     command = re.match(r"\s*\S+\s+(run|predict)\s", line)
     if "query" in " ".join(arguments) and not command:
-        print("run status predict report sync dashboard")
+        print("run status predict probe report sync dashboard")
         return 0
     os.environ["COMP_LINE"] = "spinodal " + line[command.end() :] if command else line
     return _run(arguments)
@@ -253,6 +271,9 @@ def _other(arguments: list[str]) -> int:
         "predict",
         add_help=False,
         help="say where a task's transitions must be: table, figure (predict --help)",
+    )
+    commands.add_parser(
+        "probe", add_help=False, help="say what the networks of a checkpoint sit in (probe --help)"
     )
     commands.add_parser("sync", add_help=False, help="upload a campaign's W&B runs (sync --help)")
     commands.add_parser("dashboard", add_help=False, help="save a W&B workspace (dashboard --help)")

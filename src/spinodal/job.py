@@ -35,12 +35,13 @@ from spinodal.campaign import (
 from spinodal.ensemble import Ensemble
 from spinodal.errors import UserError
 from spinodal.planning import check_identities, halves, packs_of
-from spinodal.protocols import Trajectory
+from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Trajectory, looks
 from spinodal.records import RecordWriter, finished_points, finished_points_of, write_configuration
 from spinodal.training import (
     AtomicCheckpointIO,
     Checkpoint,
     EnsembleModule,
+    HoldSettings,
     Interrupted,
     Interruption,
     RecordStages,
@@ -209,6 +210,13 @@ def _replicas(pack: Pack, running: Running) -> dict[str, Trajectory]:
     return {point: each for point, each in pack.points.items() if point not in elsewhere}
 
 
+def _hold(protocol: DictConfig) -> HoldSettings | None:
+    if protocol.name not in UNDER_NOISE:
+        return None
+    every_stage = protocol.name != ESCAPE
+    return HoldSettings(protocol.longest, protocol.time_step, protocol.check, every_stage)
+
+
 class _ReportStages(pl.Callback):
     """Tells the attempt how far it is, and which points cannot go on."""
 
@@ -246,6 +254,8 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
         RelaxationSettings(**plan.relaxation, smooth=getattr(ensemble.network, "smooth", True)),
         refine=plan.protocol.refine,
         perturbation=plan.protocol.perturbation,
+        hold=_hold(plan.protocol),
+        ends=looks(plan.protocol.steps, plan.protocol.records) if plan.protocol.name == TRAIN else None,
     )
     config = cast(dict[str, Any], OmegaConf.to_container(plan, resolve=True))
     writer = RecordWriter(campaign / "records" / f"{pack.name}.parquet")
@@ -293,7 +303,8 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
     # The contents of the loader are never looked at: a stage has as many blocks as it needs.
     trainer.fit(module, train_dataloaders=count(), ckpt_path=resumed)
     _say(f"{len(points) - len(module.failures)} points → {writer.path}")
-    trainer.strategy.remove_checkpoint(checkpoint)
+    if not plan.checkpoint.keep:
+        trainer.strategy.remove_checkpoint(checkpoint)
     for path in (writer.path, configuration):
         delete_strays(path)
 

@@ -4,33 +4,43 @@ from spinodal.analysis.agreement import agreement
 from spinodal.analysis.coexistence import coexistence
 from spinodal.analysis.curves import CURVE, evidence, trajectory
 from spinodal.analysis.deep_linear import DeepLinear, compare, deep_linear
+from spinodal.analysis.escape import HOLD, arrhenius_laws, escape_times, held
 from spinodal.analysis.foresight import foresight
+from spinodal.analysis.grokking import grokking, trained
 from spinodal.analysis.hysteresis import hysteresis
 from spinodal.analysis.jumps import find_jumps
 from spinodal.analysis.loops import Run, pairs, runs
 from spinodal.analysis.rescaling import SCALES, before_onset, rescaled, rescaled_curvature
 from spinodal.analysis.resolution import unresolved
+from spinodal.analysis.thermal import onset_under_noise
 from spinodal.analysis.transitions import find_transitions
 
 __all__ = [
     "CURVE",
+    "HOLD",
     "SCALES",
     "DeepLinear",
     "Run",
     "agreement",
+    "arrhenius_laws",
     "before_onset",
     "coexistence",
     "compare",
     "deep_linear",
+    "escape_times",
     "evidence",
     "find_jumps",
     "find_transitions",
     "foresight",
+    "grokking",
+    "held",
     "hysteresis",
+    "onset_under_noise",
     "pairs",
     "rescaled",
     "rescaled_curvature",
     "runs",
+    "trained",
     "trajectory",
     "unresolved",
 ]

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import polars as pl
 
-CURVE = ("task", "complexity", "samples", "activation", "bias", "depth", "width", "branch", "curve")
+CURVE = (
+    "task",
+    "complexity",
+    "samples",
+    "activation",
+    "bias",
+    "depth",
+    "width",
+    "branch",
+    "curve",
+    "temperature",
+)
 """Columns that are the same in all rows of a curve: its trajectories differ by their seeds and grids."""
 
 

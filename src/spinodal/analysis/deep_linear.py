@@ -40,7 +40,7 @@ def deep_linear(curve: pl.DataFrame) -> DeepLinear | None:
     """The exact theory of a curve, if there is one.
 
     It holds for deep linear networks without biases, at least as wide as there are features, that learn
-    a linear teacher without label noise with squared error, and speaks of the branches on which every
+    a linear teacher without label noise with squared error, at T = 0, and speaks of the branches on which every
     feature may be alive: up and quench. All rows must agree on strengths and variances.
 
     Args:
@@ -56,6 +56,7 @@ def deep_linear(curve: pl.DataFrame) -> DeepLinear | None:
         pl.col("width") >= pl.col("strengths").list.len(),
         pl.col("strengths").list.len() == pl.col("strengths").list.len().first(),
         pl.col("branch").is_in(["up", "quench"]),
+        pl.col("temperature").is_null(),
     )
     if not curve.select(pl.all_horizontal(*rules).fill_null(False).all()).item():
         return None

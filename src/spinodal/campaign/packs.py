@@ -11,12 +11,12 @@ from typing import Any
 
 from spinodal.campaign.atomic import write_atomically
 from spinodal.errors import UserError
-from spinodal.protocols import Trajectory, trajectories
+from spinodal.protocols import Trajectory, at_strengths, planned
 
 
 @dataclass(frozen=True)
 class Pack:
-    """Points that share everything but seed and path: the replicas of one ensemble.
+    """Points that share everything but seed, path and strength of noise: the replicas of one ensemble.
 
     Attributes:
         name: identity of the job, a hash of its points: also of its records and its checkpoint.
@@ -34,7 +34,9 @@ class Pack:
     def plan(self) -> dict[str, Any]:
         """The configuration of an ordinary run that asks for these points (and, if they are ragged, for more)."""
         l2 = sorted({l2 for each in self.points.values() for l2 in each.path})
-        return {**self.config, "l2": l2, "seed": sorted({each.seed for each in self.points.values()})}
+        protocol = at_strengths(self.config["protocol"], (each.strength for each in self.points.values()))
+        seed = sorted({each.seed for each in self.points.values()})
+        return {**self.config, "protocol": protocol, "l2": l2, "seed": seed}
 
 
 def pack_file(campaign: Path, name: str) -> Path:
@@ -60,7 +62,10 @@ def write_pack(campaign: Path, pack: Pack) -> None:
         "curve": pack.curve,
         "config": pack.config,
         "paths": paths,
-        "points": [[point, each.seed, places[each.path]] for point, each in pack.points.items()],
+        "points": [
+            [point, each.seed, places[each.path], *([] if each.strength is None else [each.strength])]
+            for point, each in pack.points.items()
+        ],
     }
     write_atomically(pack_file(campaign, pack.name), json.dumps(content).encode())
 
@@ -75,8 +80,8 @@ def read_pack(path: Path) -> Pack:
         content = json.loads(path.read_bytes())
         config, paths = content["config"], [tuple(each) for each in content["paths"]]
         points = {
-            point: _trajectory(config["protocol"]["name"], paths[place], seed)
-            for point, seed, place in content["points"]
+            point: _trajectory(config["protocol"], paths[place], seed, *strength)
+            for point, seed, place, *strength in content["points"]
         }
         return Pack(content["pack"], content["curve"], config, points)
     except FileNotFoundError:
@@ -96,8 +101,10 @@ def read_packs(campaign: Path) -> list[Pack]:
     return found
 
 
-def _trajectory(protocol: str, path: Sequence[float], seed: int) -> Trajectory:
-    (trajectory,) = trajectories(protocol, sorted(set(path)), [seed])
+def _trajectory(
+    protocol: Mapping[str, Any], path: Sequence[float], seed: int, strength: float | None = None
+) -> Trajectory:
+    (trajectory,) = planned(at_strengths(protocol, [strength]), sorted(set(path)), [seed])
     if trajectory.path != path:
-        raise ValueError(f"no path of {protocol}")
+        raise ValueError(f"no path of {protocol['name']}")
     return trajectory

@@ -74,12 +74,18 @@ class MLP(nn.Module):
                 nn.init.zeros_(layer.bias)
         self.layers = nn.ModuleList(layers)
         self.activation = ACTIVATIONS[activation]()
+        self.width = width
         self.smooth = activation != "relu"
 
     @property
     def depth(self) -> int:
         """L, the number of weight layers."""
         return len(self.layers)
+
+    @property
+    def deep_linear(self) -> bool:
+        """Whether it is the network whose phase diagram is known: linear, without biases."""
+        return isinstance(self.activation, nn.Identity) and self.layers[0].bias is None
 
     def forward(self, inputs: Float[Tensor, "*B d"]) -> Float[Tensor, "*B c"]:
         """Outputs of the network for any batch of inputs."""

@@ -9,9 +9,9 @@ from typing import Any
 from spinodal.errors import UserError
 from spinodal.planning.expansion import Cell
 from spinodal.planning.explain import shown
-from spinodal.planning.identity import SCIENTIFIC, canonical, curve_of, point_of
+from spinodal.planning.identity import SCIENTIFIC, canonical, curve_of, point_of, scientific
 from spinodal.planning.schema import LAUNCH
-from spinodal.protocols import Trajectory, trajectories
+from spinodal.protocols import Trajectory, planned, size
 
 MOST = 1_000_000
 """How many points a command may ask for: more is a typing error."""
@@ -22,7 +22,7 @@ _OWN = ("l2", "seed", *(key for key in LAUNCH if key not in ("campaign", "paths"
 
 @dataclass
 class Curve:
-    """Points that differ only in seed and path.
+    """Points that differ only in seed, path and strength of noise.
 
     Attributes:
         name: their identity.
@@ -56,23 +56,24 @@ def curves(cells: Iterable[Cell]) -> list[Curve]:
         science, curve = known[which]
         if curve.lines != cell.lines:
             curve.lines = tuple([line for line in curve.lines if line in cell.lines])
-        asked += len(cell.plan["seed"]) * (len(cell.plan["l2"]) if _quenched(cell) else 1)
+        protocol, l2, seeds = cell.plan["protocol"], cell.plan["l2"], cell.plan["seed"]
+        asked += size(protocol, l2, seeds)
         if asked > MOST:
             raise UserError(f"more than {MOST} points are asked for: must be at most {MOST}")
         # In one order however the seeds are written: job and checkpoint are the same.
-        for each in trajectories(cell.plan["protocol"]["name"], cell.plan["l2"], sorted(cell.plan["seed"])):
+        for each in planned(protocol, l2, sorted(seeds)):
             path = written.get(each.path)
             if path is None:
                 path = written[each.path] = canonical(list(each.path))
-            curve.points[point_of(science, each.seed, path)] = each
+            curve.points[point_of(science, each.seed, path, each.strength)] = each
     return list(found.values())
 
 
 def _curve(cell: Cell, found: dict[str, Curve]) -> tuple[str, Curve]:
-    science = canonical({section: cell.plan[section] for section in SCIENTIFIC})
+    science = canonical(scientific(cell.plan))
     config = {key: value for key, value in cell.plan.items() if key not in _OWN}
     curve = found.setdefault(science, Curve(curve_of(science), config, cell.lines))
-    different = [key for key, value in config.items() if curve.config[key] != value]
+    different = [key for key, value in config.items() if key not in SCIENTIFIC and curve.config[key] != value]
     if different:
         key = different[0]
         raise UserError(
@@ -80,7 +81,3 @@ def _curve(cell: Cell, found: dict[str, Curve]) -> tuple[str, Curve]:
             "depends; one command computes each point once"
         )
     return science, curve
-
-
-def _quenched(cell: Cell) -> bool:
-    return bool(cell.plan["protocol"]["name"] == "quench")

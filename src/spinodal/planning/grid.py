@@ -14,7 +14,8 @@ LARGEST = 10_000
 LARGEST_SEED = 2**32 - 1
 
 L2_FORMS = "a number ≥ 0, a list of them, geom:first:last:count or lin:first:last:count"
-SEED_FORMS = f"an integer from 0 to {LARGEST_SEED} or a list of them"
+SEED_FORMS = f"an integer from 0 to {LARGEST_SEED}, a list of them, or lin:first:last:count"
+BATCH_FORMS = "an integer ≥ 1 or a list of them"
 
 Number = TypeVar("Number", int, float)
 
@@ -52,7 +53,7 @@ def l2_values(value: object) -> list[float]:
     Raises:
         ValueError: Saying what would be right, if a value is negative, infinite, given twice or no number.
     """
-    values = _grid(value) if isinstance(value, str) else _listed(value, L2_FORMS)
+    values = _grid(value, L2_FORMS) if isinstance(value, str) else _listed(value, L2_FORMS)
     for item in values:
         if isinstance(item, bool) or not isinstance(item, int | float):
             raise ValueError(f"must be {L2_FORMS}")
@@ -62,11 +63,13 @@ def l2_values(value: object) -> list[float]:
 
 
 def seed_values(value: object) -> list[int]:
-    """The seeds somebody wrote: an integer or a list of them.
+    """The seeds somebody wrote: an integer, a list of them, or `lin:a:b:n`.
 
     Raises:
         ValueError: Saying what would be right, if a seed is negative, given twice or not an integer.
     """
+    if isinstance(value, str):
+        value = [int(seed) if seed.is_integer() else seed for seed in _grid(value, SEED_FORMS)]
     seeds = _listed(value, SEED_FORMS)
     for seed in seeds:
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED:
@@ -74,7 +77,20 @@ def seed_values(value: object) -> list[int]:
     return _distinct(seeds)
 
 
-def _grid(text: str) -> list[float]:
+def batch_values(value: object) -> list[int]:
+    """The batch sizes somebody wrote: an integer or a list of them.
+
+    Raises:
+        ValueError: Saying what would be right, if one is below 1, given twice or not an integer.
+    """
+    sizes = _listed(value, BATCH_FORMS)
+    for size in sizes:
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ValueError(f"must be {BATCH_FORMS}")
+    return _distinct(sizes)
+
+
+def _grid(text: str, forms: str) -> list[float]:
     if not text.strip():
         raise ValueError("is empty: quote it for the shell, which takes ${…} for a variable of its own")
     match = _GRID.fullmatch(text.strip())
@@ -83,7 +99,7 @@ def _grid(text: str) -> list[float]:
         ends = float(first), float(last)
         size = int(count)
     except ValueError:
-        raise ValueError(f"must be {L2_FORMS}") from None
+        raise ValueError(f"must be {forms}") from None
     return geomspace(*ends, size) if kind == "geom" else linspace(*ends, size)
 
 

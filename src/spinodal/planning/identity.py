@@ -23,36 +23,47 @@ def scientific(plan: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         plan: as `validate` returns it. Its values have their types, so that 1 and 1.0 are not told apart.
     """
-    return {section: _plain(plan[section]) for section in SCIENTIFIC}
+    parts = {section: _plain(plan[section]) for section in SCIENTIFIC}
+    # Axes, like seed and λ.
+    for axis in ("temperature", "batch"):
+        parts["protocol"].pop(axis, None)
+    return parts
 
 
-def point_id(scientific: Mapping[str, Any], seed: int, path: Sequence[float]) -> str:
+def point_id(
+    scientific: Mapping[str, Any], seed: int, path: Sequence[float], strength: float | None = None
+) -> str:
     """The identity of one trajectory: 12 hexadecimal digits, the same on every machine.
 
     Args:
         scientific: as the function of that name returns it.
         seed: of the replica.
         path: λ of each stage.
+        strength: of the noise under which it is held, if it is: T or B.
 
     Raises:
         ValueError: If a number is not finite.
     """
-    return point_of(canonical(scientific), int(seed), canonical([float(l2) for l2 in path]))
+    return point_of(
+        canonical(scientific), int(seed), canonical([float(l2) for l2 in path]), strength=strength
+    )
 
 
-def point_of(science: str, seed: int, path: str) -> str:
+def point_of(science: str, seed: int, path: str, strength: float | None = None) -> str:
     """The same from what is written out already, since thousands of points share it.
 
     Args:
         science: the scientific part, `canonical`.
         seed: of the replica.
         path: λ of each stage, `canonical`.
+        strength: as of `point_id`.
     """
-    return _digest(f'{{"path":{path},"schema":{SCHEMA},"science":{science},"seed":{seed}}}')
+    noise = "" if strength is None else f',"strength":{canonical(float(strength))}'
+    return _digest(f'{{"path":{path},"schema":{SCHEMA},"science":{science},"seed":{seed}{noise}}}')
 
 
 def curve_id(scientific: Mapping[str, Any]) -> str:
-    """The identity of a curve: all points that differ only in seed and λ."""
+    """The identity of a curve: all points that differ only in seed, λ and strength of noise."""
     return curve_of(canonical(scientific))
 
 
@@ -76,7 +87,7 @@ def check_identities(pack: Pack) -> None:
     paths: dict[tuple[float, ...], str] = {}
     for point, each in pack.points.items():
         path = paths.setdefault(each.path, canonical(list(each.path)))
-        if point_of(science, each.seed, path) != point:
+        if point_of(science, each.seed, path, each.strength) != point:
             raise UserError(
                 f"pack={pack.name}: was planned by a version of spinodal with other results; run the command again"
             )

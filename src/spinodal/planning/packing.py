@@ -63,8 +63,8 @@ def halves(pack: Pack, points: Iterable[str]) -> list[Pack]:
 def _even(
     curve: str, config: Mapping[str, Any], points: Mapping[str, Trajectory], largest: int
 ) -> list[Pack]:
-    """Packs of sizes that differ by one at most, λ after λ of seed after seed."""
-    ordered = sorted(points.items(), key=lambda item: (item[1].seed, item[1].path))
+    """Packs of sizes that differ by one at most, λ after λ of seed after seed, noise after noise of each."""
+    ordered = sorted(points.items(), key=lambda item: (item[1].seed, item[1].path, item[1].strength or 0))
     count = math.ceil(len(ordered) / largest)
     ends = [len(ordered) * place // count for place in range(count + 1)]
     parts = [dict(ordered[begin:end]) for begin, end in pairwise(ends)]

@@ -89,6 +89,17 @@ class Digits(Checked):
 
 
 @dataclass
+class ModularAddition(Checked):
+    """Arguments of `spinodal.tasks.modular_addition`."""
+
+    _target_: Target
+    modulus: Annotated[int, Field(strict=True, ge=3, description="an integer ≥ 3")]
+    fraction: Fraction
+    error: Annotated[str, one_of("squared", "cross_entropy")]
+    seed: Seed
+
+
+@dataclass
 class MLP(Checked):
     """Arguments of `spinodal.networks.MLP`, which get the task's dimensions besides."""
 
@@ -144,6 +155,36 @@ class Protocol(Checked):
 
 
 @dataclass
+class Escape(Checked):
+    """λ held under noise, until replicas leave or at every stage of a loop."""
+
+    name: Annotated[str, one_of("escape", "noisy_loop")]
+    perturbation: NonNegative
+    refine: Annotated[int, Field(strict=True, ge=0, le=0, description="0: nothing is bisected")]
+    phase: Annotated[
+        Annotated[int, Field(strict=True, ge=0)] | None,
+        Field(description="an integer from 0 to data.complexity, or null"),
+    ]
+    noise: Annotated[str, one_of("langevin", "minibatch")]
+    temperature: Annotated[Any, BeforeValidator(grid.l2_values)]
+    batch: Annotated[Any, BeforeValidator(grid.batch_values)]
+    longest: Positive
+    time_step: Positive
+    check: Count
+
+
+@dataclass
+class Train(Checked):
+    """λ as it is, for a number of steps."""
+
+    name: Annotated[str, one_of("train")]
+    perturbation: Annotated[float, Field(strict=True, ge=0, le=0, description="0: training is not disturbed")]
+    refine: Annotated[int, Field(strict=True, ge=0, le=0, description="0: nothing is bisected")]
+    steps: Annotated[int, Field(strict=True, ge=2, description="an integer ≥ 2")]
+    records: Annotated[int, Field(strict=True, ge=2, description="an integer ≥ 2")]
+
+
+@dataclass
 class Relaxation(Checked):
     """When a replica counts as relaxed, and what that may cost."""
 
@@ -159,6 +200,7 @@ class Checkpoint(Checked):
     """How often a job saves where it is, besides at the end of every stage."""
 
     every_seconds: Positive
+    keep: Switch
 
 
 @dataclass
@@ -218,7 +260,11 @@ class Job(Checked):
 
 
 BY_TARGET: dict[str, dict[str, type]] = {
-    "data": {"spinodal.tasks.linear_teacher": LinearTeacher, "spinodal.tasks.digits": Digits},
+    "data": {
+        "spinodal.tasks.linear_teacher": LinearTeacher,
+        "spinodal.tasks.digits": Digits,
+        "spinodal.tasks.modular_addition": ModularAddition,
+    },
     "model": {"spinodal.networks.MLP": MLP},
     "optimizer": {
         "spinodal.training.descent.GradientDescent": GradientDescent,
@@ -228,6 +274,9 @@ BY_TARGET: dict[str, dict[str, type]] = {
     "logger": {"spinodal.tracking.mirror.Mirror": Mirror},
 }
 """Groups whose `_target_` may be one of ours, or anybody's with arguments of its own."""
+
+BY_NAME: dict[str, dict[str, type]] = {"protocol": {"escape": Escape, "noisy_loop": Escape, "train": Train}}
+"""Groups that have other keys under some names."""
 
 FIXED: dict[str, type] = {
     "protocol": Protocol,
@@ -272,11 +321,14 @@ def _store_schemas() -> None:
     for name, schema in {
         "linear_teacher": LinearTeacher,
         "digits": Digits,
+        "modular_addition": ModularAddition,
         "mlp": MLP,
         "gradient_descent": GradientDescent,
         "adam": Adam,
         "sgd": SGD,
         "protocol": Protocol,
+        "escape": Escape,
+        "train": Train,
         "relaxation": Relaxation,
         "checkpoint": Checkpoint,
     }.items():

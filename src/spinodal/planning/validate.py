@@ -15,7 +15,17 @@ from pydantic import TypeAdapter, ValidationError
 from spinodal.errors import UserError
 from spinodal.planning.explain import closest, explain, shown
 from spinodal.planning.rules import RULES
-from spinodal.planning.schema import BY_TARGET, CALLBACKS, FIXED, GROUPS, KEYS, OPTIONAL, Job, allowed
+from spinodal.planning.schema import (
+    BY_NAME,
+    BY_TARGET,
+    CALLBACKS,
+    FIXED,
+    GROUPS,
+    KEYS,
+    OPTIONAL,
+    Job,
+    allowed,
+)
 
 _DOTTED_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
@@ -88,7 +98,8 @@ def _group(group: str, values: Any) -> tuple[Any, list[str]]:
             f"{group}={shown(values)}: must be one of the choices of the group, or keys and values"
         ]
     if group in FIXED:
-        return _typed(FIXED[group], values, group)
+        schema = BY_NAME.get(group, {}).get(str(values.get("name")), FIXED[group])
+        return _typed(schema, values, group)
     if group == "callbacks":
         return _callbacks(values)
     if group not in BY_TARGET:

@@ -1,6 +1,26 @@
 """The path of λ: which values a replica goes through, stage by stage, from which state."""
 
-from spinodal.protocols.itinerary import Itinerary, Visit
-from spinodal.protocols.trajectory import PROTOCOLS, Trajectory, trajectories
+from spinodal.protocols.escape import ESCAPE, UNDER_NOISE, escape
+from spinodal.protocols.itinerary import JUMP, Itinerary, Visit
+from spinodal.protocols.planned import at_strengths, planned, size
+from spinodal.protocols.train import TRAIN, looks, train
+from spinodal.protocols.trajectory import PROTOCOLS, Hold, Trajectory, trajectories
 
-__all__ = ["PROTOCOLS", "Itinerary", "Trajectory", "Visit", "trajectories"]
+__all__ = [
+    "ESCAPE",
+    "JUMP",
+    "PROTOCOLS",
+    "TRAIN",
+    "UNDER_NOISE",
+    "Hold",
+    "Itinerary",
+    "Trajectory",
+    "Visit",
+    "at_strengths",
+    "escape",
+    "looks",
+    "planned",
+    "size",
+    "train",
+    "trajectories",
+]

@@ -7,20 +7,48 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Hold:
+    """What a replica meets while its λ is held.
+
+    Attributes:
+        phase: it starts in, put together from the theory of deep linear networks; None for the minimum that a fresh
+            initialisation relaxes to.
+        temperature: T of Langevin noise; None for
+        batch: B, the samples that each step of minibatch descent sees.
+    """
+
+    phase: int | None
+    temperature: float | None = None
+    batch: int | None = None
+
+    @property
+    def strength(self) -> float | None:
+        """T, or B."""
+        return self.batch if self.temperature is None else self.temperature
+
+
+@dataclass(frozen=True)
 class Trajectory:
     """The path of one replica.
 
     Attributes:
         seed: of its initial values, and of every random number it ever draws.
         path: λ of each stage.
-        branch: the branch each stage belongs to: "up", "down" or "quench".
+        branch: the branch each stage belongs to: "up", "down", "quench" or "escape".
         unlearned: whether it starts at θ = 0 instead of from a fresh initialisation.
+        hold: under which noise the last stage is held, if it is.
     """
 
     seed: int
     path: tuple[float, ...]
     branch: tuple[str, ...]
     unlearned: bool = False
+    hold: Hold | None = None
+
+    @property
+    def strength(self) -> float | None:
+        """Of the noise under which it is held, if it is: T, or B."""
+        return self.hold.strength if self.hold else None
 
 
 def quench(l2: Sequence[float], seed: int) -> list[Trajectory]:

@@ -36,7 +36,7 @@ COLUMNS = (
     Column("depth", pl.Int64, "", "L, number of weight layers"),
     Column("width", pl.Int64, "", "units in a hidden layer"),
     Column("parameters", pl.Int64, "", "n, number of trainable parameters"),
-    Column("branch", pl.String, "", "where the state comes from: up, down or quench"),
+    Column("branch", pl.String, "", "where the state comes from: up, down, quench, escape or train"),
     Column(
         "perturbation", pl.Float64, "", "standard deviation of the noise on each parameter at a stage's start"
     ),
@@ -44,6 +44,32 @@ COLUMNS = (
     Column("stage", pl.Int64, "", "place in the trajectory, from 0"),
     Column("stages", pl.Int64, "", "length of the trajectory; null until it is known"),
     Column("l2", pl.Float64, "", "λ, strength of the L2 term in 𝓛 = E + λ‖θ‖²"),
+    # holding times under noise
+    Column("start_phase", pl.Int64, "", "features alive where the hold began; null if it was relaxed to"),
+    Column("temperature", pl.Float64, "", "T of the Langevin noise in dθ = −∇𝓛 dt + √(2T) dW"),
+    Column("batch", pl.Int64, "", "B, samples that each step of minibatch noise sees"),
+    Column(
+        "effective_temperature",
+        pl.Float64,
+        "",
+        "mean of (q·(θ − θ*))(q·∇𝓛), q = θ*/‖θ*‖, while held: T if in balance",
+    ),
+    Column("hold_time", pl.Float64, "steps × step length", "of a stage that is held whatever happens"),
+    Column("time_step", pl.Float64, "", "η, length of a step: time is steps × step length"),
+    Column(
+        "escaped", pl.Boolean, "", "whether the flow without noise led elsewhere before the time was over"
+    ),
+    Column(
+        "escape_time", pl.Float64, "steps × step length", "until it did, or until which it certainly had not"
+    ),
+    Column(
+        "escape_resolution",
+        pl.Float64,
+        "steps × step length",
+        "time between two looks: it left in the last one",
+    ),
+    # along a training
+    Column("training_steps", pl.Int64, "", "done since the start, by a network that is not relaxed"),
     # order parameters
     Column("error", pl.Float64, "", "E on the training data, without the L2 term"),
     Column("test_error", pl.Float64, "", "E on the test data"),

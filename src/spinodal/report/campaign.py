@@ -13,7 +13,9 @@ from spinodal.errors import UserError
 from spinodal.records import read_records
 from spinodal.report.curvature import CurvatureReport, make_curvature_report
 from spinodal.report.drawing import Drawings
+from spinodal.report.escape import Hold, make_holds
 from spinodal.report.figure import draw_curve
+from spinodal.report.grokking import Grokking, make_grokking
 from spinodal.report.groups import CurveReport, Group, chosen, make_groups
 from spinodal.report.hysteresis import HysteresisReport, make_hysteresis_report
 from spinodal.report.page import write_page
@@ -21,7 +23,14 @@ from spinodal.report.phases import PhaseDiagram, make_phase_diagrams
 from spinodal.report.sections import sections
 from spinodal.report.sheet import verdicts
 from spinodal.report.summary import Summary, summarise
+from spinodal.report.thermal import NoisyLoops, make_noisy_loops
 from spinodal.report.unsettled import unfinished
+
+FOLLOWED = pl.col("escaped").is_null() & pl.col("training_steps").is_null()
+"""Rows of branches, which the sections about transitions are about."""
+
+NOISELESS = pl.col("hold_time").is_null()
+"""Rows of branches that no noise has carried on: loops under noise have a section of their own."""
 
 MANY = 4
 """From so many curves on, a second process is worth its start."""
@@ -43,9 +52,31 @@ class Report:
     """None if R was measured nowhere."""
     hysteresis: HysteresisReport | None
     """None without a way up and down of one network."""
+    holds: list[Hold]
+    """Phases held under noise."""
+    noisy_loops: list[NoisyLoops]
+    """Taken through λ under noise."""
+    grokking: list[Grokking]
+    """Trained for a number of steps."""
     unfinished: pl.DataFrame
     """As the function of that name returns it."""
     page: Path
+
+    @property
+    def verdicts(self) -> list[str]:
+        """What was found, in a few lines."""
+        lines = verdicts(self.groups) if self.groups else []
+        return [*lines, *(each.told for each in self.told_apart)]
+
+    @property
+    def told_apart(self) -> list[Hold | NoisyLoops | Grokking]:
+        """What has sections of its own."""
+        return [*self.holds, *self.noisy_loops, *self.grokking]
+
+    @property
+    def followed(self) -> pl.DataFrame:
+        """Rows of branches: neither held under noise until they left, nor trained without being relaxed."""
+        return self.records.filter(FOLLOWED)
 
     @property
     def curves(self) -> list[CurveReport]:
@@ -83,9 +114,10 @@ def make_report(campaign: Path, patterns: Sequence[str] = (), second_process: bo
 def _found(
     campaign: Path, records: pl.DataFrame, patterns: Sequence[str], folder: Path, drawings: Drawings
 ) -> Report:
-    found = find_transitions(records)
-    compared = compare(found, records)
-    groups = make_groups(records, compared, unresolved(records, found))
+    moved = records.filter(FOLLOWED)
+    found = find_transitions(moved)
+    compared = compare(found, moved)
+    groups = make_groups(moved, compared, unresolved(moved, found))
     shown = chosen(groups, patterns)
     folder.mkdir(exist_ok=True)
     for place in shown:
@@ -104,11 +136,18 @@ def _found(
         groups,
         folder / "transitions.csv",
         make_phase_diagrams(curves, folder, drawings),
-        make_curvature_report(records, compared, curves, drawn, folder, drawings),
-        make_hysteresis_report(records, groups, folder, drawings),
+        make_curvature_report(moved, compared, curves, drawn, folder, drawings),
+        make_hysteresis_report(moved.filter(NOISELESS), _noiseless(groups), folder, drawings),
+        make_holds(records, folder, drawings),
+        make_noisy_loops(moved, folder, drawings),
+        make_grokking(records, folder, drawings),
         unfinished(campaign, records),
         folder / "report.html",
     )
+
+
+def _noiseless(groups: Sequence[Group]) -> list[Group]:
+    return [group for group in groups if group.records.select(NOISELESS.all()).item()]
 
 
 def _write(report: Report) -> None:
@@ -119,5 +158,5 @@ def _write(report: Report) -> None:
         campaign=str(report.campaign),
         summary=report.summary,
         curves=len(report.curves),
-        verdicts=verdicts(report.groups),
+        verdicts=report.verdicts,
     )

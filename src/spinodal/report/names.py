@@ -38,10 +38,12 @@ def curve_names(identities: pl.DataFrame) -> list[CurveName]:
     """
     rows = identities.rows(named=True)
     names = [_name(row) for row in rows]
-    for column, sign in (("samples", "N = "), ("curve", "")):
+    for column, sign in (("temperature", "T = "), ("samples", "N = "), ("curve", "")):
         counts = Counter(names)
         names = [
-            _extended(name, f"{sign}{row[column]}", f"{sign[:1]}{row[column]}") if counts[name] > 1 else name
+            _extended(name, f"{sign}{row[column]}", f"{sign[:1]}{row[column]}")
+            if counts[name] > 1 and row[column] is not None
+            else name
             for name, row in zip(names, rows, strict=True)
         ]
     return names

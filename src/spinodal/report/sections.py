@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from spinodal.report.commands import again, launches
 from spinodal.report.curvature_section import curvature_section, foresight_section
+from spinodal.report.escape_section import escape_section
+from spinodal.report.grokking import grokking_section
 from spinodal.report.groups import CurveReport, Group, jobs
 from spinodal.report.hysteresis_section import hysteresis_section
 from spinodal.report.page import Picture, Section, capitalised
 from spinodal.report.sheet import listed, transition_sheet, verdicts
 from spinodal.report.summary import Summary, axes_sheet
+from spinodal.report.thermal import noisy_loops_section
 from spinodal.report.unsettled import counted, unrelaxed
 from spinodal.report.unsettled_sheet import unfinished_sheet, unrelaxed_sheet, unresolved_sheet
 
@@ -30,14 +33,22 @@ def sections(report: Report) -> Iterator[Section]:
     yield _run(report.summary)
     if report.phases:
         yield _phases(report)
-    yield _branches(report)
+    if report.groups:
+        yield _branches(report)
     if report.hysteresis is not None:
         yield hysteresis_section(report.hysteresis, report.campaign)
     if report.curvature is not None:
         yield curvature_section(report.curvature, report.campaign)
         if report.curvature.foresight is not None:
             yield foresight_section(report.curvature, report.curvature.foresight)
-    yield _comparison(report)
+    if report.groups:
+        yield _comparison(report)
+    if report.holds:
+        yield escape_section(report.holds, report.campaign)
+    if report.noisy_loops:
+        yield noisy_loops_section(report.noisy_loops)
+    if report.grokking:
+        yield grokking_section(report.grokking)
     yield _open(report)
     yield _commands(report.campaign)
 
@@ -143,12 +154,13 @@ def _open(report: Report) -> Section:
     curves = [curve for group in report.groups for curve in group.curves]
     sheets = [
         unfinished_sheet(report.unfinished),
-        unrelaxed_sheet(unrelaxed(report.records), curves),
+        unrelaxed_sheet(unrelaxed(report.followed), curves),
         unresolved_sheet(curves),
     ]
-    counts = counted(report.records)
+    counts = counted(report.followed)
     kinds = "; ".join(f"{kind}: {count:,}" for kind, count in counts.items())
-    notes = [f"Of {len(report.records):,} rows: {kinds}." if counts else "Every row is a stationary minimum."]
+    rows = f"Of {len(report.followed):,} rows: {kinds}." if counts else "Every row is a stationary minimum."
+    notes = [] if report.followed.is_empty() else [rows]
     if report.unfinished.is_empty():
         notes.append("Every point has come to its end.")
     else:

@@ -38,6 +38,8 @@ def main(campaign: Path, patterns: Sequence[str] = (), publish: Callable[[Report
             for table in part.tables():
                 console.print(table)
             notes += part.notes()
+    notes += [f"{each.name}: {each.told}" for each in report.told_apart]
+    notes += [f"{each.figure}.png (and .pdf)" for each in report.told_apart if each.figure]
     published = [publish(report)] if publish is not None else []
     for note in [*notes, str(report.page), *published]:
         console.print(note, soft_wrap=True, markup=False)
@@ -55,9 +57,10 @@ def _notes(report: Report) -> list[str]:
         )
     if any(curve.transitions["status"].is_not_null().any() for curve in shown):
         notes.append("exact λ_sp: of a deep linear network; ✓ where the measured bracket holds it")
-    counts = counted(report.records)
+    counts = counted(report.followed)
     told = [f"{kind}: {count}" for kind, count in counts.items()]
-    notes.append(f"{len(report.records)} rows; " + ("; ".join(told) or "all are stationary minima"))
+    if len(report.followed):
+        notes.append(f"{len(report.followed)} rows; " + ("; ".join(told) or "all are stationary minima"))
     if counts.keys() & {"not stationary", "saddles"}:
         notes.append(
             "what is not stationary, or a saddle, is drawn hollow and is no evidence for a transition"

@@ -5,6 +5,7 @@ Exact where Σ_xx commutes with Σ_yxᵀΣ_yx (whitened inputs always do), an es
 strengths and variances and cannot know which.
 """
 
+from spinodal.theory.escape import Escape, escape_time, escapes
 from spinodal.theory.feature import (
     Barriers,
     amplitude,
@@ -22,6 +23,7 @@ from spinodal.theory.stability import is_minimum
 
 __all__ = [
     "Barriers",
+    "Escape",
     "Geometry",
     "State",
     "amplitude",
@@ -29,6 +31,8 @@ __all__ = [
     "barriers",
     "by_spinodal",
     "coexistence",
+    "escape_time",
+    "escapes",
     "geometry",
     "global_minimum",
     "is_minimum",

@@ -13,12 +13,16 @@ import torch
 from torch import Tensor
 
 from spinodal.ensemble import Ensemble, Objective
-from spinodal.protocols import Itinerary, Trajectory, Visit
+from spinodal.protocols import ESCAPE, Itinerary, Trajectory, Visit
 from spinodal.tasks import Task
 from spinodal.training.descent import DescentRule
+from spinodal.training.holding import Holding, HoldSettings
 from spinodal.training.interruption import Interrupted
+from spinodal.training.noise import Langevin, Minibatch, Noise
 from spinodal.training.randomness import standard_normal
 from spinodal.training.relaxation import Relaxation, RelaxationSettings
+from spinodal.training.start import put_in_phase
+from spinodal.training.training import Training
 
 _PROGRESS = ("itineraries", "visits", "failures", "_rows", "_seconds")
 """What the module itself remembers from block to block."""
@@ -39,6 +43,8 @@ class EnsembleModule(pl.LightningModule):
         settings: of the relaxation.
         refine: digits to which jumps are located, or 0.
         perturbation: standard deviation of the noise added to every parameter at the start of a stage.
+        hold: how the last stage is held under noise, if it is.
+        ends: steps after which each stage ends, if it is not relaxed.
 
     Attributes:
         failures: replicas that cannot go on, and why; the others do.
@@ -53,6 +59,8 @@ class EnsembleModule(pl.LightningModule):
         settings: RelaxationSettings,
         refine: int = 0,
         perturbation: float = 0.0,
+        hold: HoldSettings | None = None,
+        ends: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -61,10 +69,13 @@ class EnsembleModule(pl.LightningModule):
         self.rule = rule
         self.settings = settings
         self.perturbation = perturbation
+        self.hold = hold
+        self.ends = ends
         with torch.no_grad():
             scale = float(self.objective.error(torch.zeros_like(ensemble.theta[:1])))
             for row, trajectory in enumerate(trajectories):
                 ensemble.theta[row] *= not trajectory.unlearned
+            put_in_phase(ensemble, task, trajectories)
         self.itineraries = [Itinerary(trajectory, refine, scale) for trajectory in trajectories]
         self.visits: list[Visit | None] = [None] * len(trajectories)
         self.failures: dict[int, str] = {}
@@ -92,7 +103,22 @@ class EnsembleModule(pl.LightningModule):
     def configure_optimizers(self) -> Relaxation:
         """The relaxation, as Lightning's one optimizer."""
         self.task = self.task.to(self.device)
-        return Relaxation(self.ensemble.theta, self.objective.loss, self.rule, self.seeds, self.settings)
+        of_rows = (self.ensemble.theta, self.objective.loss, self.rule, self.seeds, self.settings)
+        if self.ends is not None:
+            return Training(*of_rows, self.ends)
+        if self.hold is None:
+            return Relaxation(*of_rows)
+        last = max(len(itinerary.trajectory.path) for itinerary in self.itineraries) - 1
+        return Holding(*of_rows, self.hold, self._noise(self.hold.time_step), last)
+
+    def _noise(self, time_step: float) -> Noise:
+        holds = [itinerary.trajectory.hold for itinerary in self.itineraries]
+        temperatures = [hold.temperature for hold in holds if hold and hold.temperature is not None]
+        if temperatures:
+            return Langevin(self.seeds, temperatures, time_step)
+        batches = [hold.batch for hold in holds if hold and hold.batch is not None]
+        errors, samples = self.objective.sample_errors, len(self.task.inputs)
+        return Minibatch(self.seeds, batches, time_step, errors, samples)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> int | None:
         """Begins a stage, or ends it (-1) when no replica has anything left to do."""
@@ -165,17 +191,8 @@ class EnsembleModule(pl.LightningModule):
 
     def stage_rows(self) -> list[tuple[int, dict[str, Any]]]:
         """What this stage adds to the records: (replica, row), a row for each replica that has one to add."""
-        relaxation, replicas = self.relaxation, len(self.itineraries)
-        columns = {
-            "steps": relaxation.rows["steps"],
-            "saddles": relaxation.rows["saddles"],
-            "grad_max": relaxation.rows["grad_max"],
-            "stationary": relaxation.stationary,
-            "criterion": "gradient" if relaxation.settings.smooth else "fall",
-            # Where 𝓛 has kinks there is no Hessian to look at.
-            "minimum": relaxation.rows["minimum"] if relaxation.settings.smooth else None,
-            "wall_time": self._seconds,
-        } | self.measurements
+        replicas = len(self.itineraries)
+        columns = self.relaxation.columns() | {"wall_time": self._seconds} | self.measurements
         listed = {
             name: value.tolist()
             if isinstance(value, Tensor)
@@ -193,6 +210,7 @@ class EnsembleModule(pl.LightningModule):
                     "seed": itinerary.trajectory.seed,
                     "branch": visit.branch,
                     "l2": visit.l2,
+                    **_start(itinerary.trajectory, visit),
                     "stage": visit.stage,
                     **{name: values[replica] for name, values in listed.items()},
                 }
@@ -203,3 +221,9 @@ class EnsembleModule(pl.LightningModule):
             assert row is not None
             rows.append((replica, row | {"stages": itinerary.stages}))
         return rows
+
+
+def _start(trajectory: Trajectory, visit: Visit) -> dict[str, Any]:
+    """The phase that a stage under noise began in."""
+    held = trajectory.hold is not None and visit.branch == ESCAPE
+    return {"start_phase": trajectory.hold.phase} if held and trajectory.hold else {}

@@ -25,6 +25,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 class Phase(IntEnum):
     """What a replica does next."""
 
+    HOLD = -1
     DESCEND = 0
     POLISH = 1
     INSPECT = 2
@@ -121,6 +122,19 @@ class Relaxation(torch.optim.Optimizer):
         """Rows that meet the tolerance, or whose 𝓛 no longer falls where it has kinks."""
         stationary: Tensor = self.rows["grad_max"] <= self.settings.tolerance
         return stationary if self.settings.smooth else stationary | (self.rows["phase"] == Phase.DONE)
+
+    def columns(self) -> dict[str, Any]:
+        """What the records say of the stage: per replica a tensor [R], or one value for all."""
+        smooth = self.settings.smooth
+        return {
+            "steps": self.rows["steps"],
+            "saddles": self.rows["saddles"],
+            "grad_max": self.rows["grad_max"],
+            "stationary": self.stationary,
+            "criterion": "gradient" if smooth else "fall",
+            # Where 𝓛 has kinks there is no Hessian to look at.
+            "minimum": self.rows["minimum"] if smooth else None,
+        }
 
     def begin(self, l2: Float[Tensor, " R"], stage: int, idle: Bool[Tensor, " R"] | None = None) -> None:
         """Starts a stage: every row but the idle ones descends from where it is, at its new λ."""

@@ -1,0 +1,159 @@
+"""Statistics of holding times: maximum likelihood where some replicas had not left when their time was over.
+
+Replicas are looked at in intervals of length Δ. A replica that leaves at the constant rate 1/τ is gone at a look with
+the probability p = 1 − e^{−Δ/τ}, so that n departures in N looks at replicas still there say p = n/N, whenever each
+replica was let go: intervals and censoring are both exact in this.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from scipy.optimize import brentq
+from scipy.stats import binomtest, norm
+
+CONFIDENCE = 0.95
+
+
+class HoldingTime(NamedTuple):
+    """The mean time until replicas leave."""
+
+    mean: float
+    """τ by maximum likelihood; infinite if none has left."""
+    low: float
+    """End of the 95 % interval (Clopper & Pearson's for p, so that it holds for any number of departures)."""
+    high: float
+    """The other end; infinite if none has left."""
+    log_error: float
+    """Standard error of ln τ; infinite if none has left."""
+    left: int
+    """How many have."""
+
+
+def holding_time(
+    times: Float64[np.ndarray, " R"], left: Bool[np.ndarray, " R"], resolution: float
+) -> HoldingTime:
+    """The mean holding time.
+
+    Args:
+        times: the look that first found a replica gone, or the last that found it there.
+        left: whether it was found gone.
+        resolution: Δ between two looks.
+
+    Raises:
+        ValueError: if no replica was looked at.
+    """
+    looks, gone = round(float(times.sum()) / resolution), int(left.sum())
+    if looks < 1:
+        raise ValueError("nobody looked")
+    interval = binomtest(gone, looks).proportion_ci(CONFIDENCE, method="exact")
+    p = gone / looks
+    log_error = np.inf if not 0 < gone < looks else np.sqrt(p / (looks * (1 - p))) / -np.log1p(-p)
+    mean, low, high = (_mean(each, resolution) for each in (p, interval.high, interval.low))
+    return HoldingTime(mean, low, high, float(log_error), gone)
+
+
+class Shape(NamedTuple):
+    """The shape k of a Weibull distribution S = exp(−(t/b)^k): 1 for the exponential one, that of a constant rate."""
+
+    value: float
+    error: float
+    p_value: float
+    """Of an exponential distribution, two-sided, from ln k over its standard error."""
+
+
+def shape(times: Float64[np.ndarray, " R"], left: Bool[np.ndarray, " R"], resolution: float) -> Shape | None:
+    """A test of exponentiality: the Weibull shape by maximum likelihood, b eliminated.
+
+    Cox & Oakes, Analysis of Survival Data (1984), section 3.7. A departure counts in the middle of its interval.
+
+    Args:
+        times: as in :func:`holding_time`.
+        left: likewise.
+        resolution: likewise.
+
+    Returns:
+        None for fewer than ten departures.
+    """
+    t = np.where(left, times - resolution / 2, times)
+    left, t = left[t > 0], t[t > 0]
+    n = int(left.sum())
+    if n < 10:
+        return None
+    logs = np.log(t / t.max())
+    of_left = float(logs[left].mean())
+
+    def moments(k: float) -> tuple[float, float]:
+        weights = np.exp(k * logs)
+        mean = float(np.average(logs, weights=weights))
+        return mean, float(np.average((logs - mean) ** 2, weights=weights))
+
+    def slope(k: float) -> float:
+        return 1 / k + of_left - moments(k)[0]
+
+    if slope(0.01) < 0 or slope(100) > 0:
+        return None
+    k = float(brentq(slope, 0.01, 100))
+    error = (n * (1 / k**2 + moments(k)[1])) ** -0.5
+    return Shape(k, error, float(2 * norm.sf(abs(np.log(k)) / (error / k))))
+
+
+class Arrhenius(NamedTuple):
+    """A straight line ln τ = ln τ₀ + q ln T + ΔV/T with a given power q."""
+
+    barrier: float
+    """ΔV, the slope."""
+    barrier_error: float
+    log_prefactor: float
+    """ln τ₀."""
+    log_prefactor_error: float
+    chi_squared: float
+    """Of so many points less two."""
+    points: int
+
+
+def arrhenius(
+    temperatures: Float64[np.ndarray, " m"],
+    means: Float64[np.ndarray, " m"],
+    log_errors: Float64[np.ndarray, " m"],
+    power: float = 0.0,
+) -> Arrhenius | None:
+    """Fit the Arrhenius law by weighted least squares of ln τ − q ln T against 1/T.
+
+    Args:
+        temperatures: T.
+        means: τ.
+        log_errors: standard errors of ln τ; points without a finite one are left out.
+        power: q, 0 for the bare law.
+
+    Returns:
+        None for fewer than two points.
+    """
+    known = np.isfinite(log_errors) & np.isfinite(means)
+    if known.sum() < 2:
+        return None
+    inverse, weights = 1 / temperatures[known], log_errors[known] ** -2
+    y = np.log(means[known]) - power * np.log(temperatures[known])
+    centre = np.average(inverse, weights=weights)
+    spread = float((weights * (inverse - centre) ** 2).sum())
+    if spread == 0:
+        return None
+    slope = float((weights * (inverse - centre) * y).sum()) / spread
+    intercept = float(np.average(y, weights=weights)) - slope * centre
+    residuals = y - intercept - slope * inverse
+    return Arrhenius(
+        slope,
+        spread**-0.5,
+        intercept,
+        float(np.sqrt(1 / weights.sum() + centre**2 / spread)),
+        float((weights * residuals**2).sum()),
+        int(known.sum()),
+    )
+
+
+def _mean(p: float, resolution: float) -> float:
+    if p <= 0:
+        return float(np.inf)
+    return 0.0 if p >= 1 else float(-resolution / np.log1p(-p))

@@ -1,0 +1,97 @@
+"""How noise closes hysteresis: the onset of learning on the way up and on the way down, temperature by temperature."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64
+
+from spinodal import theory
+from spinodal.analysis.curves import CURVE, evidence
+from spinodal.analysis.escape import ways_out
+
+NETWORK = tuple(name for name in CURVE if name not in ("branch", "temperature"))
+"""Columns that the loops of one network share, whatever their temperature."""
+
+_COLUMNS = {
+    "temperature": pl.Float64,
+    **{
+        name: pl.Float64
+        for way in ("up", "down")
+        for name in (f"l2_{way}", f"l2_{way}_error", f"l2_{way}_exact")
+    },
+    "seeds": pl.Int64,
+}
+
+
+def onset_under_noise(records: pl.DataFrame) -> pl.DataFrame:
+    """Where learning ends on the way up and begins on the way down, in loops whose every stage was held under noise.
+
+    Args:
+        records: of any campaign; other rows are left out.
+
+    Returns:
+        The columns of `NETWORK`, `temperature`, and `l2_up` and `l2_down`, geometric means over seeds, each with its
+        standard error, to which half the grid's spacing is added in quadrature, and with the λ by which half of the
+        replicas must have left by Kramers' rates (`_exact`; null where theory says nothing).
+    """
+    rows = []
+    loops = records.filter(pl.col("hold_time").is_not_null())
+    for part in loops.partition_by((*NETWORK, "temperature"), maintain_order=True):
+        onsets = {way: _onsets(part.filter(pl.col("branch") == way)) for way in ("up", "down")}
+        row = part.select(*NETWORK, "temperature").row(0, named=True)
+        row["seeds"] = min(len(each) for each in onsets.values())
+        for way, found in onsets.items():
+            if len(found):
+                mean, error = _mean(found)
+                row |= {f"l2_{way}": mean, f"l2_{way}_error": error}
+            row[f"l2_{way}_exact"] = _expected(part.filter(pl.col("branch") == way))
+        rows.append(row)
+    schema = {name: records.schema[name] for name in NETWORK} | _COLUMNS
+    return pl.DataFrame(rows, schema=schema).sort((*NETWORK, "temperature"), nulls_last=True)
+
+
+def _onsets(branch: pl.DataFrame) -> Float64[np.ndarray, "s 2"]:
+    """Of each seed the largest λ with a feature alive, and the next above; seeds without both are left out."""
+    found = []
+    for part in branch.filter(evidence()).partition_by("seed"):
+        alive = part.filter(pl.col("learned_features") > 0)["l2"].to_numpy()
+        dead = part.filter(pl.col("learned_features") == 0)["l2"].to_numpy()
+        above = dead[dead > alive.max(initial=0)]
+        if len(alive) and len(above):
+            found.append((alive.max(), above.min()))
+    return np.array(found).reshape(-1, 2)
+
+
+def _mean(brackets: Float64[np.ndarray, "s 2"]) -> tuple[float, float]:
+    logs = np.log(brackets)
+    middle = logs.mean(axis=1)
+    spread = middle.std(ddof=1) if len(middle) > 1 else 0.0
+    # Within its bracket a place is equally likely anywhere.
+    spacing = float(np.diff(logs, axis=1).mean()) / np.sqrt(12)
+    mean = float(np.exp(middle.mean()))
+    return mean, mean * float(np.hypot(spread, spacing) / np.sqrt(len(middle)))
+
+
+def _expected(branch: pl.DataFrame) -> float | None:
+    """λ at which half of the replicas of one feature have left, stage after stage, by Kramers' rates."""
+    if branch.is_empty() or branch["strengths"].list.len().max() != 1:
+        return None
+    start = int(branch["branch"][0] == "up")
+    first = branch.filter(pl.col("seed") == branch["seed"][0]).sort("stage")
+    passed, before = 0.0, float(first["l2"][0])
+    for stage in range(len(first)):
+        row = first[stage].with_columns(start_phase=pl.lit(start, pl.Int64))
+        ways, l2 = ways_out(row), float(row["l2"][0])
+        gone = not ways and start == 1 and _known(row)
+        if ways:
+            passed += float(row["hold_time"][0] / theory.escape_time(ways, float(row["temperature"][0])))
+        if gone or passed >= np.log(2):
+            return float(np.sqrt(l2 * before))
+        before = l2
+    return None
+
+
+def _known(row: pl.DataFrame) -> bool:
+    """Whether theory speaks of this network: then no way out of its learned phase means that there is no phase."""
+    return bool(ways_out(row.with_columns(start_phase=pl.lit(0, pl.Int64), l2=row["l2"] * 0 + 1e-3)))

@@ -1,0 +1,31 @@
+"""Training as it is commonly done: λ as it is, and a look at the network at times that grow geometrically."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spinodal.protocols.trajectory import Trajectory
+
+TRAIN = "train"
+"""The branch of a stage that ends when its steps are done, relaxed or not."""
+
+
+def train(l2: Sequence[float], seeds: Sequence[int], stages: int) -> list[Trajectory]:
+    """For every seed and λ one trajectory from a fresh initialisation.
+
+    Args:
+        l2: λ, each for itself.
+        seeds: of the replicas.
+        stages: how often the network is looked at.
+    """
+    return [Trajectory(seed, (value,) * stages, (TRAIN,) * stages) for seed in seeds for value in sorted(l2)]
+
+
+def looks(steps: int, records: int) -> list[int]:
+    """After how many steps the network is looked at: at most `records` numbers from 1 to `steps`, geometric.
+
+    Args:
+        steps: of the whole training.
+        records: at least 2.
+    """
+    return sorted({round(steps ** (i / (records - 1))) for i in range(records)})

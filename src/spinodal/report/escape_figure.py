@@ -1,0 +1,95 @@
+"""The figure of escape from a phase: survival under noise, and the Arrhenius law with theory's line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib
+import numpy as np
+import polars as pl
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.stats import CensoredData, ecdf
+
+from spinodal.report.style import ERROR, EXACT, MEASURED, STYLE, TRANSITION
+
+LAST = 5.0
+"""Survival is drawn up to this many mean times."""
+
+
+def draw_escape(
+    records: pl.DataFrame, times: pl.DataFrame, law: Mapping[str, float | None] | None, title: str
+) -> Figure:
+    """Draw one hold.
+
+    Survival is Kaplan and Meier's estimate, each temperature in units of its own mean time, so that exponential times
+    fall on one straight line. τ in the Arrhenius panel is divided by the power of T that the saddle's orbit gives it.
+
+    Args:
+        records: of the hold.
+        times: as `escape_times` returns them.
+        law: as `arrhenius_laws` returns it, if there is one.
+        title: of the figure.
+    """
+    with rc_context(STYLE):
+        figure = Figure(figsize=(7.6, 3.7), layout="constrained")
+        survival, arrhenius = figure.subplots(1, 2)
+        figure.suptitle(title)
+        _survival(survival, records, times)
+        _arrhenius(arrhenius, times, law)
+    return figure
+
+
+def _survival(panel: Axes, records: pl.DataFrame, times: pl.DataFrame) -> None:
+    known = times.filter("evidence").sort("temperature")
+    colours = matplotlib.colormaps["plasma"](np.linspace(0, 0.85, len(known)))
+    for row, colour in zip(known.iter_rows(named=True), colours, strict=True):
+        strength = "temperature" if row["batch"] is None else "batch"
+        part = records.filter(pl.col(strength) == row[strength])
+        left, at = part["escaped"].to_numpy(), part["escape_time"].to_numpy()
+        estimate = ecdf(CensoredData(uncensored=at[left], right=at[~left])).sf
+        inside = estimate.quantiles <= LAST * row["mean_time"]
+        at_risk = estimate.probabilities[inside] > 0
+        panel.step(
+            np.append(0, estimate.quantiles[inside][at_risk] / row["mean_time"]),
+            np.append(1, estimate.probabilities[inside][at_risk]),
+            where="post",
+            color=colour,
+            linewidth=1.1,
+            label=f"{row[strength]:.3g}",
+        )
+    line = np.linspace(0, LAST, 50)
+    panel.plot(line, np.exp(-line), **EXACT)
+    panel.set(
+        yscale="log", xlim=(0, LAST), ylim=(5e-3, 1.3), xlabel=r"$t/\tau$", ylabel="fraction still there"
+    )
+    if len(known):
+        panel.legend(title="$T$" if known["batch"][0] is None else "$B$", loc="lower left", ncols=2)
+
+
+def _arrhenius(panel: Axes, times: pl.DataFrame, law: Mapping[str, float | None] | None) -> None:
+    power = (law and law["power"]) or 0.0
+    times = times.drop_nulls("temperature")
+    if times.is_empty():
+        panel.text(0.5, 0.5, "none has left", ha="center", transform=panel.transAxes)
+        return
+    for evidence, fill in ((True, MEASURED), (False, "white")):
+        part = times.filter(pl.col("evidence") == evidence, pl.col("mean_time").is_finite())
+        t, mean = part["temperature"].to_numpy(), part["mean_time"].to_numpy()
+        low, high = part["mean_time_low"].to_numpy(), part["mean_time_high"].to_numpy()
+        scale = t**power
+        style = {**ERROR, "fmt": "o", "markersize": 4, "markerfacecolor": fill}
+        panel.errorbar(1 / t, mean / scale, yerr=[(mean - low) / scale, (high - mean) / scale], **style)
+    temperatures = times["temperature"].to_numpy()
+    inverse = np.linspace(1 / temperatures.max(), 1 / temperatures.min(), 100)
+    if law is not None:
+        fitted = (law["prefactor"] or 0) * np.exp((law["barrier"] or 0) * inverse)
+        panel.plot(inverse, fitted, color=TRANSITION, linewidth=0.9, label="fit")
+    if law is not None and law["barrier_exact"] is not None:
+        exact = (law["prefactor_exact"] or 0) * np.exp(law["barrier_exact"] * inverse)
+        panel.plot(inverse, exact, **EXACT, label=r"Kramers, exact $\Delta V$")
+    label = r"$\tau$" if not power else rf"$\tau\,/\,T^{{{power:g}}}$"
+    panel.set(yscale="log", xlabel="$1/T$", ylabel=label)
+    if law is not None:
+        panel.legend(loc="upper left")

@@ -1,0 +1,152 @@
+"""Noise that moves replicas while their λ is held."""
+
+from __future__ import annotations
+
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from spinodal.geometry import value_and_gradient
+from spinodal.training.randomness import stream
+
+Loss = Callable[[Tensor], Tensor]
+
+
+class Noise(ABC):
+    """A noisy descent of rows, each with a strength of its own."""
+
+    @abstractmethod
+    def draw(self, row: int, steps: int, size: int, *key: int) -> Float64[np.ndarray, "steps m"]:
+        """The random numbers of one row, from its own seed and strength alone: neighbours may come and go.
+
+        Args:
+            row: which.
+            steps: how many.
+            size: n, of parameters.
+            key: of the stage and the look.
+        """
+
+    @abstractmethod
+    def walk(
+        self,
+        loss: Loss,
+        theta: Float[Tensor, "A n"],
+        rows: Sequence[int],
+        l2: Float[Tensor, " A"],
+        drawn: Float[Tensor, "steps A m"],
+    ) -> Float[Tensor, "A n"]:
+        """Where steps with these random numbers lead.
+
+        Args:
+            loss: 𝓛 of the rows.
+            theta: where they are.
+            rows: which they are.
+            l2: their λ.
+            drawn: as `draw` gives them, a row each.
+        """
+
+    @abstractmethod
+    def columns(self) -> dict[str, Any]:
+        """What the records say of it."""
+
+
+class Langevin(Noise):
+    """Overdamped Langevin dynamics dθ = −∇𝓛 dt + √(2T) dW.
+
+    Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34, eq. 1.7, in the form of Vilmart, SIAM J. Sci. Comput.
+    37, A201 (2015): the gradient is taken half a kick ahead. It costs what Euler and Maruyama's scheme costs, and
+    what it samples is off e^{−𝓛/T} by the square of the time step only, on harmonic wells by nothing.
+
+    Args:
+        seeds: one per row.
+        temperatures: T, one per row. Rows that share their seed are independent all the same.
+        time_step: η.
+    """
+
+    def __init__(self, seeds: Sequence[int], temperatures: Sequence[float], time_step: float) -> None:
+        self.seeds, self.temperatures, self.time_step = seeds, temperatures, time_step
+
+    def draw(self, row: int, steps: int, size: int, *key: int) -> Float64[np.ndarray, "steps n"]:
+        """Standard normal numbers."""
+        temperature = struct.unpack("<Q", struct.pack("<d", self.temperatures[row]))
+        return stream("langevin", self.seeds[row], *temperature, *key).standard_normal((steps, size))
+
+    def walk(
+        self,
+        loss: Loss,
+        theta: Float[Tensor, "A n"],
+        rows: Sequence[int],
+        l2: Float[Tensor, " A"],
+        drawn: Float[Tensor, "steps A n"],
+    ) -> Float[Tensor, "A n"]:
+        """Steps of the rows."""
+        temperatures = torch.tensor([self.temperatures[row] for row in rows], dtype=torch.float64)
+        kick = (2 * self.time_step * temperatures).sqrt()[:, None].to(theta)
+        for xi in drawn:
+            _, gradient = value_and_gradient(loss, theta + 0.5 * kick * xi)
+            theta = theta - self.time_step * gradient + kick * xi
+        return theta
+
+    def columns(self) -> dict[str, Any]:
+        """T and η."""
+        return {"temperature": list(self.temperatures), "time_step": self.time_step}
+
+
+class Minibatch(Noise):
+    """Stochastic gradient descent: each step of length η sees B samples, drawn with replacement.
+
+    So its noise has the covariance ηC/B per unit of time, C that of the samples' gradients, and where these vanish
+    it has none: at θ = 0 of any network with two layers or more and without output bias, whatever the labels.
+
+    Args:
+        seeds: one per row.
+        batches: B, one per row.
+        time_step: η.
+        errors: E of each sample [A, N] for rows [A, n].
+        samples: N.
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        batches: Sequence[int],
+        time_step: float,
+        errors: Callable[[Tensor], Tensor],
+        samples: int,
+    ) -> None:
+        self.seeds, self.batches, self.time_step = seeds, batches, time_step
+        self.errors, self.samples = errors, samples
+
+    def draw(self, row: int, steps: int, size: int, *key: int) -> Float64[np.ndarray, "steps N"]:
+        """The weight of each sample in each step: how often it is in the batch, over B."""
+        batch = self.batches[row]
+        often = np.full(self.samples, 1 / self.samples)
+        counts = stream("minibatch", self.seeds[row], batch, *key).multinomial(batch, often, size=steps)
+        return np.asarray(counts / batch)
+
+    def walk(
+        self,
+        loss: Loss,
+        theta: Float[Tensor, "A n"],
+        rows: Sequence[int],
+        l2: Float[Tensor, " A"],
+        drawn: Float[Tensor, "steps A N"],
+    ) -> Float[Tensor, "A n"]:
+        """Steps of the rows."""
+        for weights in drawn:
+
+            def batch_loss(theta: Tensor, weights: Tensor = weights) -> Tensor:
+                return (weights * self.errors(theta)).sum(-1) + l2 * theta.square().sum(-1)
+
+            theta = theta - self.time_step * value_and_gradient(batch_loss, theta)[1]
+        return theta
+
+    def columns(self) -> dict[str, Any]:
+        """B and η."""
+        return {"batch": list(self.batches), "time_step": self.time_step}

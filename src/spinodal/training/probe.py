@@ -1,0 +1,172 @@
+"""What a network sits in: a minimum that others undercut, a saddle, or a slope that is merely slow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Float64
+from torch import Tensor, nn
+
+from spinodal.ensemble import Objective
+from spinodal.geometry import extreme_eigenvalues, linearise_gradient, soft_mode
+from spinodal.geometry.lanczos import Extremes
+from spinodal.protocols import JUMP
+from spinodal.training.descent import GradientDescent
+from spinodal.training.holding import Holding, HoldSettings
+from spinodal.training.noise import Langevin
+from spinodal.training.randomness import standard_normal
+from spinodal.training.relaxation import Relaxation, RelaxationSettings
+
+FACTORS = (0.1, 0.5, 2.0, 10.0)
+"""λ is moved by these, and back."""
+
+HEAT = (0.01, 0.03, 0.1)
+"""Temperatures of the test with noise, in units of E₀/n: E₀ the error of the zero function, n parameters."""
+
+TIME = 20.0
+"""For which the noise lasts, in units of 1/λ, the time in which λ alone takes a parameter to 0."""
+
+RESTING = 1e-5
+"""max |∇𝓛| below which a network rests, in units of E₀."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was found of A rows, [A] each."""
+
+    l2: Float64[Tensor, " A"]
+    error: Float64[Tensor, " A"]
+    """E where the network is."""
+    grad_max: Float64[Tensor, " A"]
+    """max |∇𝓛| there."""
+    lowest: Float64[Tensor, " A"]
+    """Smallest eigenvalue of ∇²𝓛 there, over the largest."""
+    relaxed_error: Float64[Tensor, " A"]
+    """E of the minimum to which it relaxes without noise."""
+    relaxed: Bool[Tensor, " A"]
+    """Whether it does within its budget."""
+    soft_mode: Float64[Tensor, " A"]
+    """Of that minimum; NaN for θ = 0."""
+    gain: Float64[Tensor, "A t"]
+    """How much lower 𝓛 is, at the same λ, where each test led; one for each factor of λ, then for each temperature."""
+    zero_error: float
+    """E₀."""
+
+    @property
+    def tolerance(self) -> float:
+        """Differences of E and 𝓛 that count."""
+        return JUMP * self.zero_error
+
+    @property
+    def verdicts(self) -> list[str]:
+        """Of each row, in words."""
+        return [self._verdict(row) for row in range(len(self.l2))]
+
+    def _verdict(self, row: int) -> str:
+        if abs(float(self.error[row] - self.relaxed_error[row])) > self.tolerance:
+            resting = float(self.grad_max[row]) < RESTING * self.zero_error
+            return "saddle" if resting and float(self.lowest[row]) < -1e-6 else "slope"
+        if not self.relaxed[row]:
+            return "undecided"
+        return "metastable minimum" if float(self.gain[row].max()) > self.tolerance else "minimum"
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    theta: Tensor
+    relaxation: Relaxation
+
+
+def probe(
+    objective: Objective,
+    theta: Float64[Tensor, "A n"],
+    l2: Float64[Tensor, " A"],
+    seeds: Sequence[int],
+    settings: RelaxationSettings,
+) -> Evidence:
+    """Tests what networks sit in.
+
+    Each relaxes without noise: if E changes it was on a slope, or, where the gradient had vanished already, on a
+    saddle. The minimum it relaxes to is then tried by tilting, λ moved down or up and back, and by shaking, Langevin
+    noise for a while; it is metastable if one of these leads to a lower 𝓛 at the same λ. That none does proves
+    nothing: there may be others.
+
+    Args:
+        objective: E and 𝓛.
+        theta: where the networks are.
+        l2: their λ > 0.
+        seeds: theirs.
+        settings: of the relaxations.
+    """
+    zero = float(objective.error(torch.zeros_like(theta[:1])))
+    gradient, ends = _here(objective, theta, l2, seeds)
+    home = _relaxed(objective, theta, l2, seeds, settings)
+    gains = []
+    for factor in FACTORS:
+        there = _relaxed(objective, home.theta, factor * l2, seeds, settings)
+        back = _relaxed(objective, there.theta, l2, seeds, settings)
+        gains.append(_gain(objective, home, back, l2))
+    for heat in HEAT:
+        temperature = heat * zero / theta.shape[-1]
+        shaken = _shaken(objective, home.theta, l2, seeds, settings, temperature)
+        gains.append(_gain(objective, home, shaken, l2))
+    _, _, product = linearise_gradient(lambda theta: objective.loss(theta, l2), home.theta)
+    return Evidence(
+        l2=l2,
+        error=objective.error(theta).detach(),
+        grad_max=gradient.abs().amax(-1),
+        lowest=ends.smallest / ends.largest,
+        relaxed_error=objective.error(home.theta).detach(),
+        relaxed=home.relaxation.stationary,
+        soft_mode=soft_mode(product, home.theta).value,
+        gain=torch.stack(gains, -1),
+        zero_error=zero,
+    )
+
+
+def _here(
+    objective: Objective, theta: Tensor, l2: Tensor, seeds: Sequence[int]
+) -> tuple[Float[Tensor, "A n"], Extremes]:
+    """∇𝓛, and the ends of the spectrum of ∇²𝓛."""
+    _, gradient, product = linearise_gradient(lambda theta: objective.loss(theta, l2), theta)
+    start = torch.stack([standard_normal(theta.shape[-1], "probe", seed) for seed in seeds]).to(theta)
+    return gradient, extreme_eigenvalues(product, start)
+
+
+def _relaxed(
+    objective: Objective, theta: Tensor, l2: Tensor, seeds: Sequence[int], settings: RelaxationSettings
+) -> _Arrival:
+    parameter = nn.Parameter(theta.detach().clone())
+    return _run(Relaxation(parameter, objective.loss, GradientDescent(), seeds, settings), l2)
+
+
+def _shaken(
+    objective: Objective,
+    theta: Tensor,
+    l2: Tensor,
+    seeds: Sequence[int],
+    settings: RelaxationSettings,
+    temperature: float,
+) -> _Arrival:
+    parameter = nn.Parameter(theta.detach().clone())
+    _, ends = _here(objective, theta, l2, seeds)
+    time_step = 0.2 / float(ends.largest.max())
+    hold = HoldSettings(TIME / float(l2.min()), time_step, 100, every_stage=True)
+    noise, rule = Langevin(seeds, [temperature] * len(theta), time_step), GradientDescent()
+    return _run(Holding(parameter, objective.loss, rule, seeds, settings, hold, noise, 0), l2)
+
+
+def _run(relaxation: Relaxation, l2: Tensor) -> _Arrival:
+    relaxation.begin(l2, 0)
+    while relaxation.active.any():
+        relaxation.step()
+    return _Arrival(relaxation.theta.detach(), relaxation)
+
+
+def _gain(objective: Objective, home: _Arrival, there: _Arrival, l2: Tensor) -> Float[Tensor, " A"]:
+    """How much lower 𝓛 is there, where both are relaxed."""
+    gain = objective.loss(home.theta, l2) - objective.loss(there.theta, l2)
+    both = home.relaxation.stationary & there.relaxation.stationary
+    return torch.where(both, gain, 0.0).detach()
