@@ -72,7 +72,7 @@ COMMANDS = [
     ["logger=none,wandb", "logger.project=x"][:1],
     ["trainer=gpu,default", "trainer.accelerator=cpu"],
     ["callbacks=default", "callbacks.order_parameters._target_=my.Callback,your.Callback"],
-    ["paths.outputs=elsewhere", "seed=0,1", "logger.save_dir=${paths.outputs}"],
+    ["paths.outputs=elsewhere", "seed=0,1", "logger.project=${paths.outputs}"],
     ["campaign=7", "seed=0,1"],
     ["model._target_=my.Net,your.Net", "+model.heads=1,2", "+model.words=[a,b],[c]"],
     ["model._target_=my.Net", "+model.nested.deep=true,false", "+model.nested.wide=1"],

@@ -91,7 +91,7 @@ def trained() -> list[dict[str, Any]]:
             "stages": 4,
             "seed": seed,
             "l2": 1e-4,
-            "training_steps": 10**stage,
+            "trained_steps": 10**stage,
             "accuracy": min(1.0, 0.5 * stage),
             "test_accuracy": float(stage == 3),
             "norm": 3.0,

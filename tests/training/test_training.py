@@ -43,14 +43,14 @@ def test_training_is_the_same_however_often_somebody_looks(outputs) -> None:
     go("rarely", "protocol.steps=300", "protocol.records=2", "seed=0")
     often, rarely = (
         read_records(outputs / name)
-        .filter(pl.col("training_steps") == 300, pl.col("seed") == 0)
+        .filter(pl.col("trained_steps") == 300, pl.col("seed") == 0)
         .sort("l2")
         .select("seed", "l2", "error", "test_error", "norm")
         for name in ("often", "rarely")
     )
     assert_frame_equal(often, rarely, rel_tol=1e-9)
     table = read_records(outputs / "often").filter(seed=0).sort("l2", "stage")
-    assert table["training_steps"].to_list() == looks(300, 12) * 2
+    assert table["trained_steps"].to_list() == looks(300, 12) * 2
     assert not table["stationary"].any()
     assert table["steps"].sum() == 2 * 300
 
@@ -63,7 +63,7 @@ def rows(seed, fit, generalise, steps=(1, 10, 100, 1000, 10000)):
             "seed": seed,
             "stage": stage,
             "l2": 1e-4,
-            "training_steps": step,
+            "trained_steps": step,
             "accuracy": float(step >= fit),
             "test_accuracy": float(generalise is not None and step >= generalise),
             "norm": float(stage),

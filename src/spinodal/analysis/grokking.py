@@ -35,7 +35,7 @@ _RESULT = {
 
 def trained(records: pl.DataFrame) -> pl.DataFrame:
     """The rows of networks that were trained for a number of steps."""
-    return records.filter(pl.col("training_steps").is_not_null())
+    return records.filter(pl.col("trained_steps").is_not_null())
 
 
 def milestones(records: pl.DataFrame) -> pl.DataFrame:
@@ -49,7 +49,7 @@ def milestones(records: pl.DataFrame) -> pl.DataFrame:
     """
 
     def first(column: str, above: float) -> pl.Expr:
-        return pl.col("training_steps").filter(pl.col(column) >= above).min()
+        return pl.col("trained_steps").filter(pl.col(column) >= above).min()
 
     return (
         trained(records)
@@ -57,7 +57,7 @@ def milestones(records: pl.DataFrame) -> pl.DataFrame:
         .agg(
             first("accuracy", FITTED).alias("fit_steps"),
             first("test_accuracy", GENERALISED).alias("generalise_steps"),
-            pl.col("training_steps").max().alias("last_steps"),
+            pl.col("trained_steps").max().alias("last_steps"),
         )
     )
 
@@ -107,13 +107,13 @@ def _geometry(records: pl.DataFrame, marks: pl.DataFrame) -> dict[str, float | N
     """On the plateau, at the look nearest to √(fit · generalise) steps, and at the end."""
     found: dict[str, list[float]] = {}
     for mark in marks.iter_rows(named=True):
-        own = records.filter(pl.col("point") == mark["point"]).sort("training_steps")
+        own = records.filter(pl.col("point") == mark["point"]).sort("trained_steps")
         middle = np.sqrt(mark["fit_steps"] * mark["generalise_steps"])
         for name in GEOMETRY:
             measured = own.drop_nulls(name)
             if measured.is_empty():
                 continue
-            plateau = int(np.abs(np.log(measured["training_steps"].to_numpy() / middle)).argmin())
+            plateau = int(np.abs(np.log(measured["trained_steps"].to_numpy() / middle)).argmin())
             for when, place in (("plateau", plateau), ("end", len(measured) - 1)):
                 found.setdefault(f"{name}_{when}", []).append(float(measured[name][place]))
     return {name: float(np.mean(values)) for name, values in found.items()}

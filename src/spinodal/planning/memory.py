@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from spinodal.protocols import UNDER_NOISE
+
 KRYLOV = 120
 """Dimensions of the Krylov space in which a point is inspected: that many vectors of all parameters."""
+
+DRAWN = 400
+"""Steps of which noise is drawn at once."""
 
 
 def bytes_per_replica(config: Mapping[str, Any]) -> float | None:
@@ -26,6 +31,9 @@ def bytes_per_replica(config: Mapping[str, Any]) -> float | None:
     parameters += sum(widths[1:]) if model["bias"] else 0
     # The inspection's basis and the state of descent; what each layer keeps for derivatives of second order.
     numbers = parameters * (1.5 * min(KRYLOV, parameters) + 40) + 10 * samples * sum(widths[1:])
+    if config["protocol"]["name"] in UNDER_NOISE:
+        drawn = samples if config["protocol"]["noise"] == "minibatch" else parameters
+        numbers += 2 * max(DRAWN, config["protocol"]["check"]) * drawn
     spectrum = (config["callbacks"] or {}).get("spectrum")
     if spectrum and parameters <= spectrum.get("full_up_to", 0):
         numbers += 4 * parameters**2
@@ -41,4 +49,7 @@ def _sizes(data: Mapping[str, Any]) -> tuple[int, int, int] | None:
         case "spinodal.tasks.digits":
             classes = data["complexity"] + 1
             return 64, classes, data["samples"] or 180 * classes
+        case "spinodal.tasks.modular_addition":
+            modulus = data["modulus"]
+            return 2 * modulus, modulus, round(data["fraction"] * modulus**2)
     return None

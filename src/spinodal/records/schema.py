@@ -69,7 +69,7 @@ COLUMNS = (
         "time between two looks: it left in the last one",
     ),
     # along a training
-    Column("training_steps", pl.Int64, "", "done since the start, by a network that is not relaxed"),
+    Column("trained_steps", pl.Int64, "", "done since the start, by a network that is not relaxed"),
     # order parameters
     Column("error", pl.Float64, "", "E on the training data, without the L2 term"),
     Column("test_error", pl.Float64, "", "E on the test data"),
@@ -136,6 +136,7 @@ IDENTITY = ("point", "curve", "job", "campaign")
 SETTINGS = (
     *("task", "error_name", "complexity", "noise", "samples", "activation", "bias", "depth", "width"),
     *("parameters", "branch", "perturbation", "seed"),
+    *("start_phase", "temperature", "batch", "time_step", "hold_time"),
 )
 MEASURED_TASK = ("strengths", "variances")
 PROVENANCE = ("version", "commit", "torch", "device", "dtype")

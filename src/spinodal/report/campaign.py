@@ -26,7 +26,7 @@ from spinodal.report.summary import Summary, summarise
 from spinodal.report.thermal import NoisyLoops, make_noisy_loops
 from spinodal.report.unsettled import unfinished
 
-FOLLOWED = pl.col("escaped").is_null() & pl.col("training_steps").is_null()
+FOLLOWED = pl.col("escaped").is_null() & pl.col("trained_steps").is_null()
 """Rows of branches, which the sections about transitions are about."""
 
 NOISELESS = pl.col("hold_time").is_null()

@@ -85,8 +85,8 @@ def draw_grokking(rows: pl.DataFrame, title: str) -> Figure:
             own = rows.filter(pl.col("l2") == l2).partition_by("point", maintain_order=True)
             for number, one in enumerate(own):
                 for panel, (column, label) in zip(panels, measured.items(), strict=True):
-                    part = one.drop_nulls(column).sort("training_steps")  # not everything at every look
-                    steps = part["training_steps"]
+                    part = one.drop_nulls(column).sort("trained_steps")  # not everything at every look
+                    steps = part["trained_steps"]
                     name = rf"$\lambda$ = {l2:g}" if number == 0 and column == "accuracy" else None
                     panel.plot(
                         steps, part[column], color=colour, linewidth=1, marker=".", markersize=3, label=name

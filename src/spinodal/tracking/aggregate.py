@@ -12,7 +12,6 @@ import wandb
 
 from spinodal.records import COLUMNS
 from spinodal.report.campaign import Report
-from spinodal.report.sheet import verdicts
 from spinodal.tracking.rebuild import logging_of
 from spinodal.tracking.runs import Run, identity, means
 from spinodal.tracking.session import Mode, Session
@@ -71,7 +70,7 @@ def report_run(report: Report) -> Run:
         },
         history={l2: [rows[l2]] for l2 in sorted(rows)},
         summary={
-            "verdicts": "; ".join(verdicts(report.groups)),
+            "verdicts": "; ".join(report.verdicts),
             "complete": not summary.running,
             "points": summary.points,
             "finished_points": summary.finished,
@@ -94,6 +93,7 @@ def _bands(curve: str, row: Mapping[str, Any]) -> dict[str, float]:
 
 def _media(report: Report) -> dict[str, Any]:
     drawn = {str(group.name): group.figure for group in report.groups if group.figure}
+    drawn |= {each.name: each.figure for each in report.told_apart if each.figure}
     phases = {diagram.title: diagram.figure for diagram in report.phases if diagram.figure}
     return {
         "comparison": _table(pl.read_csv(report.csv)),

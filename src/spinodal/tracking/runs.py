@@ -20,6 +20,12 @@ SCIENCE = ("data", "model", "optimizer", "protocol", "relaxation", "callbacks")
 STEPS = "training/steps"
 """The axis of the training curves: gradients spent since the branch began."""
 
+TRAINED = "trained_steps"
+"""The axis of all else where networks are not relaxed."""
+
+STRENGTHS = {"temperature": "T=", "batch": "B="}
+"""Columns with the strength of the noise under which a branch is held, and what they are called."""
+
 History = Mapping[Hashable, Sequence[dict[str, Any]]]
 """What is logged, stage by stage; each stage is logged once."""
 
@@ -66,7 +72,7 @@ def replica_runs(table: pl.DataFrame, configuration: Mapping[str, Any]) -> list[
 
 
 def job_runs(table: pl.DataFrame, configuration: Mapping[str, Any]) -> list[Run]:
-    """A run for every branch of a job: means over its replicas.
+    """A run for every branch of a job, at every strength of noise: means over its replicas.
 
     Args:
         table: Records of one job.
@@ -75,13 +81,18 @@ def job_runs(table: pl.DataFrame, configuration: Mapping[str, Any]) -> list[Run]
     complete = all(_complete(point) for point in table.partition_by("point"))
     return [
         _job(_along(branch), configuration, complete)
-        for branch in table.partition_by("branch", maintain_order=True)
+        for branch in table.partition_by("branch", *STRENGTHS, maintain_order=True)
     ]
 
 
-def axis_of(metric: str) -> str:
-    """What a metric is drawn against."""
-    return STEPS if metric.startswith("training/") else "l2"
+def axis_of(metric: str, trained: bool = False) -> str:
+    """What a metric is drawn against.
+
+    Args:
+        metric: Its name.
+        trained: Whether its run is of networks that were trained for a number of steps, instead of relaxed.
+    """
+    return STEPS if metric.startswith("training/") else TRAINED if trained else "l2"
 
 
 def identity(*parts: str) -> str:
@@ -92,6 +103,8 @@ def identity(*parts: str) -> str:
 def means(rows: pl.DataFrame) -> pl.DataFrame:
     """Means over replicas at each λ: of those that are minima, with standard errors `_se`.
 
+    Of networks that were trained for a number of steps: at each of these, and of all, since none is relaxed.
+
     Args:
         rows: Of one branch.
 
@@ -99,9 +112,10 @@ def means(rows: pl.DataFrame) -> pl.DataFrame:
         A row for each λ, in the order of `rows`: `l2`, how many `replicas` and `minima` there are, the means.
     """
     numeric = [name for name in OBSERVED if rows.schema[name].is_numeric() and not name.endswith("_se")]
-    columns = [name for name in numeric if name not in {"l2", "stage"}]
-    told = pl.col(columns).cast(pl.Float64).filter(evidence())
-    return rows.group_by("l2", maintain_order=True).agg(
+    columns = [name for name in numeric if name not in {"l2", "stage", TRAINED}]
+    trained = rows[TRAINED].is_not_null().any()
+    told = pl.col(columns).cast(pl.Float64).filter(evidence() | pl.col(TRAINED).is_not_null())
+    return rows.group_by("l2", *([TRAINED] if trained else []), maintain_order=True).agg(
         pl.len().alias("replicas"),
         evidence().sum().alias("minima"),
         told.mean(),
@@ -149,7 +163,9 @@ def _job(rows: pl.DataFrame, configuration: Mapping[str, Any], complete: bool) -
     seeds = rows["seed"].n_unique()
     config = _config(rows, configuration) | {"l2": _grid(rows, configuration)}
     return Run(
-        id="-".join(filter(None, (first["job"], branch, identity(first["campaign"] or "")))),
+        id="-".join(
+            filter(None, (first["job"], branch, *_strength(first), identity(first["campaign"] or "")))
+        ),
         name=f"{_name(first, _grid(rows, configuration))} {seeds} seed{'s' * (seeds != 1)}",
         group=first["campaign"] or "",
         job_type="job",
@@ -157,7 +173,9 @@ def _job(rows: pl.DataFrame, configuration: Mapping[str, Any], complete: bool) -
         config={name: value for name, value in config.items() if name not in {"point", "seed"}}
         | {"seeds": sorted(rows["seed"].unique().drop_nulls())},
         history={
-            row["l2"]: [{name: value for name, value in row.items() if value is not None}]
+            (row["l2"], row[TRAINED]) if TRAINED in row else row["l2"]: [
+                {name: value for name, value in row.items() if value is not None}
+            ]
             for row in there.iter_rows(named=True)
         },
         summary={"complete": complete, "rows": len(rows), "minima": len(rows.filter(evidence()))},
@@ -231,9 +249,14 @@ def _name(row: Mapping[str, Any], l2: float | list[float]) -> str:
         f"K={row['complexity']}" if row["complexity"] is not None else "",
         f"L={row['depth']}" if row["depth"] is not None else "",
         f"λ={low:.4g}" if low == high else f"λ={low:.4g}…{high:.4g}",
+        *_strength(row),
         row["branch"] or "",
     ]
     return " ".join(filter(None, parts))
+
+
+def _strength(row: Mapping[str, Any]) -> list[str]:
+    return [f"{label}{row[name]:g}" for name, label in STRENGTHS.items() if row[name] is not None]
 
 
 def _tags(row: Mapping[str, Any]) -> tuple[str, ...]:

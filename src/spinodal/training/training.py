@@ -48,7 +48,7 @@ class Training(Relaxation):
 
     def columns(self) -> dict[str, Any]:
         """Also how many steps have been done in all."""
-        return super().columns() | {"minimum": None, "training_steps": self.ends[self.stage]}
+        return super().columns() | {"minimum": None, "trained_steps": self.ends[self.stage]}
 
     def _block(self) -> None:
         rows = self.active.nonzero().squeeze(-1)
