@@ -10,7 +10,7 @@ import pytest
 import spinodal
 from spinodal.campaign import Pack, pack_file, read_launches, read_pack, read_packs, write_launch, write_pack
 from spinodal.errors import UserError
-from spinodal.protocols import PROTOCOLS, trajectories
+from spinodal.protocols import PROTOCOLS, UNDER_NOISE, planned, trajectories
 
 
 def pack(protocol: str, name: str = "a" * 12) -> Pack:
@@ -27,6 +27,33 @@ def test_a_pack_comes_back(protocol: str, tmp_path: Path) -> None:
     assert read_pack(pack_file(tmp_path, written.name)) == written
     assert written.plan["l2"] == [1e-3, 0.2, 0.1 + 0.2]
     assert written.plan["seed"] == [0, 7]
+
+
+@pytest.mark.parametrize("name", UNDER_NOISE)
+@pytest.mark.parametrize(("noise", "axis"), [("langevin", "temperature"), ("minibatch", "batch")])
+@pytest.mark.parametrize("phase", [0, None])
+def test_a_pack_comes_back_with_its_noise(
+    name: str, noise: str, axis: str, phase: int | None, tmp_path: Path
+) -> None:
+    """Also where the configuration it was planned with has other strengths: points of a curve differ in them."""
+    strengths = {"temperature": [0.1 + 0.2, 1e-3], "batch": [16, 4]}
+    protocol = {"name": name, "phase": phase, "noise": noise, "temperature": [0.7], "batch": [2]}
+    paths = planned(protocol | {axis: strengths[axis]}, [0.2, 0.1], [7, 0])
+    config = {"protocol": protocol}
+    written = Pack("a" * 12, "c" * 12, config, {f"p{k}": each for k, each in enumerate(paths)})
+    write_pack(tmp_path, written)
+    read = read_pack(pack_file(tmp_path, written.name))
+    assert read == written
+    assert read.plan["protocol"] == protocol | {axis: sorted(strengths[axis])}
+
+
+def test_a_training_comes_back(tmp_path: Path) -> None:
+    protocol = {"name": "train", "steps": 100, "records": 5}
+    paths = planned(protocol, [0.2, 0.1], [7, 0])
+    points = {f"p{k}": each for k, each in enumerate(paths)}
+    written = Pack("a" * 12, "c" * 12, {"protocol": protocol}, points)
+    write_pack(tmp_path, written)
+    assert read_pack(pack_file(tmp_path, written.name)) == written
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
-from spinodal.planning import job_id, plan, point_id, scientific
+from spinodal.planning import curve_id, job_id, plan, point_id, scientific
+from spinodal.planning.curves import curves
+from spinodal.planning.expansion import Cell
 
 scalars = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -110,6 +113,19 @@ def test_stays_what_it_is() -> None:
     """Recorded points keep their names: a change here must be meant, and comes with a new SCHEMA."""
     assert point_id({"data": {"complexity": 3, "ratio": 0.6}}, 1, [0.1, 0.2]) == "fcda580a7136"
     assert job_id(["b", "a"]) == job_id(iter(["a", "b"])) == "0473ef2dc0d3"
+
+
+def test_strengths_of_noise_are_points_of_one_curve() -> None:
+    cold, both = (
+        plan(["protocol=escape", "model.depth=3", f"protocol.temperature={given}", "seed=0", "l2=0.1"])
+        for given in ("0.1", "[0.2,0.1]")
+    )
+    assert curve_id(scientific(cold)) == curve_id(scientific(both))
+    asked = [curves([Cell(OmegaConf.to_container(each), ())])[0].points for each in (cold, both)]
+    assert [len(points) for points in asked] == [1, 2]
+    assert asked[0].items() <= asked[1].items()
+    identity = point_id(scientific(cold), 0, [0.1], 0.1)
+    assert [*asked[0]] == [identity] != [point_id(scientific(cold), 0, [0.1])]
 
 
 def test_another_process_finds_the_same() -> None:

@@ -213,6 +213,27 @@ def test_a_network_too_large_for_the_machine_is_refused(tmp_path: Path) -> None:
     assert [len(pack.points) for pack in packs] == [10] * 3
 
 
+def test_noise_that_is_drawn_ahead_needs_memory() -> None:
+    """400 steps of it, once as drawn and once side by side: normal numbers a parameter, or weights a sample."""
+    still, langevin, minibatch = (
+        bytes_per_replica(asked("model=deep_linear", "data.samples=50", *lines)[0].config)
+        for lines in (["protocol=up"], ["protocol=escape"], ["protocol=escape", "protocol.noise=minibatch"])
+    )
+    assert still is not None
+    assert minibatch == still + 8 * 2 * 400 * 50
+    assert langevin is not None
+    assert langevin > still
+
+
+def test_a_training_has_a_size() -> None:
+    small, large = (
+        bytes_per_replica(asked("experiment=grokking", f"data.modulus={p}")[0].config) for p in (7, 23)
+    )
+    assert small is not None
+    assert large is not None
+    assert small < large
+
+
 def test_of_strangers_no_size_is_known() -> None:
     assert bytes_per_replica(asked("model._target_=my.Net")[0].config) is None
 

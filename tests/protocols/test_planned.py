@@ -1,6 +1,6 @@
 import pytest
 
-from spinodal.protocols import ESCAPE, Hold, planned, trajectories
+from spinodal.protocols import ESCAPE, Hold, at_strengths, planned, size, trajectories
 
 NOISE = {"noise": "langevin", "temperature": [0.2, 0.1], "batch": [8, 4]}
 
@@ -39,3 +39,25 @@ def test_training_has_a_stage_per_look() -> None:
 @pytest.mark.parametrize("name", ["up", "down", "loop", "quench"])
 def test_the_others_are_what_they_were(name: str) -> None:
     assert planned({"name": name}, [0.1, 0.2], [0, 1]) == trajectories(name, [0.1, 0.2], [0, 1])
+
+
+@pytest.mark.parametrize("name", ["up", "loop", "quench", "escape", "noisy_loop", "train"])
+@pytest.mark.parametrize("noise", ["langevin", "minibatch"])
+def test_how_many_there_are_is_known_before(name: str, noise: str) -> None:
+    protocol = {
+        "name": name,
+        "phase": 0,
+        "steps": 100,
+        "records": 3,
+        **NOISE,
+        "noise": noise,
+        "batch": [1, 2, 3],
+    }
+    assert size(protocol, [0.1, 0.2], [3, 4, 5]) == len(planned(protocol, [0.1, 0.2], [3, 4, 5]))
+
+
+def test_a_protocol_at_other_strengths() -> None:
+    protocol = {"name": "escape", "phase": 0, **NOISE}
+    assert at_strengths(protocol, [0.3, 0.1, 0.3]) == protocol | {"temperature": [0.1, 0.3]}
+    assert at_strengths(protocol | {"noise": "minibatch"}, [2])["batch"] == [2]
+    assert at_strengths({"name": "up"}, [None, None]) == {"name": "up"}

@@ -44,6 +44,7 @@ def exact_rows(
         "bias": False,
         "depth": depth,
         "width": 16,
+        "temperature": None,
         "branch": "quench" if quench else "up",
         "seed": seed,
         "stages": 1 if quench else len(l2),

@@ -148,6 +148,18 @@ def test_loops_under_noise_are_told_both_as_branches_and_together(campaign) -> N
     # At T > 0 the spinodals of noiseless branches are no prediction.
     assert report.groups[0].transitions["status"].is_null().all()
     assert "Hysteresis under noise" in report.page.read_text()
+    assert report.hysteresis is None
+
+
+def test_loops_with_and_without_noise_are_told_apart(campaign) -> None:
+    still = {"temperature": None, "time_step": None, "hold_time": None, "curve": "s", "job": "s"}
+    rows = [row | still | {"point": f"s{row['seed']}"} for row in looped() if row["temperature"] == 0.001]
+    report = make_report(campaign([*looped(), *rows]))
+    (loops,) = report.noisy_loops
+    assert loops.onsets["temperature"].to_list() == [0.001, 0.002]
+    (network,) = report.hysteresis.networks
+    assert network.group.name.data == "linear teacher, K = 1"
+    assert network.loops["temperature"].is_null().all()
 
 
 def test_training_is_no_branch_and_has_a_section(campaign) -> None:

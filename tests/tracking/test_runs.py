@@ -120,10 +120,11 @@ def test_each_stage_tells_its_training_curve_and_every_observable():
 def test_every_measured_column_is_an_observable():
     """A column added to the records goes to W&B without anybody doing anything."""
     numeric = {column.name for column in COLUMNS if column.dtype in {pl.Float64, pl.Boolean}}
-    asked_for = {"noise", "bias", "perturbation"}
+    asked_for = {"noise", "bias", "perturbation", "temperature", "time_step", "hold_time"}
     assert numeric - asked_for <= set(OBSERVED)
     assert {axis_of(name.replace("training_", "training/")) for name in TRAINING} == {"training/steps"}
     assert {axis_of(name) for name in OBSERVED} == {"l2"}
+    assert {axis_of(name, trained=True) for name in OBSERVED} == {"trained_steps"}
 
 
 def test_stages_come_in_the_order_of_the_path_bisected_or_not():
@@ -163,6 +164,28 @@ def test_means_are_of_minima_and_have_their_standard_errors():
     assert told["error_se"] == pytest.approx(statistics.stdev(errors) / math.sqrt(3))
     assert told["learned_features"] == 1
     assert told["test_error"] is None
+
+
+def test_a_job_has_a_run_for_each_strength_of_noise():
+    held = {"branch": "escape", "stages": 1, "time_step": 0.25, "escaped": True}
+    rows = [held | {"point": f"{t}-{s}", "seed": s, "temperature": t} for t in (0.1, 0.2) for s in (0, 1)]
+    cold, hot = job_runs(table(*rows), CONFIGURATION)
+    assert (cold.name, hot.name) == tuple(f"K=2 L=3 λ=0.1…0.2 T={t} escape 2 seeds" for t in (0.1, 0.2))
+    assert cold.id != hot.id
+    assert cold.config["temperature"] == 0.1
+    assert [each["replicas"] for stage in cold.history.values() for each in stage] == [2]
+
+
+def test_of_a_training_there_are_means_at_every_look_though_nothing_is_relaxed():
+    looks = [
+        {"point": f"p{seed}", "seed": seed, "branch": "train", "stage": stage, "trained_steps": steps}
+        | {"stationary": False, "minimum": None, "error": error}
+        for seed, errors in enumerate([(1.0, 0.5), (3.0, 0.7)])
+        for stage, (steps, error) in enumerate(zip((1, 10), errors, strict=True))
+    ]
+    run = the_run(*looks, unit=job_runs)
+    told = {each["trained_steps"]: each["error"] for stage in run.history.values() for each in stage}
+    assert told == pytest.approx({1: 2.0, 10: 0.6})
 
 
 def test_a_job_tells_of_a_stage_when_all_its_replicas_are_there():
