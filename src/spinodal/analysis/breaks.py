@@ -24,8 +24,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-DETECTED = 20.0
-"""Of twice the log-likelihood: 4.5 standard errors."""
+DETECTED = 23.0
+"""Of twice the log-likelihood: 4.8 standard errors."""
 
 DECIDED = 2.0
 """Of the same, between a step and everything that the grid resolves."""
@@ -38,6 +38,14 @@ TAILS = 6.0
 
 SECOND = 6.0
 """What a step and a kink at one place must explain beyond either alone to count."""
+
+UNACCOUNTED = 0.3, 0.5
+"""A jump is at least this fraction of the change in its interval, a kink of the change of slope about its interval.
+
+The rest is what the curve does by itself: where it does more than that, shapes make up for what others do not fit."""
+
+SMOOTH = 15.0
+"""What a shape that the grid resolves must explain more to be added: the smooth function does it, unless it is steep."""
 
 MOVED = 1.0
 """What a kink must explain more for lying anywhere in its interval."""
@@ -54,7 +62,6 @@ AMPLITUDES = np.array([1e-8, *10.0 ** np.arange(-5, 3)])
 EDGE = 4
 """Points on either side of a jump or kink, at least."""
 
-DBG=None
 _SHAPES = 8
 """At most so many."""
 
@@ -242,6 +249,7 @@ def _chosen(model: _Model) -> list[_Shape]:
     chosen: list[_Shape] = []
     while len(chosen) < _SHAPES:
         gains = model.gains(_columns(model.dictionary, chosen))
+        gains[:, model.dictionary.widths >= RESOLVED] -= SMOOTH
         kind, at = np.unravel_index(int(gains.argmax()), gains.shape)
         if gains[kind, at] < DETECTED:
             break
@@ -270,7 +278,6 @@ def _judged(model: _Model, chosen: Sequence[_Shape], shape: _Shape) -> _Verdict 
         return _Verdict(
             order, places[at], possible.min() - 0.5, possible.max() + 0.5, both[at] > step[at], best_jump
         )
-    if DBG is not None: DBG.append((best_jump,best_kink,resolved,narrow))
     if best_kink >= max(DETECTED, resolved + DECIDED_KINK, narrow - TAILS, best_jump - DECIDED):
         at = sharp[kink[sharp].argmax()]
         return _Verdict(2, places[at], places[at], places[at], False, best_kink)
@@ -298,7 +305,23 @@ def _measured(model: _Model, smooth: Sequence[_Shape], verdicts: Sequence[_Verdi
         with_kink = verdict.paired or verdict.order == 2
         shapes.append(np.stack([step, kink] if with_kink else [step], axis=1))
     fit = model.fit(np.hstack(shapes))
-    return [_break(fit, verdict, at) for verdict, at in zip(verdicts, owners, strict=True)]
+    return [
+        _break(fit, verdict, at)
+        for verdict, at in zip(verdicts, owners, strict=True)
+        if _accounts(model, fit, verdict, at)
+    ]
+
+
+def _accounts(model: _Model, fit: _Fit, verdict: _Verdict, at: int) -> bool:
+    """Whether a jump or kink is most of what is seen where it is, give or take two standard errors."""
+    y, noise, i = model.values, np.sqrt(model.noise), int(verdict.place)
+    if verdict.order == 2:
+        size, seen = fit.sizes[at + 1], y[i + 2] - y[i + 1] - y[i] + y[i - 1]
+        slack = 2 * np.sqrt((noise[i - 1 : i + 3] ** 2).sum())
+    else:
+        size, seen = fit.sizes[at], y[i + 1] - y[i]
+        slack = 2 * np.hypot(noise[i], noise[i + 1])
+    return bool(np.sign(size) * seen + slack > 0 and abs(size) > UNACCOUNTED[verdict.order == 2] * abs(seen) - slack)
 
 
 def _break(fit: _Fit, verdict: _Verdict, at: int) -> Break:

@@ -29,6 +29,9 @@ RESOLUTION = 1e-4
 """A kink lifts the branch by at least this fraction of the whole range within one spacing."""
 
 
+COARSE = 2.0
+"""Between two points further apart in λ than by this factor there may be anything, and their line is not that of a branch."""
+
 NEAR = 0.02
 """The lines meet within the interval up to this fraction of it: a kink may be at a point of the grid."""
 
@@ -69,12 +72,13 @@ def find_kinks(
     if len(values) < 5:
         return []
     q = l2**power
-    sides = _sides(q, values, jumps)
+    sides = _sides(q, values, jumps, power)
+    rounding = np.finfo(np.float64).eps * np.abs(values).max()
     found = _select(sides, np.maximum(RESOLUTION * np.ptp(values), KNOWN * _known(errors, sides) * sides.error))
     # As in `find_jumps`: the noise that kinks are judged by must be free of them.
     while found:
-        noise = noise_between(q, values, sorted({*jumps, *(sides.interval[k] for k in found)}))[sides.interval]
-        noise = np.maximum(noise, _known(errors, sides))
+        noise = noise_between(q, values, sorted({*jumps, *sides.interval[found].tolist()}))[sides.interval]
+        noise = np.maximum(noise, np.maximum(_known(errors, sides), rounding))
         kept = [k for k in _select(sides, SIGNIFICANCE * noise * sides.error) if k in found]
         if kept == found:
             return [_kink(sides, k, q, power, float(noise[k])) for k in found]
@@ -83,7 +87,7 @@ def find_kinks(
 
 
 class _Sides(NamedTuple):
-    """The lines on either side of each interval that has one beside it on both; NaN where a jump is in the way."""
+    """The lines on either side of each interval that has one beside it on both; NaN where there is none."""
 
     interval: Int[np.ndarray, " i"]
     left: Float64[np.ndarray, " i"]
@@ -100,10 +104,13 @@ class _Sides(NamedTuple):
     """Of what the change of slope makes across the interval, in units of the noise of one point."""
 
 
-def _sides(q: Float64[np.ndarray, " l"], values: Float64[np.ndarray, " l"], jumps: Sequence[int]) -> _Sides:
+def _sides(
+    q: Float64[np.ndarray, " l"], values: Float64[np.ndarray, " l"], jumps: Sequence[int], power: float
+) -> _Sides:
     dq = np.diff(q)
     slope = np.diff(values) / dq
     slope[list(jumps)] = np.nan  # no branch goes through a jump
+    slope[np.abs(np.diff(np.log(q))) > abs(power) * np.log(COARSE)] = np.nan
     bend = np.pad(2 * np.diff(slope) / (dq[:-1] + dq[1:]), 1, constant_values=np.nan)  # at each point
     at = np.arange(1, len(dq) - 1)
     left, right, steps = slope[at - 1], slope[at + 1], np.stack([dq[at - 1], dq[at], dq[at + 1]])

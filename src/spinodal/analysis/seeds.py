@@ -132,7 +132,7 @@ def path_kinks(
         alongside: Further columns.
     """
     power = starts_as(observable)
-    known = np.flatnonzero(np.isin(np.minimum(path.l2[:-1], path.l2[1:]), [jump.low for jump in jumps]))
+    known = np.flatnonzero(np.isin(np.minimum(path.l2[:-1], path.l2[1:]), [jump.low for jump in jumps])).tolist()
     return [
         Kink(
             trajectory=path.name,
