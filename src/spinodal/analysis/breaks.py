@@ -1,6 +1,6 @@
 """Jumps and kinks of a noisy curve: what no smooth curve, and no slope that the grid resolves, explains as well.
 
-The curve is a straight line over the grid and one in a given regressor, a random smooth function (an integrated Wiener
+The curve is a straight line over the grid and in each given regressor, a random smooth function (an integrated Wiener
 process: the prior of a cubic smoothing spline, Wahba 1978) of unknown amplitude, noise of known standard errors, and
 shapes, each at some place c: a step θ(x − c), a kink max(0, x − c), or both, and the same smoothed to a width w,
 ½ tanh((x − c)/w) and ½ w ln(1 + e^{2(x − c)/w}); x counts the points of the grid. Shapes are added as long as one
@@ -58,6 +58,9 @@ WIDTHS = {0.5: 0.5, 1.0: 0.5, 1.5: 0.5, 2.0: 0.5, 3.0: 1.0, 4.0: 1.0, 6.0: 2.0, 
 
 AMPLITUDES = np.array([1e-8, *10.0 ** np.arange(-5, 3)])
 """Of the smooth function: variance of its second differences over that of the noise."""
+
+STARTS = (0, 3, 5)
+"""Places in `AMPLITUDES` of those that the search begins with."""
 
 EDGE = 4
 """Points on either side of a jump or kink, at least."""
@@ -118,12 +121,12 @@ class _Model:
         self,
         values: Float64[np.ndarray, " n"],
         errors: Float64[np.ndarray, " n"],
-        regressor: Float64[np.ndarray, " n"],
+        regressors: Float64[np.ndarray, "r n"],
     ) -> None:
         n = len(values)
         self.dictionary = _dictionary(n)
         x = np.arange(n, dtype=np.float64)
-        self.lines = np.linalg.qr(np.stack([np.ones(n), x, regressor / np.abs(regressor).max()], axis=1))[0]
+        self.lines = _basis(np.stack([np.ones(n), x, *regressors], axis=1))
         first, last = np.minimum.outer(x, x), np.maximum.outer(x, x)
         smooth = first**2 * (3 * last - first) / 6 * np.mean(errors**2)
         self.noise = errors**2
@@ -139,18 +142,35 @@ class _Model:
         self.lengths = np.einsum("anj,anj->aj", self.white_shapes, self.white_shapes)
         self.whitener = whitener
 
-    def gains(self, columns: list[int]) -> Float64[np.ndarray, "3 s"]:
-        """What each step, each kink, and both together raise twice the log-likelihood by, next to given shapes."""
+    def deviance(self, columns: list[int]) -> float:
+        """Minus twice the logarithm of the likelihood at the best amplitude, with given shapes."""
+        _, left = self._left(columns)
+        return float((self.log_determinant + np.einsum("an,an->a", left, left)).min())
+
+    def _left(self, columns: list[int]) -> tuple[Float64[np.ndarray, "a n k"], Float64[np.ndarray, "a n"]]:
+        """What lines and given shapes span, and what they leave of the values."""
         known = np.concatenate([self.white_lines, self.white_shapes[:, :, columns]], axis=2)
         basis = np.linalg.qr(known)[0]
-        left = self.white_values - np.einsum("anj,amj,am->an", basis, basis, self.white_values, optimize=True)
-        shapes = self.white_shapes - basis @ (basis.transpose(0, 2, 1) @ self.white_shapes)
+        along = np.einsum("ank,an->ak", basis, self.white_values)
+        return basis, self.white_values - np.einsum("ank,ak->an", basis, along)
+
+    def gains(self, columns: list[int], amplitude: int | None = None) -> Float64[np.ndarray, "3 s"]:
+        """What each step, each kink, and both together raise twice the log-likelihood by, next to given shapes.
+
+        Args:
+            columns: Of the given shapes.
+            amplitude: Of the smooth function, by its place in `AMPLITUDES`; None for the best, with and without.
+        """
+        basis, left = self._left(columns)
+        only = slice(None) if amplitude is None else slice(amplitude, amplitude + 1)
+        basis, left, shapes = basis[only], left[only], self.white_shapes[only]
+        shapes = shapes - basis @ (basis.transpose(0, 2, 1) @ shapes)
         size = len(self.dictionary.places)
         steps, kinks = shapes[:, :, :size], shapes[:, :, size:]
         norms = np.einsum("anj,anj->aj", shapes, shapes)
         both = np.einsum("anj,anj->aj", steps, kinks)
         along = np.einsum("an,anj->aj", left, shapes)
-        norms = np.where(norms > 1e-6 * self.lengths, norms, np.inf)  # a shape that is there already
+        norms = np.where(norms > 1e-6 * self.lengths[only], norms, np.inf)  # a shape that is there already
         one, two, a, b = norms[:, :size], norms[:, size:], along[:, :size], along[:, size:]
         with np.errstate(invalid="ignore", divide="ignore"):
             left_over = 1 - both**2 / (one * two)
@@ -162,7 +182,7 @@ class _Model:
         moved &= there & (self.dictionary.widths == 0)
         kink = np.where(moved, np.maximum(b**2 / two, pair - MOVED), b**2 / two)
         gains = np.stack([a**2 / one, kink, np.where(moved, 0.0, pair - SECOND)])
-        deviance = self.log_determinant + np.einsum("an,an->a", left, left)
+        deviance = self.log_determinant[only] + np.einsum("an,an->a", left, left)
         return np.asarray(deviance.min() - (deviance[:, None] - gains).min(axis=1))
 
     def fit(self, shapes: Float64[np.ndarray, "n s"]) -> _Fit:
@@ -177,12 +197,19 @@ class _Model:
         projected = inverse - inverse @ columns @ sizes_covariance @ columns.T @ inverse
         sizes = sizes_covariance @ columns.T @ inverse @ self.values
         scaled = self.noise[:, None] * projected
+        lines = self.lines.shape[1]
         return _Fit(
             self.values - scaled @ self.values,
             np.diag(self.noise) - scaled * self.noise,
-            sizes[3:],
-            np.sqrt(np.diag(sizes_covariance))[3:],
+            sizes[lines:],
+            np.sqrt(np.diag(sizes_covariance))[lines:],
         )
+
+
+def _basis(columns: Float64[np.ndarray, "n c"]) -> Float64[np.ndarray, "n b"]:
+    """Orthonormal vectors that span the columns, but for what is one of them up to rounding."""
+    vectors, values, _ = np.linalg.svd(columns / np.abs(columns).max(axis=0), full_matrices=False)
+    return vectors[:, values > 1e-6 * values[0]]
 
 
 class _Fit(NamedTuple):
@@ -205,21 +232,21 @@ class _Verdict(NamedTuple):
 def find_breaks(
     values: Float64[np.ndarray, " n"],
     errors: Float64[np.ndarray, " n"],
-    regressor: Float64[np.ndarray, " n"],
+    regressors: Float64[np.ndarray, "r n"],
 ) -> list[Break]:
     """Find the jumps and kinks of a noisy curve.
 
     Args:
         values: The curve, at the points of its grid.
         errors: Their standard errors, above 0.
-        regressor: What the curve may be a straight line in, beside the number of the point.
+        regressors: What the curve may be a straight line in, beside the number of the point.
 
     Returns:
         From the first to the last; none if there are fewer than 2·`EDGE` + 2 points.
     """
     if len(values) < 2 * EDGE + 2:
         return []
-    model = _Model(values, errors, regressor)
+    model = _Model(values, errors, regressors)
     chosen = _chosen(model)
     verdicts = [_judged(model, chosen, shape) for shape in chosen]
     sharp = [verdict for verdict in verdicts if verdict is not None]
@@ -246,15 +273,53 @@ def _parts(dictionary: _Dictionary, at: int, kind: int) -> tuple[int, ...]:
 
 
 def _chosen(model: _Model) -> list[_Shape]:
-    chosen: list[_Shape] = []
+    """The shapes that are worth their price: `DETECTED` each, and `SMOOTH` for what the grid resolves.
+
+    Several jumps hide each other: next to the others unexplained, the smooth function seems to be large, and takes in
+    each. So the search also begins with small ones, and what proves too much is dropped.
+    """
+    starts = [_dropped(model, _added(model, [], start)) for start in STARTS]
+    ends = [_dropped(model, _added(model, start, None)) for start in (*starts, [])]
+    return min(ends, key=lambda chosen: _deviance(model, chosen) + sum(_price(model, shape) for shape in chosen))
+
+
+def _added(model: _Model, chosen: Sequence[_Shape], amplitude: int | None) -> list[_Shape]:
+    """Shapes and those that pay best next to them, one by one."""
+    chosen = list(chosen)
     while len(chosen) < _SHAPES:
-        gains = model.gains(_columns(model.dictionary, chosen))
+        gains = model.gains(_columns(model.dictionary, chosen), amplitude)
         gains[:, model.dictionary.widths >= RESOLVED] -= SMOOTH
         kind, at = np.unravel_index(int(gains.argmax()), gains.shape)
         if gains[kind, at] < DETECTED:
             break
         chosen.append((int(at), int(kind)))
     return chosen
+
+
+def _dropped(model: _Model, chosen: list[_Shape]) -> list[_Shape]:
+    """Shapes without those that do not pay next to the others, one by one."""
+    while chosen:
+        rests = [[other for other in chosen if other != shape] for shape in chosen]
+        now = _deviance(model, chosen)
+        losses = [
+            now + _price(model, shape) - _deviance(model, rest) for shape, rest in zip(chosen, rests, strict=True)
+        ]
+        worst = int(np.argmax(losses))
+        if losses[worst] <= 0:
+            break
+        chosen = rests[worst]
+    return chosen
+
+
+def _deviance(model: _Model, chosen: Sequence[_Shape]) -> float:
+    return model.deviance(_columns(model.dictionary, chosen))
+
+
+def _price(model: _Model, shape: _Shape) -> float:
+    at, kind = shape
+    smooth = SMOOTH if model.dictionary.widths[at] >= RESOLVED else 0.0
+    second = SECOND if kind == 2 else MOVED * (len(_parts(model.dictionary, at, kind)) - 1)
+    return DETECTED + smooth + second
 
 
 def _judged(model: _Model, chosen: Sequence[_Shape], shape: _Shape) -> _Verdict | None:

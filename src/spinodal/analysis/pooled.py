@@ -15,7 +15,7 @@ from spinodal.analysis.paths import Path
 NEGLIGIBLE = 1e-4
 """Where the standard error of the mean is below this fraction of its range, each trajectory shows what there is."""
 
-FLOOR = 1e-3
+FLOOR = 3e-4
 """Errors count as at least this fraction of the range: no shape fits a curve better than that."""
 
 SHARED = 2 / 3
@@ -24,7 +24,7 @@ SHARED = 2 / 3
 LONGEST = 64
 """Points that are looked at together: longer curves are taken in overlapping pieces."""
 
-_FREEDOM = 30
+_FREEDOM = 60
 """Deviations that say, at least, how noisy the mean is at some place."""
 
 
@@ -121,7 +121,7 @@ def pooled_breaks(
         piece = np.flatnonzero((mean.l2 >= low) & (mean.l2 <= high))
         for part, first, last in _parts(piece):
             l2 = mean.l2[part]
-            for each in find_breaks(mean.values[part], errors[part], l2**power):
+            for each in find_breaks(mean.values[part], errors[part], np.stack([l2, l2**power])):
                 if first <= each.place < last:
                     points = np.arange(len(l2))
                     at, low_error, high_error = np.interp(

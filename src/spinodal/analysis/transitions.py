@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from spinodal.analysis.curves import CURVE
+from spinodal.analysis.jumps import SIGNIFICANCE
 from spinodal.analysis.paths import Path, paths
 from spinodal.analysis.pooled import Mean, PooledBreak, mean_of, pooled_breaks
 from spinodal.analysis.seeds import Jump, Kink, match, path_jumps, path_kinks, starts_as
@@ -53,7 +54,7 @@ def find_transitions(
         One row per transition, sorted by curve and λ: the columns of `CURVE`, and
 
         - `index`: 1, 2, … along the curve from small to large λ: first the jumps of single trajectories, then kinks
-          and what only the mean shows;
+          and what only the mean shows; what few trajectories show is left out if it is within the scatter of all;
         - `order`: 1 for a jump, 2 for a kink (continuous), null if it is not decided whether it is a jump, and
           `evidence`: what this rests on, in words;
         - `l2_low`, `l2_high`: every seed that shows it jumps between these two λ of the grid; that of a kink, and of
@@ -101,18 +102,20 @@ def _curve(curve: Sequence[Path], observable: str, alongside: Sequence[str]) -> 
     known = [_bracket(group) for group in (*groups, *continuous) if _most(group, curve)]
     mean = mean_of(curve)
     pooled = [] if mean is None else pooled_breaks(mean, starts_as(observable), known)
-    rows = []
+    rows: list[dict[str, Any] | None] = []
     for group in groups:
         row = _of_jumps(group, curve, observable, alongside)
         same = [each for each in pooled if not _most(group, curve) and _same(each, group)]
         if mean is not None and same:
             pooled.remove(same[0])
             row = _of_mean(same[0], mean, curve, observable, alongside)
+        elif mean is not None and not _most(group, curve) and not _clear(group, mean, observable):
+            row = None
         rows.append(row)
     rows += [_of_kinks(group, observable, alongside) for group in continuous]
     if mean is not None:
         rows += [_of_mean(each, mean, curve, observable, alongside) for each in pooled]
-    return [{**row, "index": index, "seeds_all": len(curve)} for index, row in enumerate(rows, start=1)]
+    return [{**row, "index": index, "seeds_all": len(curve)} for index, row in enumerate(rows, start=1) if row]
 
 
 def _most(group: Sequence[Jump] | Sequence[Kink], curve: Sequence[Path]) -> bool:
@@ -132,6 +135,13 @@ def _within(kinks: Sequence[Kink], groups: Sequence[Sequence[Jump]]) -> bool:
 def _same(each: PooledBreak, group: Sequence[Jump]) -> bool:
     low, high = _bracket(group)
     return each.order != 2 and each.low <= high and low <= each.high
+
+
+def _clear(group: Sequence[Jump], mean: Mean, observable: str) -> bool:
+    """Whether a jump that few trajectories show is one beside how much all of them scatter."""
+    noise = math.sqrt(mean.trajectories) * np.interp(np.exp(group[0].place), mean.l2, mean.errors)
+    changes = [(jump.after[observable] or 0.0) - (jump.before[observable] or 0.0) for jump in group]
+    return bool(np.abs(np.mean(changes)) > SIGNIFICANCE * math.sqrt(6) * noise)
 
 
 def _of_jumps(
