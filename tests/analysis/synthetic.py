@@ -102,20 +102,23 @@ class Branch(NamedTuple):
     """λ of each."""
 
 
-def phases(random: np.random.Generator, strength: tuple[float, float], kinks: bool = False) -> Branch:
-    """Phases of ten points or more, straight in λ or in λ², between jumps, or kinks.
+def phases(
+    random: np.random.Generator, strength: tuple[float, float], kinks: bool = False, length: int = 20
+) -> Branch:
+    """Phases of so many points or more, straight in λ or in λ², between jumps, or kinks.
 
     Args:
         random: Source.
         strength: Bounds of a jump in units of √2 standard errors of the mean, those of the difference between the
             two points that it lies between; or of the change of slope per spacing, in standard errors of the mean.
         kinks: Whether to make kinks.
+        length: Of a phase.
     """
     count = int(random.integers(1, 4))
-    points = int(random.integers(10 * (count + 1), 20 * (count + 1) + 1))
+    points = int(random.integers(length * (count + 1), (length + 10) * (count + 1) + 1))
     l2 = grid(random, points)
-    spare = np.sort(random.integers(0, points - 10 * (count + 1) + 1, count))
-    intervals = [int(9 + 10 * k + extra) for k, extra in enumerate(spare)]
+    spare = np.sort(random.integers(0, points - length * (count + 1) + 1, count))
+    intervals = [int(length * (k + 1) - 1 + extra) for k, extra in enumerate(spare)]
     q = l2 if random.random() < 0.5 else l2**2
     curve = noisy(random, l2, (q - q[0]) / np.ptp(q), 10 ** random.uniform(-9, -1))
     i, values, places, sizes = np.arange(points), np.zeros(points), [], []

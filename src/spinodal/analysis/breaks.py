@@ -24,8 +24,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-DETECTED = 23.0
-"""Of twice the log-likelihood: 4.8 standard errors."""
+DETECTED = 25.0
+"""Of twice the log-likelihood: 5 standard errors."""
 
 DECIDED = 2.0
 """Of the same, between a step and everything that the grid resolves."""
@@ -46,6 +46,9 @@ The rest is what the curve does by itself: where it does more than that, shapes 
 
 SMOOTH = 15.0
 """What a shape that the grid resolves must explain more to be added: the smooth function does it, unless it is steep."""
+
+SHARP = 0.5
+"""Beside a kink a curve bends by less than this fraction of the change of slope about it, per two spacings."""
 
 MOVED = 1.0
 """What a kink must explain more for lying anywhere in its interval."""
@@ -378,14 +381,16 @@ def _measured(model: _Model, smooth: Sequence[_Shape], verdicts: Sequence[_Verdi
 
 
 def _accounts(model: _Model, fit: _Fit, verdict: _Verdict, at: int) -> bool:
-    """Whether a jump or kink is most of what is seen where it is, give or take two standard errors."""
-    y, noise, i = model.values, np.sqrt(model.noise), int(verdict.place)
+    """Whether a jump or kink is most of what is seen where it is, and a kink sharp, give or take two standard errors."""
+    y, i = model.values, int(verdict.place)
+    noise = 2 * np.sqrt(model.noise[i - 2 : i + 4].max())
     if verdict.order == 2:
-        size, seen = fit.sizes[at + 1], y[i + 2] - y[i + 1] - y[i] + y[i - 1]
-        slack = 2 * np.sqrt((noise[i - 1 : i + 3] ** 2).sum())
+        size, seen, slack = fit.sizes[at + 1], y[i + 2] - y[i + 1] - y[i] + y[i - 1], 2 * noise
+        bends = np.abs(np.diff(y[i - 2 : i + 4], 2))[[0, -1]]
+        if 2 * bends.max() > SHARP * abs(seen) + 5 * noise:
+            return False
     else:
-        size, seen = fit.sizes[at], y[i + 1] - y[i]
-        slack = 2 * np.hypot(noise[i], noise[i + 1])
+        size, seen, slack = fit.sizes[at], y[i + 1] - y[i], 2**0.5 * noise
     return bool(np.sign(size) * seen + slack > 0 and abs(size) > UNACCOUNTED[verdict.order == 2] * abs(seen) - slack)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int
+from scipy.special import gammaln
 
 from spinodal.analysis.breaks import EDGE, find_breaks
 from spinodal.analysis.paths import Path
@@ -24,8 +25,8 @@ SHARED = 2 / 3
 LONGEST = 64
 """Points that are looked at together: longer curves are taken in overlapping pieces."""
 
-_FREEDOM = 60
-"""Deviations that say, at least, how noisy the mean is at some place."""
+_AROUND = 11
+"""Points that say how noisy trajectories are at some place."""
 
 
 class Mean(NamedTuple):
@@ -83,19 +84,28 @@ def mean_of(paths: Sequence[Path]) -> Mean | None:
     apart = table - np.nanmean(table, axis=0)
     table -= np.nanmedian(apart, axis=1, keepdims=True)
     mean = np.nanmean(table, axis=0)
-    scatter = _scatter(table - mean, len(table))
+    scatter = _scatter(table - mean)
     return Mean(l2, mean, np.sqrt(np.maximum(scatter / number, known / number**2)), len(table))
 
 
-def _scatter(apart: Float64[np.ndarray, "t l"], trajectories: int) -> Float64[np.ndarray, " l"]:
-    """Variance of one trajectory about the mean from point to point, over the points around each."""
-    second = (apart[:, 1:-1] - 0.5 * (apart[:, :-2] + apart[:, 2:])) ** 2 / 1.5
-    squares, number = np.nansum(second, axis=0), np.isfinite(second).sum(axis=0)
-    window = min(len(squares), max(9, -(-_FREEDOM // (trajectories - 1))))
-    sums = [np.convolve(each, np.ones(window)) for each in (squares, number * (1 - 1 / trajectories))]
-    start = np.clip(np.arange(apart.shape[1]) - 1 - window // 2, 0, len(squares) - window)
-    squares, number = (each[start + window - 1] for each in sums)
-    return np.asarray(squares / np.maximum(number, 1.0))
+def _scatter(apart: Float64[np.ndarray, "t l"]) -> Float64[np.ndarray, " l"]:
+    """Variance of one trajectory about the mean from point to point, from how far each is off its neighbours' line.
+
+    The larger of that over the points around, and of a parabola through the standard deviations at all points: the
+    former alone is too small here and there by chance, and jumps would be seen there.
+    """
+    second = apart[:, 1:-1] - 0.5 * (apart[:, :-2] + apart[:, 2:])
+    freedom = np.maximum(np.isfinite(second).sum(axis=0) * (1 - 1 / len(apart)), 1.0)
+    squares = np.nansum(second**2, axis=0) / 1.5
+    window = np.ones(min(_AROUND, len(squares)))
+    local = np.convolve(squares, window, "same") / np.convolve(freedom, window, "same")
+    # Mean of the root of χ²/k over the root of its mean.
+    shrunk = np.exp(gammaln(0.5 * (freedom + 1)) - gammaln(0.5 * freedom)) * np.sqrt(2 / freedom)
+    x = np.linspace(-1, 1, len(local))
+    weights = 1 / np.sqrt(local + np.finfo(np.float64).tiny)
+    parabola = np.polynomial.polynomial.polyfit(x, np.sqrt(squares / freedom) / shrunk, 2, w=weights)
+    everywhere = np.polynomial.polynomial.polyval(x, parabola)
+    return np.pad(np.maximum(local, np.maximum(everywhere, 0.0) ** 2), 1, mode="edge")
 
 
 def pooled_breaks(
