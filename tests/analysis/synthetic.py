@@ -38,12 +38,14 @@ def records(curves: Sequence[Curve], random: np.random.Generator, **columns: obj
             constant = {"curve": f"{number:04d}", "point": f"{number}-{seed}", "seed": seed, "branch": "up"}
             constant |= {"stages": len(curve.l2), "stationary": True, **columns}
             parts.append(
-                pl.DataFrame({"l2": curve.l2, "error": measured, "stage": np.arange(len(curve.l2))}).with_columns(
-                    pl.lit(value, SCHEMA[name]).alias(name) for name, value in constant.items()
-                )
+                pl.DataFrame(
+                    {"l2": curve.l2, "error": measured, "stage": np.arange(len(curve.l2))}
+                ).with_columns(pl.lit(value, SCHEMA[name]).alias(name) for name, value in constant.items())
             )
     table = pl.concat(parts)
-    missing = [pl.lit(None, SCHEMA[name]).alias(name) for name in (*CURVE, "minimum") if name not in table.columns]
+    missing = [
+        pl.lit(None, SCHEMA[name]).alias(name) for name in (*CURVE, "minimum") if name not in table.columns
+    ]
     return table.with_columns(missing)
 
 
@@ -69,7 +71,10 @@ def smooth(random: np.random.Generator) -> Curve:
     points = int(random.integers(20, 61))
     l2 = grid(random, points)
     i, x = np.arange(points), np.linspace(-1, 1, points)
-    (a, b), (c, d) = random.uniform(0, points - 1, 2), np.exp(random.uniform(np.log(2), np.log(points / 3), 2))
+    (a, b), (c, d) = (
+        random.uniform(0, points - 1, 2),
+        np.exp(random.uniform(np.log(2), np.log(points / 3), 2)),
+    )
     one, two = (i - a) / c, (i - b) / d
     shapes = (
         lambda: np.tanh(one),

@@ -82,7 +82,9 @@ def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
           where nothing was found: a row of its own, without `index` and measured values), or null where no theory
           says where the transitions are. A transition that is matched may still be of another `order`.
     """
-    parts = [transitions.with_columns(**{name: pl.lit(None, dtype) for name, dtype in _COMPARED.items()}).clear()]
+    parts = [
+        transitions.with_columns(**{name: pl.lit(None, dtype) for name, dtype in _COMPARED.items()}).clear()
+    ]
     for curve in table.partition_by(CURVE, maintain_order=True):
         identity = curve.select(CURVE).head(1)
         found = transitions.join(identity, on=CURVE, how="semi", nulls_equal=True)

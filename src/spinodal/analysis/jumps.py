@@ -115,14 +115,16 @@ def find_steepening(
     q = l2**power
     dq = np.abs(np.diff(q))
     rise = np.diff(values) / dq
-    noise = np.maximum(noise_between(q, values, jumps), around(np.zeros_like(q) if errors is None else errors))
+    noise = np.maximum(
+        noise_between(q, values, jumps), around(np.zeros_like(q) if errors is None else errors)
+    )
     told = []
     for i in jumps:
         change, sign = abs(rise[i] * dq[i]), np.sign(rise[i])
         slope = {by: sign * rise[i + by] if 0 <= i + by < len(rise) else 0.0 for by in (-2, -1, 1, 2)}
-        tails = [(slope[by] - FOLD * max(0.0, slope[2 * by])) * dq[i] / change for by in (-1, 1)]
-        beside = [dq[i + by] for by in (-1, 1) if 0 <= i + by < len(rise)]
-        told.append(Steepening(*map(float, tails), float(noise[i] * 2**0.5 * dq[i] / min(beside) / change)))
+        before, after = ((slope[by] - FOLD * max(0.0, slope[2 * by])) * dq[i] / change for by in (-1, 1))
+        step = min(dq[i + by] for by in (-1, 1) if 0 <= i + by < len(rise))
+        told.append(Steepening(float(before), float(after), float(2**0.5 * noise[i] * dq[i] / step / change)))
     return told
 
 
@@ -200,7 +202,7 @@ def _select(remainder: _Remainder, noise: Float64[np.ndarray, " i"], scale: floa
 def noise_between(
     q: Float64[np.ndarray, " l"], y: Float64[np.ndarray, " l"], jumps: list[int]
 ) -> Float64[np.ndarray, " i"]:
-    """Noise of a point, about each interval, outside the jumps: the median distance to the line between its neighbours."""
+    """Noise of a point, about each interval: the median distance to the line between its neighbours, but at jumps."""
     weight = (q[2:] - q[1:-1]) / (q[2:] - q[:-2])
     deviation = np.abs(y[1:-1] - weight * y[:-2] - (1 - weight) * y[2:])
     deviation /= np.sqrt(1 + weight**2 + (1 - weight) ** 2)

@@ -30,7 +30,7 @@ RESOLUTION = 1e-4
 
 
 COARSE = 2.0
-"""Between two points further apart in λ than by this factor there may be anything, and their line is not that of a branch."""
+"""Between two points further apart in λ than by this factor there may be anything: no branch is drawn there."""
 
 NEAR = 0.02
 """The lines meet within the interval up to this fraction of it: a kink may be at a point of the grid."""
@@ -74,7 +74,9 @@ def find_kinks(
     q = l2**power
     sides = _sides(q, values, jumps, power)
     rounding = np.finfo(np.float64).eps * np.abs(values).max()
-    found = _select(sides, np.maximum(RESOLUTION * np.ptp(values), KNOWN * _known(errors, sides) * sides.error))
+    found = _select(
+        sides, np.maximum(RESOLUTION * np.ptp(values), KNOWN * _known(errors, sides) * sides.error)
+    )
     # As in `find_jumps`: the noise that kinks are judged by must be free of them.
     while found:
         noise = noise_between(q, values, sorted({*jumps, *sides.interval[found].tolist()}))[sides.interval]
@@ -121,7 +123,10 @@ def _sides(
 
 
 def _select(sides: _Sides, threshold: Float64[np.ndarray, " i"]) -> list[int]:
-    change, reach = np.abs(sides.right - sides.left), np.abs(sides.steps[1] + 0.5 * (sides.steps[0] + sides.steps[2]))
+    change, reach = (
+        np.abs(sides.right - sides.left),
+        np.abs(sides.steps[1] + 0.5 * (sides.steps[0] + sides.steps[2])),
+    )
     slopes = np.abs(np.stack([sides.left, sides.right]))
     bends = np.abs(np.stack([sides.bend_before, sides.bend_after]))
     constant = slopes < FLAT * slopes[::-1]
@@ -157,7 +162,9 @@ def _kink(sides: _Sides, k: int, q: Float64[np.ndarray, " l"], power: float, noi
     place = float(q[sides.interval[k]] + t + shift)
     error = float(np.hypot(0.5 * shift, noise * np.sqrt(spread) / change))
     l2 = place ** (1 / power)
-    return FoundKink(int(sides.interval[k]), l2, l2 * error / (abs(power) * place), float(change * power * place))
+    return FoundKink(
+        int(sides.interval[k]), l2, l2 * error / (abs(power) * place), float(change * power * place)
+    )
 
 
 def _known(errors: Float64[np.ndarray, " l"] | None, sides: _Sides) -> Float64[np.ndarray, " i"]:

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float64, Int
 from scipy.special import gammaln
 
-from spinodal.analysis.breaks import EDGE, find_breaks
+from spinodal.analysis.breaks import find_breaks
+from spinodal.analysis.likelihood import EDGE
 from spinodal.analysis.paths import Path
 
 NEGLIGIBLE = 1e-4
@@ -102,15 +103,16 @@ def _scatter(apart: Float64[np.ndarray, "t l"]) -> Float64[np.ndarray, " l"]:
     # Mean of the root of χ²/k over the root of its mean.
     shrunk = np.exp(gammaln(0.5 * (freedom + 1)) - gammaln(0.5 * freedom)) * np.sqrt(2 / freedom)
     x = np.linspace(-1, 1, len(local))
-    weights = 1 / np.sqrt(local + np.finfo(np.float64).tiny)
-    parabola = np.polynomial.polynomial.polyfit(x, np.sqrt(squares / freedom) / shrunk, 2, w=weights)
+    deviation = np.sqrt(local)
+    weights = 1 / np.maximum(deviation, 1e-3 * deviation.max() + np.finfo(np.float64).tiny)
+    parabola = np.polynomial.polynomial.polyfit(
+        x, np.sqrt(squares / freedom) / shrunk, 2, w=weights / weights.max()
+    )
     everywhere = np.polynomial.polynomial.polyval(x, parabola)
     return np.pad(np.maximum(local, np.maximum(everywhere, 0.0) ** 2), 1, mode="edge")
 
 
-def pooled_breaks(
-    mean: Mean, power: float, known: Sequence[tuple[float, float]] = ()
-) -> list[PooledBreak]:
+def pooled_breaks(mean: Mean, power: float, known: Sequence[tuple[float, float]] = ()) -> list[PooledBreak]:
     """Find the jumps and kinks of the mean of trajectories.
 
     Args:

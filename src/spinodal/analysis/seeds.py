@@ -101,7 +101,11 @@ def trajectory_jumps(branch: pl.DataFrame, observable: str, alongside: Sequence[
         observable: Column to look for jumps in.
         alongside: Further columns to tell before and after.
     """
-    return [jump for path in paths(branch, observable, alongside) for jump in path_jumps(path, observable, alongside)]
+    return [
+        jump
+        for path in paths(branch, observable, alongside)
+        for jump in path_jumps(path, observable, alongside)
+    ]
 
 
 def path_jumps(path: Path, observable: str, alongside: Sequence[str] = ()) -> list[Jump]:
@@ -132,7 +136,9 @@ def path_kinks(
         alongside: Further columns.
     """
     power = starts_as(observable)
-    known = np.flatnonzero(np.isin(np.minimum(path.l2[:-1], path.l2[1:]), [jump.low for jump in jumps])).tolist()
+    known = np.flatnonzero(
+        np.isin(np.minimum(path.l2[:-1], path.l2[1:]), [jump.low for jump in jumps])
+    ).tolist()
     return [
         Kink(
             trajectory=path.name,

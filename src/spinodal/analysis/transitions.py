@@ -99,12 +99,14 @@ def _curve(curve: Sequence[Path], observable: str, alongside: Sequence[str]) -> 
     ]
     groups = match([jump for own in jumps for jump in own])
     continuous = [group for group in match(kinks) if _most(group, curve) and not _within(group, groups)]
-    known = [_bracket(group) for group in (*groups, *continuous) if _most(group, curve)]
+    known = [_bracket(group) for group in groups if _most(group, curve)] + [
+        _bracket(group) for group in continuous
+    ]
     mean = mean_of(curve)
     pooled = [] if mean is None else pooled_breaks(mean, starts_as(observable), known)
     rows: list[dict[str, Any] | None] = []
     for group in groups:
-        row = _of_jumps(group, curve, observable, alongside)
+        row: dict[str, Any] | None = _of_jumps(group, curve, observable, alongside)
         same = [each for each in pooled if not _most(group, curve) and _same(each, group)]
         if mean is not None and same:
             pooled.remove(same[0])
@@ -115,7 +117,9 @@ def _curve(curve: Sequence[Path], observable: str, alongside: Sequence[str]) -> 
     rows += [_of_kinks(group, observable, alongside) for group in continuous]
     if mean is not None:
         rows += [_of_mean(each, mean, curve, observable, alongside) for each in pooled]
-    return [{**row, "index": index, "seeds_all": len(curve)} for index, row in enumerate(rows, start=1) if row]
+    return [
+        {**row, "index": index, "seeds_all": len(curve)} for index, row in enumerate(rows, start=1) if row
+    ]
 
 
 def _most(group: Sequence[Jump] | Sequence[Kink], curve: Sequence[Path]) -> bool:
@@ -221,8 +225,14 @@ def _of_mean(
 ) -> dict[str, Any]:
     falls = sum(len(path.l2) > 1 and path.l2[0] > path.l2[-1] for path in curve) * 2 > len(curve)
     ends = (each.high, each.low) if falls else (each.low, each.high)
-    columns = [np.array([path.alongside[:, path.l2 == end].mean(axis=1) for path in curve if end in path.l2]) for end in ends]
-    before, after = ({name: _mean([float(v) for v in column[:, i] if np.isfinite(v)]) for i, name in enumerate(alongside)} for column in columns)
+    columns = [
+        np.array([path.alongside[:, path.l2 == end].mean(axis=1) for path in curve if end in path.l2])
+        for end in ends
+    ]
+    before, after = (
+        {name: _mean([float(v) for v in column[:, i] if np.isfinite(v)]) for i, name in enumerate(alongside)}
+        for column in columns
+    )
     kink = each.order == 2
     return {
         "order": each.order,
