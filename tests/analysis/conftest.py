@@ -1,4 +1,4 @@
-"""Records of deep linear networks with the exact curvature of their error surface, from dense Hessians."""
+"""Records of deep linear networks: exact loops, and branches with exact curvature from dense Hessians."""
 
 from collections.abc import Callable
 from functools import cache
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float64
 
 from spinodal.records import SCHEMA
-from spinodal.theory import learned_state, spinodal
+from spinodal.theory import learned_state, phases, spinodal
 
 CURVATURE = (
     "scalar_curvature",
@@ -137,3 +137,81 @@ def branch() -> Callable[..., pl.DataFrame]:
 def dense() -> Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """θ, ∇E and ∇²E of a deep linear network at a minimum."""
     return surface
+
+
+def exact_way(
+    l2: Float64[np.ndarray, " l"], features: list[int], strengths: tuple[float, ...], depth: int
+) -> pl.DataFrame:
+    """Stages of the exact theory with as many features learned as asked for, or as there can be."""
+    states = phases(l2, strengths, depth)
+    there = [min(m, int((spinodal(strengths, depth) > at).sum())) for m, at in zip(features, l2, strict=True)]
+    of = [(states[m], i) for i, m in enumerate(there)]
+    return pl.DataFrame(
+        {
+            "l2": l2,
+            "error": [float(state.error[i]) for state, i in of],
+            "norm": [float(np.sqrt(state.norm_squared[i])) for state, i in of],
+            "learned_features": there,
+        }
+    )
+
+
+def exact_loop(
+    down: tuple[float, ...] = (),
+    seed: int = 0,
+    strengths: tuple[float, ...] = (1.0, 0.5),
+    depth: int = 3,
+    l2: Float64[np.ndarray, " l"] | None = None,
+    residual: float = 0.0,
+    **columns: object,
+) -> pl.DataFrame:
+    """A loop of the exact theory: the m-th feature is learned again below the m-th of the λ in `down`.
+
+    `residual` is how far every row is from where ∇𝓛 = 0: as much as a minimum at λ ± residual/2‖θ‖.
+    """
+    path = np.geomspace(0.01, 0.6, 80) if l2 is None else l2
+    back = path[-2::-1]
+    turned = int((spinodal(strengths, depth) > path[-1]).sum())
+    if depth == 2:
+        down = tuple(spinodal(strengths, 2))
+    again = [max(turned, sum(each > at for each in down)) for at in back]
+    random = np.random.default_rng(seed)
+    ways = []
+    for way, features in ((path, [len(strengths)] * len(path)), (back, again)):
+        norm = exact_way(way, features, strengths, depth)["norm"].to_numpy()
+        moved = way + residual * random.uniform(-1, 1, len(way)) / (2 * np.maximum(norm, 1e-3))
+        ways.append(exact_way(moved, features, strengths, depth).with_columns(l2=pl.Series(way)))
+    table = pl.concat(ways).with_columns(
+        stage=pl.Series(range(len(path) + len(back))),
+        branch=pl.Series(["up"] * len(path) + ["down"] * len(back)),
+        strengths=pl.Series([list(strengths)] * (len(path) + len(back))),
+        variances=pl.Series([[1.0] * len(strengths)] * (len(path) + len(back))),
+    )
+    constant = {
+        "point": f"loop-{seed}-{strengths}-{depth}-{path[-1]}",
+        "curve": f"loop-{strengths}-{depth}",
+        "task": "linear_teacher",
+        "error_name": "squared",
+        "noise": 0.0,
+        "activation": "linear",
+        "bias": False,
+        "depth": depth,
+        "width": 8,
+        "parameters": 100,
+        "perturbation": 0.0,
+        "seed": seed,
+        "stages": len(table),
+        "stationary": True,
+        "minimum": True,
+        "grad_max": residual / 10,
+        **columns,
+    }
+    table = table.with_columns(**{name: pl.lit(value) for name, value in constant.items()})
+    missing = [pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in table.columns]
+    return table.with_columns(*missing).select(*SCHEMA).cast(dict(SCHEMA))
+
+
+@pytest.fixture
+def loop() -> Callable[..., pl.DataFrame]:
+    """Makes one loop."""
+    return exact_loop

@@ -93,8 +93,8 @@ def test_every_figure_is_seen(opened: Chrome) -> None:
         "  return [image.complete && image.naturalWidth, box.width, box.height, image.checkVisibility(), image.alt]"
         "})"
     )
-    # Branches of three networks, R of one, what foresees its jump, and one phase diagram.
-    assert len(figures) == 6
+    # Branches of three networks, the loop of one, R of one, what foresees its jump, and one phase diagram.
+    assert len(figures) == 7
     for natural, width, height, visible, alt in figures:
         assert natural >= 2 * width or natural >= 1000
         assert width >= 300
@@ -126,7 +126,17 @@ def test_only_what_is_wide_scrolls_and_only_by_itself(opened: Chrome) -> None:
 
 def test_links_lead_somewhere(opened: Chrome) -> None:
     links = opened.execute_script("return [...document.links].map(link => link.getAttribute('href'))")
-    sections = ["run", "phases", "branches", "curvature", "foresight", "comparison", "open", "commands"]
+    sections = [
+        "run",
+        "phases",
+        "branches",
+        "hysteresis",
+        "curvature",
+        "foresight",
+        "comparison",
+        "open",
+        "commands",
+    ]
     assert links == [f"#{section}" for section in sections]
     for section in sections:
         opened.execute_script(f"document.querySelector('nav a[href=\"#{section}\"]').click()")

@@ -15,6 +15,7 @@ from spinodal.report.curvature import CurvatureReport, make_curvature_report
 from spinodal.report.drawing import Drawings
 from spinodal.report.figure import draw_curve
 from spinodal.report.groups import CurveReport, Group, chosen, make_groups
+from spinodal.report.hysteresis import HysteresisReport, make_hysteresis_report
 from spinodal.report.page import write_page
 from spinodal.report.phases import PhaseDiagram, make_phase_diagrams
 from spinodal.report.sections import sections
@@ -40,6 +41,8 @@ class Report:
     """Of networks that were run at more than one complexity."""
     curvature: CurvatureReport | None
     """None if R was measured nowhere."""
+    hysteresis: HysteresisReport | None
+    """None without a way up and down of one network."""
     unfinished: pl.DataFrame
     """As the function of that name returns it."""
     page: Path
@@ -102,6 +105,7 @@ def _found(
         folder / "transitions.csv",
         make_phase_diagrams(curves, folder, drawings),
         make_curvature_report(records, compared, curves, drawn, folder, drawings),
+        make_hysteresis_report(records, groups, folder, drawings),
         unfinished(campaign, records),
         folder / "report.html",
     )

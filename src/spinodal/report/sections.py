@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from spinodal.report.commands import again, launches
 from spinodal.report.curvature_section import curvature_section, foresight_section
 from spinodal.report.groups import CurveReport, Group, jobs
+from spinodal.report.hysteresis_section import hysteresis_section
 from spinodal.report.page import Picture, Section, capitalised
 from spinodal.report.sheet import listed, transition_sheet, verdicts
 from spinodal.report.summary import Summary, axes_sheet
@@ -30,6 +31,8 @@ def sections(report: Report) -> Iterator[Section]:
     if report.phases:
         yield _phases(report)
     yield _branches(report)
+    if report.hysteresis is not None:
+        yield hysteresis_section(report.hysteresis, report.campaign)
     if report.curvature is not None:
         yield curvature_section(report.curvature, report.campaign)
         if report.curvature.foresight is not None:

@@ -32,10 +32,11 @@ def main(campaign: Path, patterns: Sequence[str] = ()) -> int:
         for curve in group.curves if group.figure else ():
             console.print(transition_table(curve.name, curve.strengths, curve.transitions))
     notes = _notes(report)
-    if report.curvature is not None:
-        for table in report.curvature.tables():
-            console.print(table)
-        notes += report.curvature.notes()
+    for part in (report.hysteresis, report.curvature):
+        if part is not None:
+            for table in part.tables():
+                console.print(table)
+            notes += part.notes()
     for note in [*notes, str(report.page)]:
         console.print(note, soft_wrap=True, markup=False)
     return 0

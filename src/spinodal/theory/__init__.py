@@ -17,6 +17,7 @@ from spinodal.theory.feature import (
 )
 from spinodal.theory.geometry import Geometry, geometry, soft_mode, zero_modes
 from spinodal.theory.phases import State, by_spinodal, global_minimum, learned_state, phases, saddles
+from spinodal.theory.reach import reach, relearning
 from spinodal.theory.stability import is_minimum
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "learned_state",
     "phases",
     "potential",
+    "reach",
+    "relearning",
     "saddle_amplitude",
     "saddles",
     "soft_mode",

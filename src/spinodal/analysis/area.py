@@ -1,0 +1,53 @@
+"""The area of a loop: ∮‖θ‖² dλ, with what it leaves open."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from spinodal.analysis.loops import Run, Way
+
+
+def loop_area(group: Sequence[Run]) -> dict[str, float]:
+    """∮‖θ‖² dλ, up minus down, over the λ that both branches have; mean over runs.
+
+    Args:
+        group: Repetitions of one loop.
+
+    Returns:
+        `area` and `area_error`; neither if no run has two λ in common.
+    """
+    measured = [each for run in group if (each := _area(run)) is not None]
+    if not measured:
+        return {}
+    areas, gaps, residuals = np.array(measured).T
+    repeated = len(areas) > 1
+    scatter = areas.std(ddof=1) / math.sqrt(len(areas)) if repeated else 0.0
+    # Runs share their grid, and so what it leaves open: that does not average out.
+    error = math.hypot(scatter, math.sqrt(np.mean(gaps**2)), residuals.mean())
+    return {"area": float(areas.mean()), "area_error": float(error)}
+
+
+def _area(run: Run) -> tuple[float, float, float] | None:
+    """The area of one run, and its errors from the gaps between λ and from residual gradients."""
+    l2, above, below = np.intersect1d(run.up.l2, run.down.l2, assume_unique=True, return_indices=True)
+    if len(l2) < 2:
+        return None
+    up, down = run.up.take(above), run.down.take(below)
+    apart = up.size - down.size
+    # A change of the distance may have come anywhere between two λ.
+    gaps = math.sqrt(np.sum((np.diff(l2) * np.diff(apart)) ** 2) / 12)
+    return float(np.trapezoid(apart, l2)), gaps, math.hypot(_residual(up), _residual(down))
+
+
+def _residual(way: Way) -> float:
+    """How much ∫‖θ‖² dλ may be off because ∇𝓛 is not quite zero.
+
+    A residual along θ is a minimum at another λ: ∇E + 2λθ = g vanishes at λ − g/2‖θ‖. A ‖θ‖² that is nothing but a
+    residual is not off by more than itself.
+    """
+    slope, norm = np.abs(np.gradient(way.size, way.l2)), np.sqrt(way.size)
+    off = np.minimum(slope * way.residual / (2 * np.maximum(norm, np.finfo(float).tiny)), way.size)
+    return float(np.trapezoid(off, way.l2))

@@ -1,0 +1,149 @@
+"""Coexistence: the λ at which two phases of one network have equal 𝓛."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64
+from scipy.interpolate import CubicHermiteSpline
+from scipy.optimize import brentq
+
+from spinodal import theory
+from spinodal.analysis.curves import CURVE
+from spinodal.analysis.deep_linear import deep_linear
+from spinodal.analysis.loops import Pair, Way, pairs, runs
+from spinodal.records import SCHEMA
+
+
+class _Phase(NamedTuple):
+    """A stretch of a trajectory on which one phase is followed, from small to large λ."""
+
+    features: int
+    l2: Float64[np.ndarray, " l"]
+    loss: Float64[np.ndarray, " l"]
+    slope: Float64[np.ndarray, " l"]
+    """d𝓛/dλ = ‖θ‖²."""
+
+    def interpolated(self, every: int = 1) -> CubicHermiteSpline:
+        """𝓛 over λ; from every second row, as a check. The last row counts always."""
+        rows = np.unique([*range(0, len(self.l2), every), len(self.l2) - 1])
+        return CubicHermiteSpline(self.l2[rows], self.loss[rows], self.slope[rows])
+
+
+def coexistence(table: pl.DataFrame) -> pl.DataFrame:
+    """Find where phases m and m − 1 have equal 𝓛, m the number of learned features, in the runs of every network.
+
+    A phase is followed past coexistence only by going on with it: down from just after its jump. Along a branch of
+    minima d𝓛/dλ = ‖θ‖² exactly, so that cubic Hermite interpolation between the rows knows 𝓛 and its slope at each.
+    Only `evidence` is used.
+
+    Args:
+        table: Records.
+
+    Returns:
+        One row per network with a down branch and pair of phases: the columns of `CURVE` (those of the down branch),
+
+        - `features`: m, learned on the lower side of λ; m − 1 on the other;
+        - `l2_coexistence`: mean over seeds; `l2_coexistence_error`: the standard error over seeds and, in quadrature,
+          how far it moves if every second row is left out; `seeds` that show it, of `seeds_all`;
+        - `loss`: 𝓛 of both there; `error_learned`, `error_left`: E of phases m and m − 1;
+        - `l2_exact`: of a deep linear network within the range of λ, also where no seed shows it, because the phases
+          were not followed there.
+    """
+    rows = []
+    for pair in pairs(table):
+        identity = pair.down.select(CURVE).row(0, named=True)
+        found: dict[int, dict[int, list[tuple[float, ...]]]] = {}
+        seeds = set()
+        for seed, phases in _phases(pair).items():
+            seeds.add(seed)
+            for upper, lower in product(phases, repeat=2):
+                if upper.features == lower.features + 1:
+                    for crossing in _crossings(upper, lower):
+                        found.setdefault(upper.features, {}).setdefault(seed, []).append(crossing)
+        exact = _exact(pair)
+        for m in sorted({*found, *exact}):
+            measured = _measured(list(found.get(m, {}).values()))
+            counts = {"features": m, "seeds": len(found.get(m, {})), "seeds_all": len(seeds)}
+            rows.append(identity | counts | measured | {"l2_exact": exact.get(m)})
+    names = ("l2_coexistence", "l2_coexistence_error", "loss", "error_learned", "error_left", "l2_exact")
+    schema = [(name, SCHEMA[name]) for name in CURVE]
+    schema += [(name, pl.Int64()) for name in ("features", "seeds", "seeds_all")]
+    schema += [(name, pl.Float64()) for name in names]
+    return pl.DataFrame([{name: row.get(name) for name, _ in schema} for row in rows], schema=schema).sort(
+        *CURVE, "features"
+    )
+
+
+def _phases(pair: Pair) -> dict[int, list[_Phase]]:
+    """The stretches of all runs, seed by seed."""
+    found: dict[int, list[_Phase]] = {}
+    for run in runs(pair):
+        ways = (run.up, run.down.take(np.s_[::-1]))
+        found.setdefault(run.seed, []).extend(phase for way in ways for phase in _stretches(way))
+    return found
+
+
+def _stretches(rising: Way) -> Iterator[_Phase]:
+    l2, slope, features = rising.l2, rising.size, rising.features
+    loss = rising.error + l2 * slope
+    if len(l2) < 2:
+        return
+    # 𝓛 of a branch of minima is concave in λ: where a secant is not between the slopes at its ends, it jumps.
+    secant = np.diff(loss) / np.diff(l2)
+    rounding = 1e-6 * slope[:-1] + 1e-10 * np.abs(loss[1:]) / np.diff(l2)
+    # NaN, where nobody counted, is the same as nothing.
+    same = np.diff(features) == 0
+    same &= (slope[1:] - rounding <= secant) & (secant <= slope[:-1] + rounding)
+    for part in np.split(np.arange(len(l2)), np.flatnonzero(~same) + 1):
+        if len(part) > 1:
+            yield _Phase(int(features[part[0]]), l2[part], loss[part], slope[part])
+
+
+def _crossings(upper: _Phase, lower: _Phase) -> Iterator[tuple[float, ...]]:
+    """λ at which two phases have equal 𝓛, by how much it moves with half the rows, 𝓛 and E of either there."""
+    low, high = max(upper.l2[0], lower.l2[0]), min(upper.l2[-1], lower.l2[-1])
+    if low >= high:
+        return
+    first, second = upper.interpolated(), lower.interpolated()
+    nodes = np.unique([low, high, *(x for x in (*upper.l2, *lower.l2) if low < x < high)])
+    apart = first(nodes) - second(nodes)
+    for i in np.flatnonzero((apart[:-1] < 0) & (apart[1:] >= 0)):
+        at = brentq(lambda x: float(first(x) - second(x)), nodes[i], nodes[i + 1], xtol=1e-14, rtol=1e-13)
+        # With half the rows the difference is another one, of nearly the same slope.
+        coarse = upper.interpolated(2)(at) - lower.interpolated(2)(at)
+        slopes = float(first(at, 1)), float(second(at, 1))
+        moved = abs(float(coarse) / (slopes[0] - slopes[1]))
+        loss = float(first(at))
+        yield at, moved, loss, loss - at * slopes[0], loss - at * slopes[1]
+
+
+def _measured(seeds: Sequence[Sequence[tuple[float, ...]]]) -> dict[str, Any]:
+    if not seeds:
+        return {}
+    values = np.array([np.mean(crossings, axis=0) for crossings in seeds])
+    at, moved, loss, learned, left = values.mean(axis=0)
+    scatter = values[:, 0].std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return {
+        "l2_coexistence": float(at),
+        "l2_coexistence_error": math.hypot(scatter, moved),
+        "loss": float(loss),
+        "error_learned": float(learned),
+        "error_left": float(left),
+    }
+
+
+def _exact(pair: Pair) -> dict[int, float]:
+    """λ_co of the m-th feature by m, within the range of λ."""
+    exact = deep_linear(pair.up)
+    if exact is None or exact.depth == 2:
+        return {}
+    order = theory.by_spinodal(exact.strengths, exact.depth, exact.variances)
+    at = theory.coexistence(exact.strengths, exact.depth, exact.variances)[order]
+    low, high = (float(end) for end in (pair.up["l2"].min(), pair.up["l2"].max()))  # type: ignore[arg-type]
+    return {m: float(l2) for m, l2 in enumerate(at, start=1) if low < l2 < high}

@@ -1,0 +1,136 @@
+"""Hysteresis: where the branches of one network jump on the way up and down, and the area between them.
+
+The area of a loop is ∮‖θ‖² dλ, of the up branch minus the down branch. Along any branch of minima d𝓛/dλ = ‖θ‖², and
+over a closed loop 𝓛 comes back to where it was: the area is what 𝓛 loses in the jumps, all of them together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64
+
+from spinodal.analysis.area import loop_area
+from spinodal.analysis.curves import CURVE
+from spinodal.analysis.loops import Run, Way, pairs, runs
+from spinodal.analysis.relearning import PREDICTED, predict_loop
+from spinodal.records import SCHEMA
+
+_FLOATS = ("l2_up", "l2_up_error", "l2_down", "l2_down_error", "l2_down_spread", "l2_width", "l2_width_error")
+_COUNTS = ("feature", "lost", "relearned", "runs")
+
+
+class _Bracket(NamedTuple):
+    """Between two λ the number of learned features passes one more."""
+
+    low: float
+    high: float
+
+    @property
+    def place(self) -> float:
+        """In ln λ."""
+        return 0.5 * (math.log(self.low) + math.log(self.high))
+
+
+def hysteresis(table: pl.DataFrame, reach: bool = True) -> pl.DataFrame:
+    """Set the way down of every network against its way up, transition by transition, run by run.
+
+    Only `evidence` is looked at. A run is a trajectory down with its own way up (of a loop), or with that of the same
+    seed. Runs over the same range of λ are repetitions.
+
+    Args:
+        table: Records.
+        reach: Whether to predict what the noise reaches, which takes up to a second for every network.
+
+    Returns:
+        One row per loop and feature that is lost or learned again in it, one with `feature` null where there is
+        none; empty without down branches. The columns of `CURVE` (those of the down branch), and
+
+        - `curve_up`; `perturbation` of the way down; `l2_low`, `l2_high`: the range of λ; `runs`;
+        - `area`: ∮‖θ‖² dλ, up minus down, mean over runs; null where the branches have no two λ in common.
+          `area_error`: the standard error over runs, what the gap between two λ leaves open, and what the residual
+          gradients amount to, in quadrature;
+        - `feature`: m, from the strongest; the m-th is lost where the number of learned features falls below m;
+        - `l2_up`, `l2_down`: where it is lost, and where it is learned again: geometric mean of the brackets of the
+          runs where it is, `lost` and `relearned` of them; errors: half a bracket and the standard error over runs,
+          in quadrature; `l2_down_spread`: standard deviation over runs;
+        - `l2_width`: l2_up − l2_down of the runs that show both, with its error, made likewise;
+        - what `predict_loop` says of a deep linear network, and `reach_deviation`: how far ln l2_down is from what the
+          noise reaches, in standard errors of a mean over so many draws.
+    """
+    rows = []
+    for pair in pairs(table):
+        identity = pair.down.select(*CURVE, "perturbation").row(0, named=True)
+        identity["curve_up"] = pair.up["curve"][0]
+        alike: dict[tuple[float, float], list[Run]] = {}
+        for run in runs(pair):
+            alike.setdefault(run.span, []).append(run)
+        for (low, high), group in alike.items():
+            loop = identity | {"l2_low": low, "l2_high": high, "runs": len(group)} | loop_area(group)
+            predicted = predict_loop(pair, group, reach)
+            ways = [_ways(run) for run in group]
+            features = sorted({m for way in ways for side in way for m in side})
+            rows += [loop | _deviated(_transition(m, ways) | predicted(m)) for m in features] or [loop]
+    schema = [(name, SCHEMA[name]) for name in (*CURVE, "perturbation")]
+    schema += [("curve_up", pl.String()), ("l2_low", pl.Float64()), ("l2_high", pl.Float64())]
+    schema += [(name, pl.Int64()) for name in _COUNTS]
+    schema += [
+        (name, pl.Float64()) for name in ("area", "area_error", *_FLOATS, *PREDICTED, "reach_deviation")
+    ]
+    found = pl.DataFrame([{name: row.get(name) for name, _ in schema} for row in rows], schema=schema)
+    return found.sort(*CURVE, "curve_up", "l2_low", "l2_high", "feature")
+
+
+def _ways(run: Run) -> tuple[dict[int, _Bracket], dict[int, _Bracket]]:
+    """Which features are lost on the way up, and which learned on the way down, between which λ."""
+    return _passed(run.up.take(np.s_[::-1])), _passed(run.down)
+
+
+def _passed(falling: Way) -> dict[int, _Bracket]:
+    """Where the number of learned features first reaches each m, coming from large λ."""
+    counted = np.isfinite(falling.features)
+    l2, counts = falling.l2[counted].tolist(), falling.features[counted].astype(int).tolist()
+    found: dict[int, _Bracket] = {}
+    most = counts[0] if counts else 0
+    for i in range(1, len(counts)):
+        found |= {m: _Bracket(l2[i], l2[i - 1]) for m in range(most + 1, counts[i] + 1)}
+        most = max(most, counts[i])
+    return found
+
+
+def _transition(m: int, ways: Sequence[tuple[dict[int, _Bracket], dict[int, _Bracket]]]) -> dict[str, Any]:
+    up, down = ([way[side][m] for way in ways if m in way[side]] for side in (0, 1))
+    both = [(way[0][m], way[1][m]) for way in ways if m in way[0] and m in way[1]]
+    found: dict[str, Any] = {"feature": m, "lost": len(up), "relearned": len(down)}
+    for name, brackets in (("l2_up", up), ("l2_down", down)):
+        if brackets:
+            places = np.exp([bracket.place for bracket in brackets])
+            found[name] = float(np.exp(np.mean(np.log(places))))
+            found[f"{name}_error"] = math.hypot(_half(brackets), _standard_error(places))
+    if len(down) > 1:
+        found["l2_down_spread"] = float(np.exp([bracket.place for bracket in down]).std(ddof=1))
+    if both:
+        widths = np.array([math.exp(high.place) - math.exp(low.place) for high, low in both])
+        halves = [_half([pair[side] for pair in both]) for side in (0, 1)]
+        error = math.hypot(*halves, _standard_error(widths))
+        found |= {"l2_width": float(widths.mean()), "l2_width_error": error}
+    return found
+
+
+def _deviated(row: dict[str, Any]) -> dict[str, Any]:
+    down, reach, spread = (row.get(name) for name in ("l2_down", "l2_reach", "l2_reach_spread"))
+    if down and reach and spread:
+        row["reach_deviation"] = math.log(down / reach) * reach / spread * math.sqrt(row["relearned"])
+    return row
+
+
+def _half(brackets: Sequence[_Bracket]) -> float:
+    return float(np.mean([0.5 * (bracket.high - bracket.low) for bracket in brackets]))
+
+
+def _standard_error(values: Float64[np.ndarray, " n"]) -> float:
+    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0

@@ -1,0 +1,84 @@
+"""Where the way down of a deep linear network must learn again, from the noise it was perturbed with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from spinodal import theory
+from spinodal.analysis.deep_linear import DeepLinear, deep_linear
+from spinodal.analysis.loops import Pair, Run
+
+PREDICTED = ("l2_spinodal", "l2_coexistence", "l2_reach", "l2_reach_spread", "reach_share")
+
+
+def predict_loop(pair: Pair, group: Sequence[Run], reach: bool = True) -> Callable[[int], dict[str, float]]:
+    """What theory says of a loop, feature by feature.
+
+    Args:
+        pair: The branches.
+        group: Repetitions of one loop of theirs.
+        reach: Whether to predict what the noise reaches.
+
+    Returns:
+        A function of m = 1, 2, …, from the strongest, to columns; to none where no theory applies:
+
+        - `l2_spinodal`, `l2_coexistence`: λ_sp, at which the m-th feature is lost, and λ_co;
+        - `l2_reach`: where it is learned again, for the noise on every parameter with which each stage of the way
+          down starts, written as the measured one is: as geometric mean of the bracket, mean over draws;
+          `l2_reach_spread`: standard deviation over draws; `reach_share`: the probability that it happens within the
+          path. None of them if the noise is not known, or if λ does not fall from stage to stage: bisection has
+          tries of its own.
+
+        For L = 2 there are none: every feature fades and comes back continuously, at one λ.
+    """
+    exact = deep_linear(pair.up)
+    if exact is None or exact.depth == 2:
+        return lambda m: {}
+    order = theory.by_spinodal(exact.strengths, exact.depth, exact.variances)
+    coexistences = theory.coexistence(exact.strengths, exact.depth, exact.variances)
+    noise, width = pair.down["perturbation"][0], int(pair.down["width"][0])
+    falling = all(np.all(np.diff(run.path) < 0) for run in group)
+    draws = (
+        [_reach(exact, width, noise, run) for run in group] if reach and noise is not None and falling else []
+    )
+
+    def columns(m: int) -> dict[str, float]:
+        if m > len(order):
+            return {}
+        found = {
+            "l2_spinodal": float(exact.spinodals[order[m - 1]]),
+            "l2_coexistence": float(coexistences[order[m - 1]]),
+        }
+        return found | _moments([(places, share[m - 1]) for places, share in draws])
+
+    return columns
+
+
+def _reach(exact: DeepLinear, width: int, noise: float, run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """In ln λ, the bracket's middle if it is learned at a stage; and the probability of that, [K, S]."""
+    above = [run.span[1] if run.loop else run.path[0], *run.path[:-1]]
+    places = 0.5 * (np.log(above) + np.log(run.path))
+    learned = int(np.nan_to_num(run.down.features[0])) if run.loop else 0
+    arrival = _relearning(
+        run.path, noise, tuple(exact.strengths), exact.depth, width, tuple(exact.variances), learned
+    )
+    return places, arrival
+
+
+_relearning = lru_cache(maxsize=64)(theory.relearning)
+
+
+def _moments(draws: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+    weights = np.concatenate([share for _, share in draws]) if draws else np.zeros(1)
+    total = float(weights.sum())
+    if not total > 0:
+        return {} if not draws or math.isnan(total) else {"reach_share": 0.0}
+    places = np.concatenate([places for places, _ in draws])
+    mean = float(weights @ places) / total
+    spread = math.sqrt(max(0.0, float(weights @ (places - mean) ** 2) / total))
+    l2 = math.exp(mean)
+    return {"l2_reach": l2, "l2_reach_spread": l2 * spread, "reach_share": min(1.0, total / len(draws))}
