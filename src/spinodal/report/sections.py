@@ -138,8 +138,8 @@ def _comparison(report: Report) -> Section:
     if any(curve.transitions["status"].is_not_null().any() for curve in curves):
         notes.append(
             "λ predicted is the exact spinodal of a deep linear network (at depth 2 the λ at which a feature reaches "
-            "zero, c/2) with the strengths and variances measured on its data. Deviations are of the measured λ from it, "
-            "in per cent and in units of the error of measurement."
+            "zero, c/2) with the strengths and variances measured on its data. Deviations are of the measured λ from "
+            "it, in per cent and in units of the error of measurement."
         )
     if any(curve.transitions["unrelaxed"].sum() for curve in curves):
         notes.append("* Rows that did not relax lie in between: the nearest ones that did make the bracket.")

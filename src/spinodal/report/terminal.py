@@ -53,7 +53,7 @@ def _notes(report: Report) -> list[str]:
         )
     if any(curve.transitions["status"].is_not_null().any() for curve in shown):
         notes.append(
-            "exact: λ_sp of a deep linear network (depth 2: c/2); ✓ where the measured bracket holds it"
+            "exact λ_sp: of a deep linear network (depth 2: c/2); ✓ where the measured bracket holds it"
         )
     counts = counted(report.records)
     told = [f"{kind}: {count}" for kind, count in counts.items()]
