@@ -27,6 +27,15 @@ def jumps_of(branch: Branch, found: pl.DataFrame) -> list[dict[str, object] | No
     ]
 
 
+def elsewhere(branch: Branch, found: pl.DataFrame) -> int:
+    """How many of the rows are more than a point away from every jump or kink."""
+    l2, intervals = branch.curve.l2, np.array(branch.intervals)
+    return sum(
+        not np.any((np.searchsorted(l2, low) - 1 <= intervals) & (intervals <= np.searchsorted(l2, high)))
+        for low, high in found.select("l2_low", "l2_high").rows()
+    )
+
+
 def within(rows: list[tuple[float, float]], errors: float) -> float:
     """Fraction of (deviation, standard error) within so many standard errors."""
     deviation, error = np.array(rows).T
@@ -64,7 +73,7 @@ def test_every_jump_of_four_standard_errors() -> None:
     orders = [row["order"] for _, row in told]
     assert set(orders) <= {1, None}
     assert orders.count(1) > 0.95 * len(orders)
-    assert sum(map(len, found)) <= len(rows) + 2
+    assert sum(map(elsewhere, branches, found)) == 0
 
     deviations = []
     for curve, row in told:
@@ -74,6 +83,20 @@ def test_every_jump_of_four_standard_errors() -> None:
     assert 0.92 < within(deviations, 2) < 0.99
 
 
+@pytest.mark.slow
+def test_jumps_of_four_standard_errors_are_rarely_missed() -> None:
+    """Of about 4000 less than 1 in 200: by chance some look like a slope that the grid resolves."""
+    random = np.random.default_rng(1)
+    rows = []
+    for _ in range(10):
+        branches = [phases(random, (4, 12)) for _ in range(COUNT)]
+        found = found_in([branch.curve for branch in branches], random)
+        rows += [
+            row for branch, table in zip(branches, found, strict=True) for row in jumps_of(branch, table)
+        ]
+    assert rows.count(None) < len(rows) / 200
+
+
 @pytest.mark.parametrize(("strength", "least", "most"), [(2, 0.05, 0.4), (3, 0.6, 0.85), (4, 0.9, 1.0)])
 def test_fainter_jumps_are_found_less_often(strength: float, least: float, most: float) -> None:
     random = np.random.default_rng(2)
@@ -81,7 +104,7 @@ def test_fainter_jumps_are_found_less_often(strength: float, least: float, most:
     found = found_in([branch.curve for branch in branches], random)
     rows = [row for branch, table in zip(branches, found, strict=True) for row in jumps_of(branch, table)]
     assert least < np.mean([row is not None for row in rows]) < most
-    assert sum(map(len, found)) <= sum(row is not None for row in rows) + 2
+    assert sum(map(elsewhere, branches, found)) <= 1
 
 
 def test_kinks() -> None:
@@ -137,7 +160,7 @@ def test_first_order_of_exact_branches(depth: int, points: int) -> None:
     l2 = np.geomspace(0.015, 0.5, points)
     values = learned_state(l2, [1.0, 0.6, 0.36], depth).error
     (found,) = found_in([Curve(l2, values, np.full(points, 1e-10), 3)], np.random.default_rng(0))
-    expected = [at for at in sorted(spinodal([1.0, 0.6, 0.36], depth)) if at > 0.02]
+    expected = [at for at in spinodal([1.0, 0.6, 0.36], depth).tolist() if at > 0.02]
     assert found["order"].to_list() == [1] * len(found)
     assert [at for at in expected if not ((found["l2_low"] < at) & (at < found["l2_high"])).any()] == []
 

@@ -4,9 +4,9 @@ Shapes are added to the curve (see `likelihood`) as long as each raises twice th
 price, at the best amplitude of the smooth function. Then each is judged against the others at its place, all else being
 equal:
 
-- what a shape of width ≥ `RESOLVED` explains as well is smooth, and left out;
+- what shapes of width ≥ `RESOLVED` explain better than any step by `UNDECIDED` is smooth, and left out;
 - a jump is a step that is better than all those by `DECIDED`, and not much worse than a slope narrower than the grid
-  resolves: such a slope has tails, and where they are seen, or where a wide shape explains nearly as much, it is not
+  resolves: such a slope has tails, and where they are seen, or where a wide shape explains about as much, it is not
   decided whether there is a jump (order None). What happens entirely between two points, without tails, is a jump: no
   grid can tell;
 - a kink must be better than all wide shapes by `DECIDED_KINK`.
@@ -30,6 +30,9 @@ SMOOTH = 15.0
 
 DECIDED = 2.0
 """Of the same, between a step and everything that the grid resolves."""
+
+UNDECIDED = 10.0
+"""Of the same: where a step is worse by less than this than what the grid resolves, either may be what is there."""
 
 DECIDED_KINK = 10.0
 """The same for a kink, which differs less from its smoothed shape."""
@@ -179,7 +182,7 @@ def _judged(model: Likelihood, chosen: Sequence[Shape], shape: Shape) -> _Verdic
     best_jump, best_kink = jump.max(), kink[sharp].max()
     resolved = gains[:, near & (widths >= RESOLVED)].max()
     narrow = gains[:, near & (widths > 0) & (widths < RESOLVED)].max()
-    if best_jump >= DETECTED and best_jump > max(resolved - DECIDED, best_kink):
+    if best_jump >= DETECTED and best_jump > max(resolved - UNDECIDED, best_kink):
         order = 1 if best_jump > max(resolved + DECIDED, narrow - TAILS, best_kink + DECIDED) else None
         possible = places[sharp][jump >= best_jump - 4]
         at = sharp[jump.argmax()]

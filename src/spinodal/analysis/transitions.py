@@ -111,7 +111,7 @@ def _curve(curve: Sequence[Path], observable: str, alongside: Sequence[str]) -> 
         if mean is not None and same:
             pooled.remove(same[0])
             row = _of_mean(same[0], mean, curve, observable, alongside)
-        elif mean is not None and not _most(group, curve) and not _clear(group, mean, observable):
+        elif mean is not None and not _most(group, curve) and not _clear(group, curve, mean, observable):
             row = None
         rows.append(row)
     rows += [_of_kinks(group, observable, alongside) for group in continuous]
@@ -141,9 +141,11 @@ def _same(each: PooledBreak, group: Sequence[Jump]) -> bool:
     return each.order != 2 and each.low <= high and low <= each.high
 
 
-def _clear(group: Sequence[Jump], mean: Mean, observable: str) -> bool:
-    """Whether a jump that few trajectories show is one beside how much all of them scatter."""
-    noise = math.sqrt(mean.trajectories) * np.interp(np.exp(group[0].place), mean.l2, mean.errors)
+def _clear(group: Sequence[Jump], curve: Sequence[Path], mean: Mean, observable: str) -> bool:
+    """Whether a jump that few trajectories show is one beside how much the others scatter."""
+    jumping = {jump.trajectory for jump in group}
+    others = mean_of([path for path in curve if path.name not in jumping]) or mean
+    noise = math.sqrt(others.trajectories) * np.interp(np.exp(group[0].place), others.l2, others.errors)
     changes = [(jump.after[observable] or 0.0) - (jump.before[observable] or 0.0) for jump in group]
     return bool(np.abs(np.mean(changes)) > SIGNIFICANCE * math.sqrt(6) * noise)
 
