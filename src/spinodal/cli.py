@@ -1,4 +1,4 @@
-"""The command line: `spinodal run` (Hydra's own), `spinodal predict` and `spinodal report`.
+"""The command line: `spinodal run` (Hydra's own), `status`, `predict` and `report`.
 
 Nothing heavy is imported here: help answers at once, and a mistake is refused before torch is there.
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import spinodal
 from spinodal.errors import UserError
@@ -70,21 +70,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_job(cfg: DictConfig) -> None:
-    """One job, in whatever process Hydra's launcher starts it."""
+    """One job, in whatever process Hydra's launcher starts it: a pack, or without the planner a configuration."""
     from hydra.errors import InstantiationException
 
     from spinodal.planning import validate
     from spinodal.planning.explain import explain
 
-    plan = validate(cfg)
+    plan = None if cfg.get("pack") else validate(cfg)
 
-    from spinodal.job import run
+    from spinodal.job import run, run_pack
 
     try:
-        run(plan)
+        if plan is None:
+            run_pack(Path(cfg.paths.campaign), cfg.pack, where=_name_of_job())
+        else:
+            run(plan)
     except InstantiationException as error:
         # Some _target_ cannot be built. Told here, since the cause does not travel between processes.
         raise UserError(explain(error)) from error
+
+
+def _name_of_job() -> str:
+    from hydra.core.hydra_config import HydraConfig
+
+    job: Any = HydraConfig.get().job
+    return str(job.get("id", ""))
 
 
 def _run(arguments: list[str]) -> int:
@@ -93,7 +103,7 @@ def _run(arguments: list[str]) -> int:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError  # type: ignore[import-untyped]
 
-    from spinodal.planning import plan
+    from spinodal.planning import config_loader, expand
     from spinodal.planning.explain import explain
 
     parser = get_args_parser()
@@ -109,19 +119,17 @@ def _run(arguments: list[str]) -> int:
     if flags.help:
         return _help(flags.config_dir)
     elsewhere = flags.config_path or flags.experimental_rerun
-    mistakes = (HydraException, OmegaConfBaseException, YAMLError, *((ValueError,) if looking else ()))
     try:
-        if not (looking or elsewhere):
-            # Before Hydra makes a folder.
-            plan(
-                flags.overrides,
-                sweeping=flags.multirun or "hydra.mode=MULTIRUN" in flags.overrides,
-                config_dir=flags.config_dir,
-                config_name=flags.config_name or "config",
-            )
         _hydra(arguments)
-    except mistakes as error:
+    except UserError:
+        raise
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
         if _from_job(error):
+            raise
+        if not (looking or elsewhere):
+            # Hydra stops at the first mistake.
+            expand(flags.overrides, config_loader(flags.config_dir), flags.config_name or "config")
+        if isinstance(error, ValueError) and not looking:
             raise
         raise UserError(explain(error)) from error
     return 0
@@ -216,7 +224,7 @@ def _complete(arguments: list[str]) -> int:
     line = os.environ.get("COMP_LINE", "")
     command = re.match(r"\s*\S+\s+(run|predict)\s", line)
     if "query" in " ".join(arguments) and not command:
-        print("run predict report")
+        print("run status predict report")
         return 0
     os.environ["COMP_LINE"] = "spinodal " + line[command.end() :] if command else line
     return _run(arguments)
@@ -229,6 +237,11 @@ def _other(arguments: list[str]) -> int:
     commands.add_parser(
         "run", add_help=False, help="train an ensemble over a grid of λ (run --help says more)"
     )
+    status = commands.add_parser("status", help="say how far a campaign is: done, running, failed")
+    status.add_argument("campaign", type=Path, help="its folder, as in outputs/onset")
+    status.add_argument("--failed", action="store_true", help="show the tracebacks of what has failed")
+    status.add_argument("--points", action="store_true", help="show every point")
+    status.add_argument("--watch", action="store_true", help="follow, until nothing runs any more")
     commands.add_parser(
         "predict",
         add_help=False,
@@ -245,11 +258,17 @@ def _other(arguments: list[str]) -> int:
         metavar="NAME",
         help="draw these, as in '*-K3-*'; may be repeated",
     )
-    for each in (parser, report):
+    for each in (parser, status, report):
         each.error = _refuse  # type: ignore[method-assign]
     flags = parser.parse_args(arguments)
     if not flags.campaign.is_dir():
-        raise UserError(f"report {flags.campaign}: no such folder; a campaign is a folder under outputs/")
+        raise UserError(
+            f"{flags.command} {flags.campaign}: no such folder; a campaign is a folder under outputs/"
+        )
+    if flags.command == "status":
+        from spinodal.status import main as status_main
+
+        return status_main(flags.campaign, flags.failed, flags.points, flags.watch)
 
     from spinodal.report import main as report_main
 

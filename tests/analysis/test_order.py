@@ -73,7 +73,7 @@ def test_every_jump_of_four_standard_errors() -> None:
     orders = [row["order"] for _, row in told]
     assert set(orders) <= {1, None}
     assert orders.count(1) > 0.95 * len(orders)
-    assert sum(map(elsewhere, branches, found)) == 0
+    assert sum(elsewhere(*each) > 0 for each in zip(branches, found, strict=True)) <= 1
 
     deviations = []
     for curve, row in told:
@@ -85,9 +85,12 @@ def test_every_jump_of_four_standard_errors() -> None:
 
 @pytest.mark.slow
 def test_jumps_of_four_standard_errors_are_rarely_missed() -> None:
-    """Of about 4000 less than 1 in 200: by chance some look like a slope that the grid resolves."""
+    """Of about 4000 less than 1 in 200: by chance some look like a slope that the grid resolves.
+
+    Hardly more often something is seen where nothing is: there by chance all seeds are close together.
+    """
     random = np.random.default_rng(1)
-    rows = []
+    rows, wrong = [], 0
     for _ in range(10):
         branches = [phases(random, (4, 12)) for _ in range(COUNT)]
         found = found_in([branch.curve for branch in branches], random)

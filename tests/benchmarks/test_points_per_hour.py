@@ -97,3 +97,40 @@ def test_points_per_hour(data, activation, width, path, seeds, alternatives, aim
         ],
     )
     assert rates[0] >= aim * rates[1]
+
+
+GRID = ["data.complexity=1,2,3,4,5", "protocol=quench", "model.depth=3", "model.width=16", "logger=none"]
+TEN = ",".join(f"{l2:.3g}" for l2 in (0.02, 0.03, 0.05, 0.08, 0.12, 0.17, 0.22, 0.3, 0.4, 0.5))
+
+
+def test_planner_against_hydras_basic_sweeper(show, tmp_path):
+    """The same points by the same engine in one process: packed, and one after the other as Hydra launches them.
+
+    Hydra's own sweeper and launcher stay in one process; the usual way, a process per point, costs the imports
+    besides, which are measured by themselves.
+    """
+    here = {"SPINODAL_OUTPUTS": str(tmp_path)}
+    command = [SPINODAL, "run", *GRID]
+    few = ["l2=0.03,0.12,0.3", "seed=0,1", "campaign=basic", "hydra/sweeper=basic"]
+    imports, _ = seconds_for(
+        [[SPINODAL, "run", "data.complexity=1", "l2=0.5", *GRID[1:], "campaign=one"]], **here
+    )
+    basic, _ = seconds_for([[*command, *few]], **here)
+    packed, _ = seconds_for([[*command, f"l2={TEN}", "seed=range(20)", "campaign=packed"]], **here)
+    points = [len(read_records(tmp_path / campaign)) for campaign in ("basic", "packed")]
+    assert points == [30, 1000]
+    each = [
+        ("packed", points[1], packed, points[1] / packed * 3600),
+        ("basic sweeper, one process", points[0], basic, points[0] / basic * 3600),
+        (
+            "basic sweeper, a process each",
+            points[0],
+            basic + points[0] * imports,
+            points[0] / (basic + points[0] * imports) * 3600,
+        ),
+    ]
+    show("1,000 points by one process", ("", "points", "seconds", "points per hour"), each)
+    show(
+        "ratio", ("to one process", "to a process each"), [(each[0][3] / each[1][3], each[0][3] / each[2][3])]
+    )
+    assert each[0][3] >= 30 * each[2][3]

@@ -148,17 +148,14 @@ def test_target_is_a_dotted_path(target: str, said: str) -> None:
     assert said in line
 
 
-def test_of_a_sweep_the_first_point() -> None:
-    sweep = ["model=deep_linear,mlp", "seed=range(3,6)", "data.complexity=2,99", "optimizer=glob(a*)"]
-    planned = plan(sweep, sweeping=True)
-    assert (planned.model.activation, planned.seed, planned.data.complexity) == ("linear", [3], 2)
-    assert planned.optimizer._target_.endswith("Adam")
-    assert [line.split(":")[0] for line in mistakes(*sweep)] == sweep
+def test_a_sweep_is_no_single_configuration() -> None:
+    sweep = ["model=deep_linear,mlp", "seed=range(3,6)", "optimizer=glob(a*)"]
+    assert [line.split(":")[0] for line in mistakes(*sweep)] == sweep[:2]  # one optimizer begins with an a
 
 
 def test_hydras_own_resolvers_work() -> None:
     planned = plan(["+trainer.default_root_dir=${hydra:runtime.output_dir}", "campaign=here"])
-    assert planned.trainer.default_root_dir.startswith("outputs/here/jobs/")
+    assert planned.trainer.default_root_dir == "outputs/here/jobs"
 
 
 def test_planning_imports_nothing_heavy() -> None:

@@ -5,6 +5,7 @@ import re
 import shlex
 import struct
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from spinodal.analysis import compare, find_transitions
+from spinodal.campaign import write_launch
 from spinodal.errors import UserError
 from spinodal.report import make_report
 from spinodal.report.groups import EXAMPLES, FIGURES, spread
@@ -160,19 +162,19 @@ def test_phase_diagram_where_complexity_varies(campaign: Campaign, rows: Rows) -
 def test_commands_make_it_again(campaign: Campaign, rows: Rows) -> None:
     folder = campaign(rows(0, l2=FEW, job="aa"))
     (folder / "records" / "aa.yaml").write_text("data: {}\n")
-    sweep = folder / "jobs" / "2026-11-25_03-02-32.5" / "multirun.yaml"
-    single = folder / "jobs" / "2026-11-26_03-02-32.5" / ".hydra" / "overrides.yaml"
-    broken = folder / "jobs" / "2026-11-27_03-02-32.5" / "multirun.yaml"
-    for file in (sweep, single, broken):
-        file.parent.mkdir(parents=True)
-    sweep.write_text(
-        "hydra: {overrides: {hydra: [hydra.mode=MULTIRUN], task: [model=mlp, 'data.complexity=1,2']}}"
-    )
-    single.write_text("- experiment=onset\n- seed=[0, 1]\n")
-    broken.write_text("hydra: {")
+    given = [
+        ["model=mlp", "data.complexity=1,2"],
+        ["experiment=onset", "seed=[0, 1]"],
+        ["experiment=onset", "seed=[0, 1]"],
+    ]
+    for overrides in given:
+        write_launch(folder, overrides, 1, {}, [])
+    (folder / "launches" / "broken.json").write_text("{")
+    (folder / "launches" / "notes.json").write_text("{}")
     lines = html.unescape(make_report(folder).page.read_text(encoding="utf-8"))
-    assert "# 2026-11-25 03:02:32\nspinodal run -m model=mlp data.complexity=1,2\n" in lines
-    assert "spinodal run experiment=onset 'seed=[0, 1]'" in lines
+    when = datetime.now(UTC).strftime("%Y-%m-%d")
+    assert re.search(rf"# {when} \d\d:\d\d:\d\d\nspinodal run model=mlp data.complexity=1,2\n", lines)
+    assert lines.count("spinodal run experiment=onset 'seed=[0, 1]'") == 1
     assert f"spinodal report {shlex.quote(str(folder))}" in lines
     assert f"--config-dir {shlex.quote(str(folder / 'records'))} --config-name aa " in lines
 

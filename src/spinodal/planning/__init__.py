@@ -1,21 +1,38 @@
-"""What is asked for, checked and given its identity before anything is built: from command line to plan."""
+"""What is asked for, checked and given its identity before anything is built: from command line to packs."""
 
-from spinodal.planning.composition import VERSION_BASE, conf_dir, plan
+from spinodal.planning.composition import plan
+from spinodal.planning.expansion import Cell, expand
 from spinodal.planning.grid import geomspace, l2_values, linspace, seed_values
-from spinodal.planning.identity import curve_id, job_id, point_id, scientific
+from spinodal.planning.identity import check_identities, curve_id, job_id, point_id, scientific
+from spinodal.planning.loading import VERSION_BASE, conf_dir, config_loader
+from spinodal.planning.packing import halves
+from spinodal.planning.selection import packs_of
+from spinodal.planning.survey import Survey, survey
+from spinodal.planning.table import console, names_on_the_left, spoken
 from spinodal.planning.validate import validate
 
 __all__ = [
     "VERSION_BASE",
+    "Cell",
+    "Survey",
+    "check_identities",
     "conf_dir",
+    "config_loader",
+    "console",
     "curve_id",
+    "expand",
     "geomspace",
+    "halves",
     "job_id",
     "l2_values",
     "linspace",
+    "names_on_the_left",
+    "packs_of",
     "plan",
     "point_id",
     "scientific",
     "seed_values",
+    "spoken",
+    "survey",
     "validate",
 ]

@@ -1,57 +1,40 @@
-"""From a command line to a plan: Hydra's own composition, with every mistake reported at once."""
+"""One configuration from the choices of its groups, by Hydra, and from values applied to it one by one.
+
+Value overrides never change which files are composed. So groups are composed first and values applied to the
+result: a mistake in one hides no other, and many values share one composition.
+"""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.utils import create_config_search_path
-from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-import spinodal
 from spinodal.errors import UserError
+from spinodal.planning.axes import Axis, read_axes
 from spinodal.planning.explain import explain, sweep_hint
+from spinodal.planning.loading import config_loader
 from spinodal.planning.schema import BY_TARGET, FIXED
 from spinodal.planning.validate import validate
 
-VERSION_BASE = "1.3"
-
-
-def conf_dir() -> Path:
-    """Where the configuration is: in the package once installed, else at the top of the repository."""
-    package = Path(spinodal.__file__).resolve().parent
-    return package / "conf" if (package / "conf").is_dir() else package.parents[1] / "conf"
-
 
 def plan(
-    overrides: Sequence[str] = (),
-    *,
-    sweeping: bool = False,
-    config_dir: str | None = None,
-    config_name: str = "config",
+    overrides: Sequence[str] = (), *, config_dir: str | None = None, config_name: str = "config"
 ) -> DictConfig:
-    """The plan of `spinodal run OVERRIDES`, without running it; of a sweep, the plan of its first point.
-
-    Value overrides never change which files are composed. So groups are composed first, by Hydra, and values
-    applied to the result one by one: a mistake in one hides no other.
+    """The plan of a single configuration, without running it.
 
     Args:
-        overrides: as on the command line.
-        sweeping: whether several values for a key are allowed.
+        overrides: as on the command line of `spinodal run`, without sweeps.
         config_dir: a folder of further configuration, as Hydra's `--config-dir`.
         config_name: of the primary configuration, as Hydra's `--config-name`.
 
@@ -61,16 +44,21 @@ def plan(
     Raises:
         UserError: With every mistake, a line each.
     """
-    loader = _loader(config_dir)
+    loader = config_loader(config_dir)
     mistakes: list[str] = []
-    readable = list(_readable(overrides, loader, sweeping, mistakes))
-    choices, values = _partition(readable, loader, config_name, mistakes)
-    cfg = _composed(choices, loader, config_name, mistakes)
-    for override in values:
-        _apply(override, cfg, mistakes)
+    axes = read_axes(overrides, loader, mistakes)
+    mistakes += [sweep_hint(str(each.override.input_line)) for each in axes if len(each) > 1]
+    single = [each for each in axes if len(each) == 1]
+    choices, values = partition(single, loader, config_name, mistakes)
     try:
-        with _known_to_hydra(cfg):
-            planned = validate(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
+        cfg = composed([each.lines[0] for each in choices], loader, config_name)
+    except UserError as error:  # values may be meant for what cannot be composed
+        raise UserError("\n".join([*mistakes, str(error)])) from error
+    for axis in values:
+        apply(axis.override, cfg, mistakes)
+    try:
+        with known_to_hydra(cfg):
+            planned = validate(scope(cfg))
     except UserError as error:
         mistakes += str(error).splitlines()
     if mistakes:
@@ -78,88 +66,58 @@ def plan(
     return planned
 
 
-def _loader(config_dir: str | None) -> ConfigLoaderImpl:
-    version.setbase(VERSION_BASE)
-    setup_globals()
-    search_path = create_config_search_path(str(conf_dir()))
-    if config_dir is not None:
-        folder = Path(config_dir).resolve()
-        if not folder.is_dir():
-            raise UserError(f"--config-dir {config_dir}: no such folder")
-        search_path.prepend("command-line", f"file://{folder}", SearchPathQuery(provider="schema"))
-    return ConfigLoaderImpl(config_search_path=search_path)
-
-
-def _readable(
-    overrides: Sequence[str], loader: ConfigLoaderImpl, sweeping: bool, mistakes: list[str]
-) -> Iterator[Override]:
-    """The overrides that can be read, with the first value of every sweep."""
-    parser = OverridesParser.create(config_loader=loader)
-    for line in overrides:
-        try:
-            override = parser.parse_overrides([line])[0]
-            if override.is_sweep_override():
-                if reason := _unsweepable(override, sweeping):
-                    mistakes.append(reason)
-                    continue
-                first = next(override.sweep_string_iterator())
-                override = parser.parse_overrides([f"{override.get_key_element()}={first}"])[0]
-        except StopIteration:
-            mistakes.append(f"{line}: nothing to choose from")
-        except HydraException as error:
-            mistakes.append(explain(error))
-        else:
-            yield override
-
-
-def _unsweepable(override: Override, sweeping: bool) -> str:
-    if not sweeping:
-        return sweep_hint(str(override.input_line))
-    if override.is_hydra_override():
-        return f"{override.input_line}: keys of Hydra's own cannot be swept over"
-    return "" if override.is_discrete_sweep() else f"{override.input_line}: must be values or a range"
-
-
-def _partition(
-    overrides: Sequence[Override], loader: ConfigLoaderImpl, config_name: str, mistakes: list[str]
-) -> tuple[list[Override], list[Override]]:
-    """Group choices (and the search path, which decides what groups there are), and values."""
-    lines = [str(override.input_line) for override in overrides]
-    _, repository = loader._parse_overrides_and_create_caching_repo(config_name, lines)
+def partition(
+    axes: Sequence[Axis], loader: ConfigLoaderImpl, config_name: str, mistakes: list[str]
+) -> tuple[list[Axis], list[Axis]]:
+    """Choices of groups (and the search path, which decides what groups there are), and values."""
+    paths = [each.lines[0] for each in axes if each.key == "hydra.searchpath"]
+    _, repository = loader._parse_overrides_and_create_caching_repo(config_name, paths)
     choices, values = [], []
-    for override in overrides:
-        key, value = override.key_or_group, override.value()
-        if key == "hydra.searchpath":
-            choices.append(override)
-        elif isinstance(value, dict) or not repository.group_exists(key):
-            values.append(override)
-        elif isinstance(value, str | list) or override.is_delete():
-            choices.append(override)
+    for axis in axes:
+        if axis.key == "hydra.searchpath":
+            choices.append(axis)
+        elif any(isinstance(value, dict) for value in axis.values) or not repository.group_exists(axis.key):
+            values.append(axis)
         else:
-            options = repository.get_group_options(key, ObjectType.CONFIG)
-            mistakes.append(f"{override.input_line}: must be one of {', '.join(sorted(options))}")
+            options = ", ".join(sorted(repository.get_group_options(axis.key, ObjectType.CONFIG)))
+            wrong = [] if axis.override.is_delete() else _no_choices(axis)
+            mistakes += [f"{line}: must be one of {options}" for line in wrong]
+            if not wrong:
+                choices.append(axis)
     return choices, values
 
 
-def _composed(
-    choices: list[Override], loader: ConfigLoaderImpl, config_name: str, mistakes: list[str]
-) -> DictConfig:
-    """The configuration these choices make; impossible choices end it, since values may be meant for them."""
-    impossible: list[Override] = []
+def _no_choices(axis: Axis) -> list[str]:
+    return [
+        line for line, value in zip(axis.lines, axis.values, strict=True) if not isinstance(value, str | list)
+    ]
+
+
+def composed(lines: Sequence[str], loader: ConfigLoaderImpl, config_name: str) -> DictConfig:
+    """The configuration that choices of groups make.
+
+    Args:
+        lines: the choices.
+        loader: of the configuration.
+        config_name: of the primary one.
+
+    Raises:
+        UserError: With every impossible choice.
+    """
+    mistakes: list[str] = []
+    possible = list(lines)
     while True:
-        possible = [choice for choice in choices if choice not in impossible]
         try:
-            lines = [str(choice.input_line) for choice in possible]
-            cfg = loader.load_configuration(config_name, lines, run_mode=RunMode.RUN)
+            cfg = loader.load_configuration(config_name, list(possible), run_mode=RunMode.RUN)
             break
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             mistakes.append(explain(error))
-            missing = str(getattr(error, "missing_cfg_file", None))
-            wrong = [choice for choice in possible if missing.startswith(f"{choice.key_or_group}/")]
-            if not wrong:
-                raise UserError("\n".join(mistakes)) from error
-            impossible += wrong
-    if impossible:
+            missing = str(getattr(error, "missing_cfg_file", None)).rpartition("/")[0]
+            right = [line for line in possible if line.partition("=")[0].partition("@")[0] != missing]
+            if right == possible:
+                break
+            possible = right
+    if mistakes:
         raise UserError("\n".join(mistakes))
     # As written: OmegaConf would stop at the first value of a wrong type, `validate` names them all.
     with open_dict(cfg):
@@ -171,7 +129,8 @@ def _composed(
     return cfg
 
 
-def _apply(override: Override, cfg: DictConfig, mistakes: list[str]) -> None:
+def apply(override: Override, cfg: DictConfig, mistakes: list[str]) -> None:
+    """Apply a value to a configuration, which a mistake leaves as it is."""
     root = override.key_or_group.partition(".")[0]
     before = copy.deepcopy(cfg.get(root))
     try:
@@ -182,13 +141,18 @@ def _apply(override: Override, cfg: DictConfig, mistakes: list[str]) -> None:
             cfg.update({root: before} if root in cfg else {})
 
 
+def scope(cfg: DictConfig) -> DictConfig:
+    """A configuration without Hydra's own part."""
+    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+
+
 @contextmanager
-def _known_to_hydra(cfg: DictConfig) -> Iterator[None]:
+def known_to_hydra(cfg: DictConfig) -> Iterator[None]:
     """As in a run, so that ${hydra:…} resolves."""
     hydra_config = HydraConfig.instance()
     before = hydra_config.cfg
-    with open_dict(cfg.hydra):
-        cfg.hydra.runtime.output_dir = "${hydra.run.dir}"
+    with read_write(cfg.hydra), open_dict(cfg.hydra):
+        cfg.hydra.runtime.output_dir = "${hydra.sweep.dir}/jobs"
     hydra_config.set_config(cfg)
     try:
         yield

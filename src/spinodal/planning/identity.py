@@ -7,6 +7,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from spinodal.campaign import Pack
+from spinodal.errors import UserError
+
 SCHEMA = 1
 """Raised when a change of the code changes results, so that old points are computed anew."""
 
@@ -34,24 +37,62 @@ def point_id(scientific: Mapping[str, Any], seed: int, path: Sequence[float]) ->
     Raises:
         ValueError: If a number is not finite.
     """
-    return _digest(
-        {
-            "schema": SCHEMA,
-            "science": _plain(scientific),
-            "seed": int(seed),
-            "path": [float(l2) + 0.0 for l2 in path],
-        }
-    )
+    return point_of(canonical(scientific), int(seed), canonical([float(l2) for l2 in path]))
+
+
+def point_of(science: str, seed: int, path: str) -> str:
+    """The same from what is written out already, since thousands of points share it.
+
+    Args:
+        science: the scientific part, `canonical`.
+        seed: of the replica.
+        path: λ of each stage, `canonical`.
+    """
+    return _digest(f'{{"path":{path},"schema":{SCHEMA},"science":{science},"seed":{seed}}}')
 
 
 def curve_id(scientific: Mapping[str, Any]) -> str:
     """The identity of a curve: all points that differ only in seed and λ."""
-    return _digest({"schema": SCHEMA, "science": _plain(scientific)})
+    return curve_of(canonical(scientific))
+
+
+def curve_of(science: str) -> str:
+    """The same from the scientific part, `canonical`."""
+    return _digest(f'{{"schema":{SCHEMA},"science":{science}}}')
 
 
 def job_id(points: Iterable[str]) -> str:
     """The identity of a job: 12 hexadecimal digits of the points in it, in whatever order."""
-    return _digest(sorted(points))
+    return _digest(canonical(sorted(points)))
+
+
+def check_identities(pack: Pack) -> None:
+    """See that the points of a pack still are what they were called.
+
+    Raises:
+        UserError: If it was planned by another version, for which the same configuration gave other results.
+    """
+    science = canonical(scientific(pack.config))
+    paths: dict[tuple[float, ...], str] = {}
+    for point, each in pack.points.items():
+        path = paths.setdefault(each.path, canonical(list(each.path)))
+        if point_of(science, each.seed, path) != point:
+            raise UserError(
+                f"pack={pack.name}: was planned by a version of spinodal with other results; run the command again"
+            )
+
+
+def canonical(value: Any) -> str:
+    """The one text for equal values: keys in order, -0.0 is 0.0.
+
+    Floats print as the shortest text that reads back the same: one text for one number, everywhere.
+
+    Raises:
+        ValueError: If a number is not finite.
+    """
+    return json.dumps(
+        _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -63,7 +104,5 @@ def _plain(value: Any) -> Any:
     return value + 0.0 if isinstance(value, float) else value
 
 
-def _digest(value: Any) -> str:
-    # Floats print as the shortest text that reads back the same: one text for one number, everywhere.
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -183,12 +183,27 @@ class Spectrum(Checked):
 
 
 @dataclass
+class Packing(Checked):
+    """How points become ensembles."""
+
+    max_replicas: OptionalCount = None
+    memory_gb: Annotated[
+        Positive | None, Field(description="a finite number above 0, or null for what this machine has")
+    ] = None
+
+
+@dataclass
 class Job(Checked):
     """The keys outside any group; that they are there at all is asked elsewhere."""
 
     campaign: Annotated[Any, BeforeValidator(folder_name)] = None
     l2: Annotated[Any, BeforeValidator(grid.l2_values)] = None
     seed: Annotated[Any, BeforeValidator(grid.seed_values)] = None
+    dry_run: Switch = False
+    retry_failed: Switch = False
+    pack: Annotated[
+        str | None, Field(pattern="^[0-9a-f]{12}$", description="null: it is the planner's own")
+    ] = None
 
 
 BY_TARGET: dict[str, dict[str, type]] = {
@@ -202,7 +217,12 @@ BY_TARGET: dict[str, dict[str, type]] = {
 }
 """Groups whose `_target_` may be one of ours, or anybody's with arguments of its own."""
 
-FIXED: dict[str, type] = {"protocol": Protocol, "relaxation": Relaxation, "checkpoint": Checkpoint}
+FIXED: dict[str, type] = {
+    "protocol": Protocol,
+    "relaxation": Relaxation,
+    "checkpoint": Checkpoint,
+    "packing": Packing,
+}
 """Groups with the same keys whatever is chosen."""
 
 CALLBACKS: dict[str, type] = {
@@ -212,7 +232,19 @@ CALLBACKS: dict[str, type] = {
 """Callbacks of ours with arguments, by `_target_`."""
 
 GROUPS = (*BY_TARGET, *FIXED, "callbacks", "trainer", "logger", "paths")
-OPTIONAL = ("callbacks", "logger")
+LAUNCH = ("campaign", "paths", "packing", "dry_run", "retry_failed", "pack")
+"""What a command has one value of, for all its points."""
+
+OPTIONAL: dict[str, Any] = {
+    "callbacks": None,
+    "logger": None,
+    "packing": {"max_replicas": None, "memory_gb": None},
+    "dry_run": False,
+    "retry_failed": False,
+    "pack": None,
+}
+"""What may be left out, and what it is then."""
+
 KEYS = (*(field.name for field in fields(Job)), *GROUPS)
 """All keys a configuration has."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import cache
 from typing import Any
@@ -27,21 +27,41 @@ def validate(cfg: DictConfig) -> DictConfig:
     ours stay as they are: only its `_target_` is looked at. Imports nothing that the configuration names.
 
     Raises:
-        UserError: With every mistake, a line each, naming key, value and what is allowed.
+        UserError: With every mistake, a line each.
     """
-    plan, mistakes = _resolved(cfg)
-    for key in [key for key in plan if key not in KEYS]:
-        mistakes.append(f"{key}={shown(plan.pop(key))}: no such key{closest(key, KEYS)}")
-    for group in GROUPS:
-        if group in plan:
-            plan[group], wrong = _group(group, plan[group])
-            mistakes += wrong
-    job, wrong = _typed(Job, {field.name: plan[field.name] for field in fields(Job) if field.name in plan})
-    mistakes += wrong
-    mistakes += [f"{key} is missing" for key in KEYS if key not in cfg and key not in OPTIONAL]
+    values, mistakes = _resolved(cfg)
+    plan = dict(OPTIONAL)
+    for key, value in values.items():
+        plan[key], wrong = check(key, value)
+        mistakes += wrong
+    mistakes += missing(str(key) for key in cfg)
     if mistakes:
         raise UserError("\n".join(mistakes))
-    return OmegaConf.create(dict.fromkeys(OPTIONAL) | plan | job)
+    return OmegaConf.create(plan)
+
+
+def check(key: str, value: Any) -> tuple[Any, list[str]]:
+    """What stands under one key of a configuration, in its types.
+
+    Args:
+        key: outermost.
+        value: plain and resolved.
+
+    Returns:
+        The value, and its mistakes, each naming key, value and what is allowed.
+    """
+    if key not in KEYS:
+        return value, [f"{key}={shown(value)}: no such key{closest(key, KEYS)}"]
+    if key in GROUPS or key in FIXED:
+        return _group(key, value)
+    typed, mistakes = _typed(Job, {key: value})
+    return typed[key], mistakes
+
+
+def missing(keys: Iterable[str]) -> list[str]:
+    """A mistake for each key that should be among these."""
+    there = set(keys)
+    return [f"{key} is missing" for key in KEYS if key not in there and key not in OPTIONAL]
 
 
 def _resolved(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
@@ -62,7 +82,7 @@ def _resolved(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
 def _group(group: str, values: Any) -> tuple[Any, list[str]]:
     """The values of a group in their types."""
     if not isinstance(values, dict):
-        if values is None and group in OPTIONAL:
+        if values is None and OPTIONAL.get(group, group) is None:
             return values, []
         return values, [
             f"{group}={shown(values)}: must be one of the choices of the group, or keys and values"

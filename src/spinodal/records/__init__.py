@@ -1,7 +1,6 @@
 """The program's own truth: one Parquet file per job, written whole or not at all, read back as one table."""
 
-from spinodal.records.atomic import delete_strays, write_atomically
-from spinodal.records.reader import finished_points, read_records, without
+from spinodal.records.reader import finished_points, finished_points_of, read_records, without
 from spinodal.records.schema import COLUMNS, SCHEMA, Column
 from spinodal.records.writer import RecordWriter, write_configuration
 
@@ -10,10 +9,9 @@ __all__ = [
     "SCHEMA",
     "Column",
     "RecordWriter",
-    "delete_strays",
     "finished_points",
+    "finished_points_of",
     "read_records",
     "without",
-    "write_atomically",
     "write_configuration",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -42,17 +42,32 @@ def read_records(*paths: Path | str) -> pl.DataFrame:
     return table.drop("_file")
 
 
-def finished_points(campaign: Path | str, job: str = "*") -> set[str]:
-    """Points of which a campaign, or one job of it, has every stage; none if it has no records yet."""
-    files = sorted((Path(campaign) / "records").glob(f"{job}.parquet"))
-    table = _read(files)
+def finished_points(campaign: Path | str, jobs: Iterable[str] = ()) -> set[str]:
+    """Points of which a campaign has every stage; none if it has no records yet.
+
+    Args:
+        campaign: its folder.
+        jobs: whose files are looked for by name, since a listing of the folder may be old.
+    """
+    folder = Path(campaign) / "records"
+    named = [file for job in jobs if (file := folder / f"{job}.parquet").exists()]
+    return _finished(sorted({*folder.glob("*.parquet"), *named}))
+
+
+def finished_points_of(campaign: Path | str, job: str) -> set[str]:
+    """Points of which a job alone has recorded every stage."""
+    return _finished(sorted((Path(campaign) / "records").glob(f"{job}.parquet")))
+
+
+def _finished(files: Iterable[Path]) -> set[str]:
+    table = _read(files, ["point", "stage", "stages"])
     done = table.group_by("point").agg(pl.col("stage").n_unique() >= pl.col("stages").max())
     return set(done.filter("stage")["point"])
 
 
 def without(campaign: Path | str, points: Iterable[str], column: str) -> set[str]:
     """Those of some points of a campaign that have a column nowhere filled."""
-    table = _read(sorted((Path(campaign) / "records").glob("*.parquet")))
+    table = _read(sorted((Path(campaign) / "records").glob("*.parquet")), ["point", column])
     filled = table.filter(pl.col(column).is_not_null())["point"]
     return set(points) - set(filled)
 
@@ -65,11 +80,13 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _read(files: Iterable[Path]) -> pl.DataFrame:
-    tables = [pl.DataFrame(schema={**SCHEMA, "_file": pl.UInt32})]
+def _read(files: Iterable[Path], columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Tables in one, with all columns or some of the schema's, and `_file`, the place among the files."""
+    schema = SCHEMA if columns is None else {name: SCHEMA[name] for name in columns}
+    tables = [pl.DataFrame(schema={**schema, "_file": pl.UInt32})]
     for number, file in enumerate(files):
         try:
-            table = read_whole(file)
+            table = read_whole(file, columns)
             strays = [name for name, dtype in table.schema.items() if SCHEMA.get(name, dtype) != dtype]
             casts = [pl.col(name).cast(SCHEMA[name]) for name in strays]
             tables.append(table.with_columns(*casts, pl.lit(number, pl.UInt32).alias("_file")))

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
+from spinodal.campaign import write_atomically
 from spinodal.errors import UserError
-from spinodal.records.atomic import write_atomically
 from spinodal.records.schema import SCHEMA
 
 KEY = ("point", "stage")
@@ -97,6 +97,16 @@ def write_configuration(path: Path, text: str) -> None:
     write_atomically(path, text.encode())
 
 
-def read_whole(path: Path) -> pl.DataFrame:
-    """Read one file, opened only once: else it might be replaced halfway, by its own writer."""
-    return pl.read_parquet(io.BytesIO(path.read_bytes()))
+def read_whole(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Read one file, opened only once: else it might be replaced halfway, by its own writer.
+
+    Args:
+        path: of the file.
+        columns: to read, those of them that there are; all by default.
+    """
+    content = io.BytesIO(path.read_bytes())
+    if columns is not None:
+        there = pl.read_parquet_schema(content)
+        content.seek(0)
+        columns = [name for name in columns if name in there]
+    return pl.read_parquet(content, columns=None if columns is None else list(columns))

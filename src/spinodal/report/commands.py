@@ -4,55 +4,34 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml  # type: ignore[import-untyped]
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from spinodal.campaign import read_launches
 
 
 class Launch(NamedTuple):
     """One command, as it was given."""
 
     when: str
-    """As Hydra names the folder of the run."""
+    """In UTC."""
     command: str
 
 
 def launches(campaign: Path) -> list[Launch]:
     """What was typed to make a campaign, oldest first; the same command again is left out.
 
-    Hydra leaves it beside every run: `jobs/<time>/multirun.yaml` of a sweep, `.hydra/` of a single one. Where
-    these folders are gone there is nothing to tell.
+    The planner leaves it in `launches/`. Where this folder is gone there is nothing to tell.
 
     Args:
         campaign: Its folder.
     """
     found: dict[str, Launch] = {}
-    for folder in sorted((campaign / "jobs").glob("*/")):
-        try:
-            command = _sweep(folder / "multirun.yaml") or _single(folder / ".hydra")
-        except (OSError, yaml.YAMLError, KeyError, TypeError):
-            continue  # half written, or somebody's own
-        if command:
-            date, _, time = folder.name.partition("_")
-            found.setdefault(command, Launch(f"{date} {time[:8].replace('-', ':')}".strip(), command))
+    for launch in read_launches(campaign):
+        when = datetime.fromtimestamp(launch["when"], UTC)
+        found.setdefault(launch["command"], Launch(f"{when:%Y-%m-%d %H:%M:%S}", launch["command"]))
     return list(found.values())
-
-
-def _sweep(file: Path) -> str:
-    if not file.is_file():
-        return ""
-    given = _read(file)["hydra"]["overrides"]
-    # Where -m was not typed, the experiment makes itself a sweep.
-    flags = ["-m" if each == "hydra.mode=MULTIRUN" else each for each in given["hydra"]]
-    return _run([*flags, *given["task"]])
-
-
-def _single(folder: Path) -> str:
-    file = folder / "overrides.yaml"
-    return _run(_read(file)) if file.is_file() else ""
 
 
 def again(campaign: Path, jobs: Iterable[str]) -> list[str]:
@@ -72,7 +51,3 @@ def again(campaign: Path, jobs: Iterable[str]) -> list[str]:
 
 def _run(arguments: Sequence[Any]) -> str:
     return shlex.join(["spinodal", "run", *map(str, arguments)])
-
-
-def _read(file: Path) -> Any:
-    return yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER)

@@ -15,7 +15,7 @@ import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 from torch import Tensor
 
-from spinodal.records import delete_strays, write_atomically
+from spinodal.campaign import delete_strays, write_atomically
 from spinodal.training.interruption import Interruption
 from spinodal.training.module import EnsembleModule
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,7 +20,7 @@ from spinodal.training.interruption import Interrupted
 from spinodal.training.randomness import standard_normal
 from spinodal.training.relaxation import Relaxation, RelaxationSettings
 
-_PROGRESS = ("itineraries", "visits", "_rows", "_seconds")
+_PROGRESS = ("itineraries", "visits", "failures", "_rows", "_seconds")
 """What the module itself remembers from block to block."""
 
 
@@ -38,6 +39,9 @@ class EnsembleModule(pl.LightningModule):
         settings: of the relaxation.
         refine: digits to which jumps are located, or 0.
         perturbation: standard deviation of the noise added to every parameter at the start of a stage.
+
+    Attributes:
+        failures: replicas that cannot go on, and why; the others do.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class EnsembleModule(pl.LightningModule):
                 ensemble.theta[row] *= not trajectory.unlearned
         self.itineraries = [Itinerary(trajectory, refine, scale) for trajectory in trajectories]
         self.visits: list[Visit | None] = [None] * len(trajectories)
+        self.failures: dict[int, str] = {}
         self.measurements: dict[str, Any] = {}
         self._rows: list[dict[str, Any] | None] = [None] * len(trajectories)
         self._seconds = 0.0
@@ -105,7 +110,7 @@ class EnsembleModule(pl.LightningModule):
         """Puts every replica where its next visit starts."""
         theta, l2 = self.ensemble.theta, torch.zeros(len(self.itineraries), dtype=torch.float64)
         for row, itinerary in enumerate(self.itineraries):
-            visit = None if itinerary.finished else itinerary.visit
+            visit = None if itinerary.finished or row in self.failures else itinerary.visit
             self.visits[row] = visit
             if visit is None:
                 continue
@@ -121,13 +126,19 @@ class EnsembleModule(pl.LightningModule):
 
     @torch.no_grad()
     def _conclude(self) -> None:
-        """Lets every itinerary know what its visit has found; stops the trainer when all are finished."""
+        """Lets every itinerary know what its visit has found; stops the trainer when all have come to their end."""
         theta = self.ensemble.theta.detach()
         errors = self.objective.error(theta).tolist()
         for row, (itinerary, visit) in enumerate(zip(self.itineraries, self.visits, strict=True)):
-            if visit is not None:
+            if visit is None:
+                continue
+            if math.isfinite(errors[row]) and theta[row].isfinite().all():
                 itinerary.conclude(errors[row], theta[row].clone())
-        if all(itinerary.finished for itinerary in self.itineraries):
+            else:
+                # There is no state to go on from, and nothing to measure.
+                self.failures[row] = f"E = {errors[row]} at λ = {visit.l2:g}, stage {visit.stage}"
+                self.visits[row] = None
+        if all(each.finished or row in self.failures for row, each in enumerate(self.itineraries)):
             self.trainer.should_stop = True
 
     def training_step(self, batch: Any, batch_idx: int) -> None:

@@ -1,0 +1,1 @@
+"""What Hydra finds of spinodal by itself."""

@@ -1,0 +1,80 @@
+"""spinodal's sweeper and launcher, where Hydra looks for them; what they do is in `spinodal.planning`.
+
+Hydra executes this module whenever it looks for plugins: it stays empty of state, and light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class Planner(Sweeper):
+    """Hands packs of checked points to whatever launcher is chosen.
+
+    Args:
+        params: sweeps, as an experiment has them: key → values, as on the command line.
+    """
+
+    def __init__(self, params: Mapping[str, str] | None = None) -> None:
+        self.params = dict(params or {})
+        self.config: DictConfig | None = None
+        self.launcher: Launcher | None = None
+        self.hydra_context: HydraContext | None = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Takes what Hydra has composed."""
+        self.config, self.hydra_context = config, hydra_context
+        self.launcher = Plugins.instance().instantiate_launcher(
+            config=config, hydra_context=hydra_context, task_function=task_function
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Plans, and launches what is left to do."""
+        from spinodal.planning.sweep import sweep
+
+        assert self.config is not None
+        assert self.launcher is not None
+        assert self.hydra_context is not None
+        params = [f"{key}={values}" for key, values in self.params.items()]
+        loader = cast(ConfigLoaderImpl, self.hydra_context.config_loader)
+        return sweep(self.config, loader, self.launcher, params, arguments)
+
+
+class Workers(Launcher):
+    """Runs jobs on all cores of this machine.
+
+    Args:
+        workers: how many processes; as many as there are cores by default.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers
+        self.config: DictConfig | None = None
+        self.task_function: TaskFunction | None = None
+        self.hydra_context: HydraContext | None = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Takes what Hydra has composed."""
+        self.config, self.hydra_context, self.task_function = config, hydra_context, task_function
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Runs jobs, and waits for them."""
+        from spinodal.planning.parallelism import cores
+        from spinodal.planning.workers import launch
+
+        assert self.config is not None
+        assert self.task_function is not None
+        assert self.hydra_context is not None
+        workers = self.workers or cores()
+        return launch(
+            self.hydra_context, self.config, self.task_function, job_overrides, initial_job_idx, workers
+        )

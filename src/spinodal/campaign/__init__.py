@@ -1,0 +1,35 @@
+"""A campaign's folder, besides its records: packs to compute, attempts at them, launches; files that are whole."""
+
+from spinodal.campaign.atomic import delete_strays, write_atomically
+from spinodal.campaign.attempts import Attempt, Failure, Running, alive, begin, read_attempts
+from spinodal.campaign.launches import commit, read_launches, write_launch
+from spinodal.campaign.packs import (
+    Pack,
+    checkpoint_file,
+    pack_file,
+    read_pack,
+    read_packs,
+    write_pack,
+)
+from spinodal.campaign.tidy import tidy
+
+__all__ = [
+    "Attempt",
+    "Failure",
+    "Pack",
+    "Running",
+    "alive",
+    "begin",
+    "checkpoint_file",
+    "commit",
+    "delete_strays",
+    "pack_file",
+    "read_attempts",
+    "read_launches",
+    "read_pack",
+    "read_packs",
+    "tidy",
+    "write_atomically",
+    "write_launch",
+    "write_pack",
+]

@@ -1,0 +1,86 @@
+"""From configurations to points: each once, together with all that differ from it in seed and path only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from spinodal.errors import UserError
+from spinodal.planning.expansion import Cell
+from spinodal.planning.explain import shown
+from spinodal.planning.identity import SCIENTIFIC, canonical, curve_of, point_of
+from spinodal.planning.schema import LAUNCH
+from spinodal.protocols import Trajectory, trajectories
+
+MOST = 1_000_000
+"""How many points a command may ask for: more is a typing error."""
+
+_OWN = ("l2", "seed", *(key for key in LAUNCH if key not in ("campaign", "paths")))
+"""Keys that are a point's, or a command's, and not those of a curve."""
+
+
+@dataclass
+class Curve:
+    """Points that differ only in seed and path.
+
+    Attributes:
+        name: their identity.
+        config: what they share, checked, plain and resolved; without `l2` and `seed`.
+        lines: the overrides all of them share.
+        points: identity of each, and its trajectory.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    lines: tuple[str, ...]
+    points: dict[str, Trajectory] = field(default_factory=dict)
+
+
+def curves(cells: Iterable[Cell]) -> list[Curve]:
+    """The points that configurations ask for.
+
+    Raises:
+        UserError: If the same points are asked for with different settings of what does not determine results, or
+            if there are too many.
+    """
+    found: dict[str, Curve] = {}
+    known: dict[tuple[int, ...], tuple[str, Curve]] = {}
+    written: dict[tuple[float, ...], str] = {}
+    asked = 0
+    for cell in cells:
+        # Equal parts are mostly the same object, and cells keep them alive.
+        which = tuple([id(value) for key, value in cell.plan.items() if key not in _OWN])
+        if which not in known:
+            known[which] = _curve(cell, found)
+        science, curve = known[which]
+        if curve.lines != cell.lines:
+            curve.lines = tuple([line for line in curve.lines if line in cell.lines])
+        asked += len(cell.plan["seed"]) * (len(cell.plan["l2"]) if _quenched(cell) else 1)
+        if asked > MOST:
+            raise UserError(f"more than {MOST} points are asked for: must be at most {MOST}")
+        # In one order however the seeds are written: job and checkpoint are the same.
+        for each in trajectories(cell.plan["protocol"]["name"], cell.plan["l2"], sorted(cell.plan["seed"])):
+            path = written.get(each.path)
+            if path is None:
+                path = written[each.path] = canonical(list(each.path))
+            curve.points[point_of(science, each.seed, path)] = each
+    return list(found.values())
+
+
+def _curve(cell: Cell, found: dict[str, Curve]) -> tuple[str, Curve]:
+    science = canonical({section: cell.plan[section] for section in SCIENTIFIC})
+    config = {key: value for key, value in cell.plan.items() if key not in _OWN}
+    curve = found.setdefault(science, Curve(curve_of(science), config, cell.lines))
+    different = [key for key, value in config.items() if curve.config[key] != value]
+    if different:
+        key = different[0]
+        raise UserError(
+            f"{key}={shown(config[key])}: the same points are asked for with other {key} as well, on which no result "
+            "depends; one command computes each point once"
+        )
+    return science, curve
+
+
+def _quenched(cell: Cell) -> bool:
+    return bool(cell.plan["protocol"]["name"] == "quench")

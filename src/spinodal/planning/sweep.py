@@ -1,0 +1,144 @@
+"""The sweeper: what happens between the command and the launcher."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from spinodal.campaign import tidy, write_launch, write_pack
+from spinodal.errors import UserError
+from spinodal.planning.continuity import defaults, refuse_mixture
+from spinodal.planning.curves import curves
+from spinodal.planning.expansion import Cell, expand
+from spinodal.planning.identity import SCHEMA
+from spinodal.planning.parallelism import at_once, bytes_per_job, jobs_at_once
+from spinodal.planning.selection import Selection, refuse_unmeasured, select
+from spinodal.planning.survey import survey
+from spinodal.planning.table import console, tell, tell_end
+
+FAILED = 1
+"""Exit code when points have failed."""
+
+
+def sweep(
+    config: DictConfig,
+    loader: ConfigLoaderImpl,
+    launcher: Launcher,
+    params: Sequence[str],
+    arguments: Sequence[str],
+) -> list[Sequence[JobReturn]]:
+    """Plan a command, and launch what is left to do of it.
+
+    Args:
+        config: as Hydra has composed it, without the sweeps.
+        loader: of the configuration.
+        launcher: of the jobs.
+        params: sweeps of the configuration's own.
+        arguments: overrides of the command line.
+
+    Returns:
+        What the launcher has returned.
+
+    Raises:
+        UserError: If something asked for cannot be; nothing is launched then.
+        SystemExit: With code 1 if points have failed.
+    """
+    cells = expand([*params, *arguments], loader, config.hydra.job.config_name)
+    asked = curves(cells)
+    campaign = _campaign(config, cells)
+    launching = cast(dict[str, Any], OmegaConf.to_container(config.hydra.launcher, resolve=True))
+    plan, now, keys = cells[0].plan, defaults(cells), _keys([*params, *arguments])
+    refuse_mixture(campaign, now, keys)
+    found = survey(campaign)
+    tidy(campaign, found.done, found.living)
+    refuse_unmeasured(campaign, asked, found.done)
+    selection = select(
+        campaign,
+        asked,
+        found,
+        retry_failed=plan["retry_failed"],
+        jobs=jobs_at_once(launching),
+        max_replicas=plan["packing"]["max_replicas"],
+        memory=bytes_per_job(launching, plan["packing"]["memory_gb"]),
+    )
+    for pack in selection.packs if not plan["dry_run"] else ():
+        write_pack(campaign, pack)
+    terminal = console(stderr=not plan["dry_run"])
+    tell(selection, terminal, jobs_at_once(launching))
+    if plan["dry_run"]:
+        return []
+    if not selection.packs:
+        if any(point in found.failed for curve in asked for point in curve.points):
+            sys.exit(FAILED)
+        return []
+    write_launch(
+        campaign,
+        list(_typed(config)),
+        schema=SCHEMA,
+        defaults=now,
+        keys=keys,
+        packs=[pack.name for pack in selection.packs],
+        config=OmegaConf.to_container(config, resolve=False, enum_to_str=True),
+    )
+    return _launched(campaign, selection, launcher, launching, terminal)
+
+
+def _launched(
+    campaign: Path, selection: Selection, launcher: Launcher, launching: dict[str, Any], terminal: Console
+) -> list[Sequence[JobReturn]]:
+    lines = {curve.name: curve.lines for curve in selection.asked}
+    # In quotes, since some names read as numbers: 7e2782707198.
+    overrides = [[*lines[pack.curve], f"pack='{pack.name}'"] for pack in selection.packs]
+    returned: list[Sequence[JobReturn]] = []
+    broken: list[Exception] = []
+    size = at_once(launching) or len(overrides)
+    for first in range(0, len(overrides), size):
+        try:
+            returned.append(launcher.launch(overrides[first : first + size], initial_job_idx=first))
+        except (
+            Exception
+        ) as error:  # a job that was killed, as submitit says it: the others go on all the same
+            broken.append(error)
+    failed = tell_end(selection.asked, survey(campaign), terminal)
+    for each in (job for some in returned for job in some):
+        _ = each.return_value  # raises what a job has raised
+    if broken:
+        raise broken[0]
+    if failed:
+        sys.exit(FAILED)
+    return returned
+
+
+def _campaign(config: DictConfig, cells: Sequence[Cell]) -> Path:
+    """The folder of all points, which is Hydra's, too."""
+    folder = str(config.paths.campaign)
+    others = {str(cell.plan["campaign"]) for cell in cells if cell.plan["paths"]["campaign"] != folder}
+    if others:
+        names = ", ".join(sorted({str(config.campaign), *others}))
+        raise UserError(f"points of one command go to one campaign, and not to {names}: add campaign=NAME")
+    return Path(folder)
+
+
+def _keys(lines: Iterable[str]) -> list[str]:
+    """Keys that a command gives a value."""
+    return sorted({line.partition("=")[0].lstrip("+~") for line in lines})
+
+
+def _typed(config: DictConfig) -> Iterator[str]:
+    """What was typed after `spinodal run`, as far as Hydra has kept it."""
+    name = config.hydra.job.config_name
+    for source in config.hydra.runtime.config_sources:
+        if source.provider == "command-line":
+            yield from ("--config-dir", source.path)
+    if name != "config":
+        yield from ("--config-name", name)
+    yield from (str(each) for each in config.hydra.overrides.hydra if each != "hydra.mode=MULTIRUN")
+    yield from (str(each) for each in config.hydra.overrides.task)

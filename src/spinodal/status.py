@@ -1,0 +1,246 @@
+"""`spinodal status`: how far a campaign is, from any machine that sees its folder."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+
+from spinodal.campaign import Attempt, Pack, read_packs
+from spinodal.errors import UserError
+from spinodal.planning import Survey, console, names_on_the_left, scientific, spoken, survey
+
+STATES = ("done", "running", "failed", "stopped", "never started")
+"""What a point can be. Stopped: begun, and not finished by anybody alive; the same command continues."""
+
+SHOWN = 20
+"""Rows of a kind that are shown, unless all are asked for."""
+
+EVERY = 3.0
+"""Seconds between two looks of `--watch`."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point somebody has asked for.
+
+    Attributes:
+        name: its identity.
+        pack: the last it was put into.
+        state: one of `STATES`.
+    """
+
+    name: str
+    pack: Pack
+    state: str
+
+    @property
+    def seed(self) -> int:
+        """Of its replica."""
+        return self.pack.points[self.name].seed
+
+    @property
+    def l2(self) -> str:
+        """Its path, from where to where."""
+        path = self.pack.points[self.name].path
+        ends = dict.fromkeys((path[0], max(path), path[-1]))
+        return " … ".join(f"{l2:.4g}" for l2 in ends)
+
+
+@dataclass(frozen=True)
+class Status:
+    """A campaign at one moment."""
+
+    campaign: Path
+    points: Sequence[Point]
+    found: Survey
+    unplanned: int
+    """Points in the records that no pack is known of: made without the planner, or by an older version."""
+
+    @property
+    def running(self) -> list[Attempt]:
+        """What is being computed."""
+        return [each for each in self.found.history if each.number in self.found.living]
+
+
+def look(campaign: Path) -> Status:
+    """Look at a campaign.
+
+    Raises:
+        UserError: If nothing has been run in this folder.
+    """
+    found, packs = survey(campaign), read_packs(campaign)
+    if not (packs or found.done):
+        raise UserError(f"{campaign}: nothing has been run there")
+    last = {point: pack for pack in packs for point in pack.points}
+    last |= {point: pack for pack in packs for point in pack.points if _is_at(pack, point, found)}
+    points = [Point(point, pack, _state(point, found)) for point, pack in last.items()]
+    return Status(campaign, points, found, len(found.done - last.keys()))
+
+
+def main(campaign: Path, failed: bool = False, points: bool = False, watch: bool = False) -> int:
+    """Tell how far a campaign is.
+
+    Args:
+        campaign: its folder.
+        failed: whether to show tracebacks.
+        points: whether to show every point.
+        watch: whether to go on looking, until nothing is running any more.
+
+    Returns:
+        Exit code 0.
+
+    Raises:
+        UserError: As `look`.
+    """
+    terminal = console(stderr=False)
+    if watch:
+        _follow(campaign, terminal)
+    else:
+        for each in _told(look(campaign), terminal, failed, points):
+            terminal.print(each, soft_wrap=isinstance(each, str), markup=False)
+    return 0
+
+
+def _follow(campaign: Path, terminal: Console) -> None:
+    with Live(console=terminal, auto_refresh=False) as live:
+        while True:
+            status = look(campaign)
+            live.update(Group(*_told(status, terminal)), refresh=True)
+            if not status.running:
+                return
+            time.sleep(EVERY)
+
+
+def _told(
+    status: Status, terminal: Console, failed: bool = False, points: bool = False
+) -> Iterator[RenderableType]:
+    counts = Counter(point.state for point in status.points)
+    counts["done"] += status.unplanned
+    told = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+    yield f"{status.campaign}: {sum(counts.values())} points: {told}"
+    names = _names([point.pack for point in status.points])
+    if len(names) > 1:
+        yield _curves(status.points, names, terminal)
+    if status.running:
+        yield _running(status)
+    if points:
+        yield _each(status, names)
+    elif counts["failed"]:
+        yield _failed(status, names)
+    if failed:
+        yield from _tracebacks(status.found)
+    elif counts["failed"]:
+        yield "--failed shows tracebacks; spinodal run … retry_failed=true tries again"
+
+
+def _table(*columns: str) -> Table:
+    return Table(*columns, box=None, pad_edge=False, header_style="bold", title_justify="left")
+
+
+def _curves(points: Sequence[Point], names: Mapping[str, str], terminal: Console) -> Table:
+    counts = Counter((point.pack.curve, point.state) for point in points)
+    table = _table("", "points", *STATES)
+    names_on_the_left(table, terminal)
+    for curve, name in list(names.items())[:SHOWN]:
+        row = [counts[curve, state] for state in STATES]
+        table.add_row(name, *map(str, (sum(row), *row)))
+    if len(names) > SHOWN:
+        table.add_row(f"and {len(names) - SHOWN} more")
+    return table
+
+
+def _running(status: Status) -> Table:
+    longest = {
+        point.pack.name: max(len(each.path) for each in point.pack.points.values()) for point in status.points
+    }
+    table = _table("running", "points", "stage", "λ", "since", "process")
+    for each in status.running[:SHOWN]:
+        began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(each.began))
+        stages = f"{each.stage} of {longest.get(each.pack, '?')} done"
+        l2 = " … ".join(f"{value:.4g}" for value in each.l2)
+        since = f"{began} ({spoken(time.time() - each.began)})"
+        table.add_row(
+            each.pack, str(len(each.points)), stages, l2, since, f"{each.process.host} {each.process.pid}"
+        )
+    if len(status.running) > SHOWN:
+        table.add_row(f"and {len(status.running) - SHOWN} more")
+    return table
+
+
+def _failed(status: Status, names: Mapping[str, str]) -> Table:
+    points = [point for point in status.points if point.state == "failed"]
+    table = _table("failed", "seed", "λ", "", "attempts", "why")
+    for point in points[:SHOWN]:
+        found = status.found
+        why, attempts = found.failed[point.name].error, found.attempts[point.name]
+        table.add_row(point.name, str(point.seed), point.l2, names[point.pack.curve], str(attempts), why)
+    if len(points) > SHOWN:
+        table.add_row(f"and {len(points) - SHOWN} more")
+    return table
+
+
+def _each(status: Status, names: Mapping[str, str]) -> Table:
+    table = _table("point", "seed", "λ", "", "attempts", "state", "")
+    for point in status.points:
+        attempts = str(status.found.attempts.get(point.name, 0))
+        about = names[point.pack.curve]
+        table.add_row(
+            point.name, str(point.seed), point.l2, about, attempts, point.state, _detail(point, status)
+        )
+    return table
+
+
+def _detail(point: Point, status: Status) -> str:
+    match point.state:
+        case "running":
+            return f"{status.found.running[point.name].stage} stages done"
+        case "failed":
+            return status.found.failed[point.name].error
+    return ""
+
+
+def _tracebacks(found: Survey) -> Iterator[str]:
+    told: dict[str, list[str]] = {}
+    for point, failure in found.failed.items():
+        told.setdefault(failure.traceback.rstrip(), []).append(point)
+    for traceback, points in told.items():
+        yield f"\n{', '.join(points)}\n{traceback}"
+
+
+def _state(point: str, found: Survey) -> str:
+    groups = {"done": found.done, "running": found.running, "failed": found.failed, "stopped": found.stopped}
+    return next((state for state, points in groups.items() if point in points), "never started")
+
+
+def _is_at(pack: Pack, point: str, found: Survey) -> bool:
+    attempt = found.running.get(point) or found.stopped.get(point)
+    return attempt is not None and attempt.pack == pack.name
+
+
+def _names(packs: Sequence[Pack]) -> dict[str, str]:
+    """By curve, in what it differs from the others."""
+    configs = {pack.curve: dict(_leaves(scientific(pack.config))) for pack in packs}
+    keys = dict.fromkeys(key for config in configs.values() for key in config)
+    missing = object()
+    varied = [key for key in keys if len({repr(each.get(key, missing)) for each in configs.values()}) > 1]
+    named = {
+        curve: " ".join(f"{key.rpartition('.')[2]}={config[key]}" for key in varied if key in config)
+        for curve, config in configs.items()
+    }
+    return dict(sorted(named.items(), key=lambda item: item[1]))
+
+
+def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

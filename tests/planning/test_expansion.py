@@ -1,0 +1,207 @@
+"""The planner's grid is Hydra's own: the same configurations, in the same order, without composing each."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from spinodal.errors import UserError
+from spinodal.planning import config_loader, expand, validate
+from spinodal.planning.composition import known_to_hydra, scope
+
+
+def by_hydra(lines: list[str], config_dir: str | None = None) -> list[tuple[tuple[str, ...], Any]]:
+    """What Hydra's sweeper would launch, each composed by Hydra."""
+    loader = config_loader(config_dir)
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides(lines)
+    (batch,) = BasicSweeper.split_arguments(overrides, None)
+    found = []
+    for job in batch:
+        cfg = loader.load_configuration("config", list(job), run_mode=RunMode.RUN)
+        with known_to_hydra(cfg):
+            found.append((tuple(job), OmegaConf.to_container(validate(scope(cfg)))))
+    return found
+
+
+def by_planner(lines: list[str], config_dir: str | None = None) -> list[tuple[tuple[str, ...], Any]]:
+    return [(cell.lines, dict(cell.plan)) for cell in expand(lines, config_loader(config_dir))]
+
+
+def lines_of(cells: list[tuple[tuple[str, ...], Any]]) -> list[list[tuple[str, Any]]]:
+    """What the overrides of each cell say: Hydra's sweeper escapes what need not be escaped."""
+    read = OverridesParser.create().parse_overrides
+    return [[(each.get_key_element(), each.value()) for each in read(list(lines))] for lines, _ in cells]
+
+
+COMMANDS = [
+    [],
+    ["seed=0,1,2"],
+    ["seed=range(3)", "l2=0.1,0.2"],
+    ["l2=geom:1e-3:1:4,0.5,[0.1,0.2]"],
+    ["model=mlp,deep_linear", "model.depth=2,3"],
+    ["model.depth=2,3", "model=mlp,deep_linear", "data=digits,linear_teacher"],
+    ["model=glob(*)", "optimizer=glob(*a*)", "optimizer.lr=0.1,1e-2"],
+    ["optimizer=adam,sgd", "model.width=8"],
+    ["model.width=range(4,17,4)", "model.init_scale=range(0.5,1.5,0.25)"],
+    ["model.depth=choice(2,3)", "model.width=range(start=4,stop=6)"],
+    ["seed=0,1", "seed=2,3"],
+    ["seed=0,1", "model.depth=2", "seed=5"],
+    ["experiment=onset", "model.width=4,8"],
+    ["experiment=onset,onset_tanh", "campaign=c"],
+    ["experiment=digits", "data.complexity=1,2", "l2=geom:0.1:1:3"],
+    ["+trainer.max_time='00:01','00:02'", "seed=0,1"],
+    ["++model.depth=2,3", "++trainer.devices=1"],
+    ["~callbacks.progress", "seed=0,1"],
+    ["~callbacks", "model.bias=true,false"],
+    ["data.strengths=[3,2,1],[1,0.5,0.25]", "data.noise=0,0.1"],
+    ["data.strengths=null,[1,0.5,0.25]"],
+    ["model={depth:5,width:6},{depth:2}", "model.width=3,4"],
+    ["model.depth=2,3", "model={width:6}"],
+    ["data.complexity=2,3", "model.width='${data.complexity}'"],
+    ["model.width='${data.complexity}','${model.depth}'", "data.complexity=2,3", "model.depth=2,4"],
+    ["data.complexity=2,3", "data.input_dim=${.complexity}"],
+    ["data.samples=16,32", "data.test_samples=${data.samples}", "l2='${geomspace:0.1,1,3}',0.5"],
+    ["seed=0,1", "l2='${linspace:0,1,3}'"],
+    ["logger=none,wandb", "logger.project=x"][:1],
+    ["trainer=gpu,default", "trainer.accelerator=cpu"],
+    ["callbacks=default", "callbacks.order_parameters._target_=my.Callback,your.Callback"],
+    ["paths.outputs=elsewhere", "seed=0,1", "logger.save_dir=${paths.outputs}"],
+    ["campaign=7", "seed=0,1"],
+    ["model._target_=my.Net,your.Net", "+model.heads=1,2", "+model.words=[a,b],[c]"],
+    ["model._target_=my.Net", "+model.nested.deep=true,false", "+model.nested.wide=1"],
+    ["protocol=up,loop", "protocol.perturbation=0,0.1", "relaxation.tolerance=1e-8,1e-9"],
+    ["model.activation=tanh,'relu'", 'campaign="c"'],
+]
+
+
+@pytest.mark.parametrize("lines", COMMANDS, ids=" ".join)
+def test_same_cells_as_hydras_own_sweeper(lines: list[str]) -> None:
+    ours, hydras = by_planner(lines), by_hydra(lines)
+    assert lines_of(ours) == lines_of(hydras)
+    assert [plan for _, plan in ours] == [plan for _, plan in hydras]
+
+
+OPTIONS = {
+    "model": ["mlp", "deep_linear"],
+    "data": ["linear_teacher", "digits"],
+    "optimizer": ["adam", "sgd", "gradient_descent"],
+    "protocol": ["up", "down", "quench"],
+    "experiment": ["onset", "digits"],
+    "seed": ["0", "[1,2]", "range(2)"],
+    "l2": ["0.1", "1e-1", "geom:0.1:1:3", "[0.1,0.3]", "'${linspace:1,2,3}'"],
+    "model.depth": ["2", "3", "4"],
+    "model.width": ["8", "'${model.depth}'", "'${data.complexity}'"],
+    "model.bias": ["true", "False"],
+    "++model.init_scale": ["1", "0.5", "1.0"],
+    "data.complexity": ["2", "3"],
+    "data.samples": ["16", "64"],
+    "+trainer.max_epochs": ["1", "null"],
+    "relaxation.max_steps": ["10", "1000"],
+    "callbacks": ["default", "curvature", "[curvature,spectrum]"],
+}
+
+
+@st.composite
+def commands(draw: Any) -> list[str]:
+    keys = draw(st.lists(st.sampled_from(sorted(OPTIONS)), min_size=1, max_size=6, unique=True))
+    lines, cells = ["campaign=c"], 1
+    for key in keys:
+        values = draw(st.lists(st.sampled_from(OPTIONS[key]), min_size=1, max_size=3, unique=True))
+        if cells * len(values) > 6 or any("range" in value for value in values):
+            values = values[:1]
+        cells *= len(values) * (2 if "range" in values[0] else 1)
+        lines.append(f"{key}={','.join(values)}")
+    return draw(st.permutations(lines))
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None)
+@given(commands())
+def test_same_cells_whatever_is_swept(lines: list[str]) -> None:
+    try:
+        hydras = by_hydra(lines)
+    except UserError:  # one of the cells cannot be
+        assert mistakes(*lines)
+        return
+    ours = by_planner(lines)
+    assert lines_of(ours) == lines_of(hydras)
+    assert [plan for _, plan in ours] == [plan for _, plan in hydras]
+
+
+def test_own_groups_are_swept_too(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text("_target_: my.Net\nheads: ${data.complexity}\n")
+    lines = ["model=mine,mlp", "data.complexity=2,3"]
+    folder = str(tmp_path)
+    assert by_planner(lines, folder) == by_hydra(lines, folder)
+    assert [cell.plan["model"].get("heads") for cell in expand(lines, config_loader(folder))] == [
+        *(2, 3),
+        *(None, None),
+    ]
+
+
+def test_shuffled_choices_are_all_there() -> None:
+    cells = expand(["seed=shuffle(0,1,2,3)", "model.depth=shuffle(range(2,6))"], config_loader())
+    found = [(cell.plan["seed"][0], cell.plan["model"]["depth"]) for cell in cells]
+    assert sorted(found) == list(itertools.product(range(4), range(2, 6)))
+
+
+def mistakes(*lines: str) -> list[str]:
+    with pytest.raises(UserError) as refused:
+        expand(lines, config_loader())
+    return str(refused.value).splitlines()
+
+
+def test_every_mistake_of_every_cell_at_once() -> None:
+    told = mistakes(
+        "model.depth=2,0,deep", "data.complexity=0,3", "l2=-1,0.1", "modle=x", "data=digits,digts"
+    )
+    given = {"modle=x", "l2=-1", "model.depth=0", "model.depth=deep", "data.complexity=0", "data=digts"}
+    assert {line.partition(":")[0] for line in told} == given
+    assert len(told) == len(given)
+
+
+def test_mistakes_that_only_cells_have() -> None:
+    (line,) = mistakes("data.complexity=2,3", "data.samples=3,16")
+    assert line.startswith("data.samples=3: must be more than the 3 dimensions")
+
+
+def test_many_mistakes_are_not_all_told() -> None:
+    told = mistakes(f"model.width={','.join(map(str, range(-50, 0)))}")
+    assert len(told) == 21
+    assert told[-1] == "and 30 more like these"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["seed=range(10000)", "model.width=range(1,10000)"],
+        ["seed=range(0,1e9)"],
+        ["model.init_scale=range(0,1,1e-9)"],
+        ["seed=range(2,99)", "l2=" + ",".join(f"{k / 7}" for k in range(99)), "model.width=range(1,99)"],
+    ],
+)
+def test_enormous_grids_are_refused_at_once(lines: list[str]) -> None:
+    (line,) = mistakes(*lines)
+    assert "at most" in line
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("model.width='${now:%S}'", "must not depend on the time"),
+        ("seed='${hydra:job.num}'", "must not depend on the time"),
+        ("data.samples='${nothing}'", "nothing"),
+        ("data.samples='???'", "Missing mandatory value"),
+    ],
+)
+def test_what_cannot_be_resolved_to_a_result(line: str, said: str) -> None:
+    (told,) = mistakes(line)
+    assert said in told
