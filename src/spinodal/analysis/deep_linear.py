@@ -66,43 +66,60 @@ def deep_linear(curve: pl.DataFrame) -> DeepLinear | None:
 
 
 def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
-    """Put each transition of an up branch next to the exact spinodal that it should be at.
+    """Put each transition of an up branch next to the exact one that it should be: predicted against measured.
 
     Args:
         transitions: As `find_transitions` returns them for this table.
         table: Records.
 
     Returns:
-        The transitions with `l2_exact` (λ_sp), `inside` (whether the bracket holds it) and `status`:
-        "matched", "unexpected" (no spinodal within 25 %), "missing" (a spinodal within the grid where
-        no jump was found: a row of its own, without `index` and measured values), or null where no
-        theory says where the jumps are. Depth 2 has none: there every jump is unexpected.
+        The transitions with
+
+        - `l2_exact` (λ_sp; for depth 2 c/2, where the feature reaches zero) and `order_exact` (2 for depth 2, else 1);
+        - `inside`: whether the bracket holds it;
+        - `deviation`: location − λ_exact in units of `location_error`; `deviation_percent`: of λ_exact;
+        - `status`: "matched", "unexpected" (none predicted within 25 %), "missing" (one predicted within the grid
+          where nothing was found: a row of its own, without `index` and measured values), or null where no theory
+          says where the transitions are. A transition that is matched may still be of another `order`.
     """
     parts = [
-        transitions.with_columns(
-            pl.lit(None, pl.Float64).alias("l2_exact"),
-            pl.lit(None, pl.Boolean).alias("inside"),
-            pl.lit(None, pl.String).alias("status"),
-        ).clear()
+        transitions.with_columns(**{name: pl.lit(None, dtype) for name, dtype in _COMPARED.items()}).clear()
     ]
     for curve in table.partition_by(CURVE, maintain_order=True):
         identity = curve.select(CURVE).head(1)
         found = transitions.join(identity, on=CURVE, how="semi", nulls_equal=True)
         exact = deep_linear(curve)
         if exact is not None and curve["branch"][0] == "up":
-            spinodals = exact.spinodals if exact.depth > 2 else np.empty(0)
-            l2 = curve["l2"].to_numpy()
+            l2, spinodals = curve["l2"].to_numpy(), exact.spinodals
             expected = np.sort(spinodals[(spinodals > l2.min()) & (spinodals < l2.max())])
-            parts.extend(_matched(found, identity, expected))
+            order = pl.lit(2 if exact.depth == 2 else 1, pl.Int64)
+            parts += [
+                part.with_columns(pl.when(pl.col("l2_exact").is_not_null()).then(order).alias("order_exact"))
+                for part in _matched(found, identity, expected)
+            ]
         else:
             parts.append(found)
-    return pl.concat(parts, how="diagonal_relaxed")
+    compared = pl.concat(parts, how="diagonal_relaxed")
+    off, error = pl.col("location") - pl.col("l2_exact"), pl.col("location_error")
+    return compared.with_columns(
+        deviation=pl.when(error > 0).then(off / error), deviation_percent=100 * off / pl.col("l2_exact")
+    )
+
+
+_COMPARED = {
+    "l2_exact": pl.Float64,
+    "order_exact": pl.Int64,
+    "inside": pl.Boolean,
+    "deviation": pl.Float64,
+    "deviation_percent": pl.Float64,
+    "status": pl.String,
+}
 
 
 def _matched(
     found: pl.DataFrame, identity: pl.DataFrame, expected: Float64[np.ndarray, " e"]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The transitions of a curve with their spinodals, and the spinodals that are left."""
+    """The transitions of a curve with the exact ones that are theirs, and those that are left."""
     distance = np.abs(np.log(found["location"].to_numpy()[:, None] / expected))
     # The least total distance, where partners too far apart count for more than all others together.
     rows, columns = linear_sum_assignment(np.where(distance > APART, 1e9, distance))

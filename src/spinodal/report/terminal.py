@@ -52,7 +52,9 @@ def _notes(report: Report) -> list[str]:
             f"and {report.csv.name}. --curve '*name*' draws others"
         )
     if any(curve.transitions["status"].is_not_null().any() for curve in shown):
-        notes.append("exact λ_sp: of a deep linear network; ✓ where the measured bracket holds it")
+        notes.append(
+            "exact λ_sp: of a deep linear network (depth 2: c/2); ✓ where the measured bracket holds it"
+        )
     counts = counted(report.records)
     told = [f"{kind}: {count}" for kind, count in counts.items()]
     notes.append(f"{len(report.records)} rows; " + ("; ".join(told) or "all are stationary minima"))
