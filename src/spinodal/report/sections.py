@@ -11,6 +11,7 @@ import polars as pl
 
 from spinodal.report.commands import again, launches
 from spinodal.report.curvature_section import curvature_section, foresight_section
+from spinodal.report.dependence import dependence_section
 from spinodal.report.groups import Group, jobs
 from spinodal.report.hysteresis_section import hysteresis_section
 from spinodal.report.page import Picture, Section, capitalised
@@ -33,6 +34,8 @@ def sections(report: Report) -> Iterator[Section]:
     if report.phases:
         yield _phases(report)
     yield _branches(report)
+    if report.families:
+        yield dependence_section(report.families, report.campaign)
     if report.hysteresis is not None:
         yield hysteresis_section(report.hysteresis, report.campaign)
     if report.curvature is not None:

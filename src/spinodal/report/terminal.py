@@ -75,4 +75,5 @@ def _notes(report: Report) -> list[str]:
                 f"{curve.name}: E moves steeply in λ {places}; only a finer grid shows whether it jumps."
             )
     figures = [group.figure for group in drawn] + [each.figure for each in report.phases if each.figure]
+    figures += [family.figure for family in report.families]
     return [*notes, str(report.csv), *(f"{figure}.png (and .pdf)" for figure in figures)]
