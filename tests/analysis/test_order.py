@@ -97,7 +97,9 @@ def test_jumps_of_four_standard_errors_are_rarely_missed() -> None:
         rows += [
             row for branch, table in zip(branches, found, strict=True) for row in jumps_of(branch, table)
         ]
+        wrong += sum(elsewhere(*each) > 0 for each in zip(branches, found, strict=True))
     assert rows.count(None) < len(rows) / 200
+    assert wrong < 10 * COUNT / 200
 
 
 @pytest.mark.parametrize(("strength", "least", "most"), [(2, 0.05, 0.4), (3, 0.6, 0.85), (4, 0.9, 1.0)])
