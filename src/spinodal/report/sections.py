@@ -144,6 +144,11 @@ def _comparison(report: Report) -> Section:
             "zero, c/2) with the strengths and variances measured on its data. Deviations are of the measured λ from "
             "it, in per cent and in units of the error of measurement."
         )
+    if any(curve.transitions["l2_estimate"].is_not_null().any() for curve in curves):
+        notes.append(
+            "≈ is an estimate from the same formula: these inputs are not whitened along the features, so that it is "
+            "not exact. Within 25 % counts as near. Of other networks than deep linear ones it says nothing."
+        )
     if any(curve.transitions["unrelaxed"].sum() for curve in curves):
         notes.append("* Rows that did not relax lie in between: the nearest ones that did make the bracket.")
     return Section(

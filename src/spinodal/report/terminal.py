@@ -51,10 +51,12 @@ def _notes(report: Report) -> list[str]:
             f"{len(drawn)} of {len(report.groups)} networks are told here and drawn; all are in {report.page.name} "
             f"and {report.csv.name}. --curve '*name*' draws others"
         )
-    if any(curve.transitions["status"].is_not_null().any() for curve in shown):
+    if any(curve.transitions["l2_exact"].is_not_null().any() for curve in shown):
         notes.append(
             "exact λ_sp: of a deep linear network (depth 2: c/2); ✓ where the measured bracket holds it"
         )
+    if any(curve.transitions["l2_estimate"].is_not_null().any() for curve in shown):
+        notes.append("≈: an estimate, since the inputs are not whitened along the features")
     counts = counted(report.records)
     told = [f"{kind}: {count}" for kind, count in counts.items()]
     notes.append(f"{len(report.records)} rows; " + ("; ".join(told) or "all are stationary minima"))
