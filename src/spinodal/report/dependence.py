@@ -18,7 +18,7 @@ from spinodal.report.page import Picture, Section
 SIGNS = {"depth": "depth ", "width": "width ", "samples": "N = "}
 """Before the value of an axis in the name of a curve."""
 
-FAMILIES = 6
+FAMILIES = 4
 """So many are drawn."""
 
 
