@@ -305,7 +305,7 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
     _say(f"{len(points) - len(module.failures)} points → {writer.path}")
     if not plan.checkpoint.keep:
         trainer.strategy.remove_checkpoint(checkpoint)
-    for path in (writer.path, configuration):
+    for path in (writer.path, configuration, pack_file(campaign, pack.name)):
         delete_strays(path)
 
 

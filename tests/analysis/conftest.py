@@ -1,7 +1,9 @@
 """Records of deep linear networks: exact loops, and branches with exact curvature from dense Hessians."""
 
+import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from jaxtyping import Float64
 
 from spinodal.records import SCHEMA
 from spinodal.theory import learned_state, phases, spinodal
+
+sys.path.insert(0, str(Path(__file__).parent))  # for synthetic.py
 
 CURVATURE = (
     "scalar_curvature",

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from jaxtyping import Float64
 
-from spinodal.analysis import compare, find_transitions, unresolved
+from spinodal.analysis import compare, deep_linear, find_transitions, unresolved
 from spinodal.records import SCHEMA
 from spinodal.theory import learned_state, spinodal
 
@@ -108,8 +108,8 @@ def test_two_grids_of_one_seed_are_two_trajectories() -> None:
 
 def test_curves_are_kept_apart() -> None:
     found = find_transitions(pl.concat([branch(), branch(width=16), branch(curve="b"), branch(depth=2)]))
-    counts = found.group_by("width", "depth", "curve").len().sort("width", "curve")
-    assert counts.rows() == [(8, 3, None, 3), (8, 3, "b", 3), (16, 3, None, 3)]
+    counts = found.group_by("width", "depth", "curve").len().sort("width", "depth", "curve")
+    assert counts.rows() == [(8, 2, None, 2), (8, 3, None, 3), (8, 3, "b", 3), (16, 3, None, 3)]
 
 
 @pytest.mark.parametrize("reason", [{"stationary": False}, {"stationary": None}, {"minimum": False}])
@@ -177,10 +177,35 @@ def test_compare_drops_nothing() -> None:
     assert compared["location"].is_null().to_list() == [True, False, True, False]
 
 
-def test_compare_expects_no_jump_at_depth_two_nor_beyond_the_grid() -> None:
-    assert compare(find_transitions(branch(depth=2)), branch(depth=2)).is_empty()
+def test_compare_expects_nothing_beyond_the_grid() -> None:
     part = branch(l2=np.geomspace(0.01, 0.2, 40))
     assert len(compare(find_transitions(part), part)) == 2
+
+
+def test_depth_two_has_kinks_where_a_feature_reaches_zero() -> None:
+    """Exactly at c/2, of the exact strength: the slope over ln λ falls by 4λ² = c²; beyond the grid nothing."""
+    wide = np.geomspace(0.01, 0.6, 48)
+    table = pl.concat([branch(seed, depth=2, l2=wide) for seed in range(3)])
+    compared = compare(find_transitions(table), table)
+    assert compared.select("order", "order_exact", "status", "seeds").rows() == [(2, 2, "matched", 3)] * 3
+    assert compared["inside"].all()
+    np.testing.assert_allclose(compared["location"], [0.18, 0.3, 0.5], rtol=1e-12)
+    np.testing.assert_allclose(compared["kink"], -np.square([0.36, 0.6, 1.0]), rtol=1e-10)
+    assert compared["deviation_percent"].abs().max() < 1e-9
+    assert compared["jump"].null_count() == 3
+    assert compare(find_transitions(branch(depth=2)), branch(depth=2))["l2_exact"].to_list() == [0.18, 0.3]
+
+
+def test_deviations() -> None:
+    table = pl.concat([branch(seed, shift=1.1) for seed in range(2)])
+    compared = compare(find_transitions(table), table)
+    off = compared["location"] - compared["l2_exact"]
+    np.testing.assert_allclose(compared["deviation"], off / compared["location_error"])
+    np.testing.assert_allclose(compared["deviation_percent"], 100 * off / compared["l2_exact"])
+    missing = compare(find_transitions(branch(stationary=False)), branch())
+    assert missing["status"].to_list() == ["missing"] * 3
+    assert missing["order_exact"].to_list() == [1, 1, 1]
+    assert missing["deviation"].null_count() == missing["order"].null_count() == 3
 
 
 @pytest.mark.parametrize(
@@ -190,9 +215,6 @@ def test_compare_expects_no_jump_at_depth_two_nor_beyond_the_grid() -> None:
         {"activation": None},
         {"bias": True},
         {"bias": None},
-        {"noise": 0.1},
-        {"noise": None},
-        {"task": "digits"},
         {"error_name": "cross_entropy"},
         {"width": 2},
         {"strengths": [1.0, 0.6, 0.3]},
@@ -211,6 +233,29 @@ def test_compare_stays_within_the_theory(change: dict[str, object]) -> None:
     compared = compare(find_transitions(table), table)
     assert len(compared) == 3
     assert compared.select("l2_exact", "inside", "status").null_count().row(0) == (3, 3, 3)
+    assert compared["l2_estimate"].null_count() == 3
+
+
+@pytest.mark.parametrize("noise", [0.1, None])
+def test_label_noise_leaves_the_places_exact(noise: float | None) -> None:
+    """They follow from the strengths measured with it."""
+    table = branch().with_columns(noise=pl.lit(noise, pl.Float64))
+    compared = compare(find_transitions(table), table)
+    assert compared["inside"].to_list() == [True] * 3
+    assert deep_linear(table) is None
+
+
+def test_of_inputs_that_are_not_whitened_there_is_an_estimate() -> None:
+    table = branch().with_columns(task=pl.lit("digits"))
+    found = find_transitions(table)
+    compared = compare(found, table)
+    assert compared["l2_exact"].null_count() == compared["inside"].null_count() == 3
+    assert compared["l2_estimate"].to_list() == pytest.approx(sorted(spinodal(STRENGTHS, 3)))
+    assert compared["status"].to_list() == ["matched"] * 3
+    assert compared["deviation_percent"].abs().max() < 10
+    missing = compare(found.clear(), table)
+    assert missing["status"].to_list() == ["missing"] * 3
+    assert missing["l2_estimate"].null_count() == 0
 
 
 def test_compare_says_nothing_of_a_quench() -> None:

@@ -14,11 +14,12 @@ import polars as pl
 import pytest
 from matplotlib.figure import Figure
 
+from spinodal.analysis import compare, find_transitions
 from spinodal.campaign import write_launch
 from spinodal.errors import UserError
 from spinodal.report import make_report
 from spinodal.report.groups import EXAMPLES, FIGURES, spread
-from spinodal.report.sheet import transition_sheet, verdicts
+from spinodal.report.sheet import transition_sheet, verdict, verdicts
 from spinodal.report.summary import summarise
 from spinodal.report.unsettled import unfinished
 from spinodal.theory import spinodal
@@ -56,12 +57,12 @@ def test_every_transition_is_in_the_comparison(campaign: Campaign, rows: Rows) -
     compared = pl.read_csv(report.csv)
     assert len(sheet) == len(compared)
     told = [row for _, rows in sheet.bodies for row in rows]
-    verdict = [row[6].text for row in told]
+    verdict = [row[7].text for row in told]
     assert verdict.count("in the bracket") == compared["inside"].sum()
     assert verdict.count("not found") == compared.filter(status="missing").height > 0
     assert verdict.count("none predicted near") == compared.filter(status="unexpected").height > 0
-    first = next(row for row in told if row[6].text == "in the bracket")
-    assert float(first[3]) == pytest.approx(min(spinodal([1, 0.6, 0.36], 3)), rel=1e-4)
+    first = next(row for row in told if row[7].text == "in the bracket")
+    assert float(first[4]) == pytest.approx(min(spinodal([1, 0.6, 0.36], 3)), rel=1e-4)
     page = text_of(report.page)
     for row in told:
         assert " ".join(cell if isinstance(cell, str) else cell.text for cell in row if cell) in page
@@ -73,9 +74,25 @@ def test_deviations_are_in_per_cent_and_in_errors(campaign: Campaign, rows: Rows
     report = make_report(campaign(rows(0), rows(1)))
     row = pl.read_csv(report.csv).row(0, named=True)
     told = transition_sheet(report.groups).bodies[0][1][0]
-    number = [float(str(told[i]).removesuffix(" %").replace("−", "-")) for i in (4, 5)]
+    number = [float(str(told[i]).removesuffix(" %").replace("−", "-")) for i in (5, 6)]
     off = row["location"] - row["l2_exact"]
     assert number == pytest.approx([100 * off / row["l2_exact"], off / row["location_error"]], abs=0.06)
+
+
+def test_the_order_of_a_transition_is_told(campaign: Campaign, rows: Rows) -> None:
+    """Kinks with how much they bend; a jump where a kink is predicted is of another order."""
+    report = make_report(campaign(rows(0, depth=2), rows(1, depth=2), rows(0, width=8)))
+    kinks, jumps = (rows for _, rows in transition_sheet(report.groups).bodies)
+    assert [row[1] for row in kinks] == ["2nd"] * 2
+    assert [row[1] for row in jumps] == ["1st"] * 3
+    assert [row[8] for row in kinks] == [f"dE/d ln λ by −{c**2:.{n}f} ± 0" for c, n in ((0.36, 4), (0.6, 4))]
+    page = text_of(report.page)
+    assert "Up has a kink at λ = 0.18, 0.3." in page
+    assert "Up jumps at λ = " in page
+    row = compare(find_transitions(report.records), report.records).filter(order=2).row(0, named=True)
+    assert verdict(row).text == "in the bracket"
+    assert verdict({**row, "order": 1}).text == "of another order"
+    assert verdict({**row, "order": None}).text == "in the bracket"
 
 
 def test_branches_share_a_figure(campaign: Campaign, rows: Rows) -> None:
@@ -165,14 +182,18 @@ def test_commands_make_it_again(campaign: Campaign, rows: Rows) -> None:
 def test_many_networks_are_not_all_drawn(campaign: Campaign, rows: Rows, drawn: list[str]) -> None:
     folder = campaign(*(rows(0, l2=FEW, width=width) for width in range(4, 5 + FIGURES)))
     report = make_report(folder)
-    assert len(drawn) == len([group for group in report.groups if group.figure]) == EXAMPLES
+    curves = [name for name in drawn if not name.startswith("dependence")]
+    assert len(curves) == len([group for group in report.groups if group.figure]) == EXAMPLES
     page = text_of(report.page)
     assert f"{EXAMPLES} of {FIGURES + 1} networks are drawn" in page
     assert all(str(curve.name) in page for curve in report.curves)
 
     drawn.clear()
     make_report(folder, ["*-w5-*", "*-w1?-*"])
-    assert [re.findall(r"w(\d+)", name)[0] for name in drawn] == ["5", *map(str, range(10, 17))]
+    assert [re.findall(r"w(\d+)", name)[0] for name in drawn if "dependence" not in name] == [
+        "5",
+        *map(str, range(10, 17)),
+    ]
     with pytest.raises(UserError, match=r"--curve nothing: no such curve; there are linear_teacher-K3"):
         make_report(folder, ["nothing"])
 

@@ -48,14 +48,19 @@ def test_files_and_table(campaign: Campaign, rows: Rows, capsys: pytest.CaptureF
     assert main(folder) == 0
     said = capsys.readouterr().out
     lines = said.splitlines()
-    assert max(len(line) for line in lines if "λ between" in line or "→" in line) <= 80
+    assert max(len(line) for line in lines if "jump in E" in line or "→" in line) <= 80
     found = [line.split() for line in lines if "→" in line]
-    assert [line[0] for line in found] == ["1", "2", "3"] * 2
-    assert [("✓" in line, line[-1]) for line in found] == [(True, "3/3")] * 3 + [(False, "2/2")] * 3
-    for line, at in zip(found[:3], sorted(spinodal(STRENGTHS, 3)), strict=True):
-        assert float(line[1]) < at < float(line[3])
-        assert f"{at:.4g}" in line
-    assert said.count("no jump") == 1
+    expected = [(2, "2nd", 2, "1/1"), (3, "1st", 3, "3/3"), (None, "1st", 3, "2/2")]
+    for depth, order, count, seeds in expected:
+        some, found = found[:count], found[count:]
+        assert [line[:2] for line in some] == [[str(number), order] for number in range(1, count + 1)]
+        assert [("✓" in line, line[-1]) for line in some] == [(depth is not None, seeds)] * count
+        for line, at in zip(
+            some, sorted(spinodal(STRENGTHS, depth))[:count] if depth else (), strict=bool(depth)
+        ):
+            assert abs(float(line[2]) - at) <= float(line[4])
+            assert f"{at:.4g}" in line
+    assert not found
     assert "180 rows; all are stationary minima" in said
 
     files = {path.name for path in (folder / "report").iterdir()}
@@ -63,9 +68,12 @@ def test_files_and_table(campaign: Campaign, rows: Rows, capsys: pytest.CaptureF
     expected = {f"linear_teacher-K3-{name}.{suffix}" for name in names for suffix in ("png", "pdf")}
     assert files == expected | {"transitions.csv", "report.html"}
     assert all(str(path.with_suffix("")) in said for path in (folder / "report").glob("*.png"))
-    table = pl.read_csv(folder / "report" / "transitions.csv")
-    assert table["index"].to_list() == [1, 2, 3, 1, 2, 3]
-    assert table["inside"].to_list() == [True] * 3 + [None] * 3
+    table = pl.read_csv(folder / "report" / "transitions.csv").sort(
+        "activation", "depth", maintain_order=True
+    )
+    assert table["index"].to_list() == [1, 2, *[1, 2, 3] * 2]
+    assert table["order"].to_list() == [2] * 2 + [1] * 6
+    assert table["inside"].to_list() == [True] * 5 + [None] * 3
 
 
 def test_rows_that_did_not_relax_are_told(
@@ -198,7 +206,7 @@ def test_two_processes_draw_what_one_draws(
         make_report(folder, second_process=second_process)
         files.append({path.name: path.read_bytes() for path in (folder / "report").glob("*.p*")})
         shutil.rmtree(folder / "report")
-    assert len(files[0]) == 8
+    assert len(files[0]) == 10  # four networks, and how they depend on the width
     assert files[0] == files[1]
     blocked = folder / "report" / f"{make_report(folder).groups[0].name.file}.pdf"
     blocked.unlink()

@@ -3,7 +3,8 @@
 from spinodal.analysis.agreement import agreement
 from spinodal.analysis.coexistence import coexistence
 from spinodal.analysis.curves import CURVE, evidence, trajectory
-from spinodal.analysis.deep_linear import DeepLinear, compare, deep_linear
+from spinodal.analysis.deep_linear import DeepLinear, Expected, compare, deep_linear, expected
+from spinodal.analysis.dependence import dependence, seed_jumps
 from spinodal.analysis.escape import HOLD, arrhenius_laws, escape_times, held
 from spinodal.analysis.foresight import foresight
 from spinodal.analysis.grokking import grokking, trained
@@ -20,6 +21,7 @@ __all__ = [
     "HOLD",
     "SCALES",
     "DeepLinear",
+    "Expected",
     "Run",
     "agreement",
     "arrhenius_laws",
@@ -27,8 +29,10 @@ __all__ = [
     "coexistence",
     "compare",
     "deep_linear",
+    "dependence",
     "escape_times",
     "evidence",
+    "expected",
     "find_jumps",
     "find_transitions",
     "foresight",
@@ -40,6 +44,7 @@ __all__ = [
     "rescaled",
     "rescaled_curvature",
     "runs",
+    "seed_jumps",
     "trained",
     "trajectory",
     "unresolved",

@@ -34,8 +34,20 @@ KNOWN = 4.0
 RESOLUTION = 1e-3
 """A jump is at least this fraction of the whole range of the observable."""
 
+FOLD = 3.0
+"""Next to a jump a branch is at most so many times as steep as one interval further: towards a fold, less than 2.5."""
+
 _WINDOW = 21
 """Points that say how noisy a trajectory is at some place."""
+
+
+class Steepening(NamedTuple):
+    """Tails of a slope next to a jump, as fractions of the change in its interval; none are negative or 0."""
+
+    before: float
+    after: float
+    error: float
+    """Standard error of either."""
 
 
 def find_jumps(
@@ -63,17 +75,57 @@ def find_jumps(
     q = l2**power
     remainder = _remainder(q, values)
     scale = float(np.ptp(values))
-    known = _around(np.zeros_like(values) if errors is None else errors)
+    known = around(np.zeros_like(values) if errors is None else errors)
     found = _select(remainder, KNOWN * known, scale)
     # The noise that jumps are judged by must be free of jumps. So begin with all candidates and drop,
     # round by round, those that the noise of the rest explains.
     while found:
-        noise = np.maximum(KNOWN * known, SIGNIFICANCE * _noise(q, values, found))
+        noise = np.maximum(KNOWN * known, SIGNIFICANCE * noise_between(q, values, found))
         kept = [i for i in _select(remainder, noise, scale) if i in found]
         if kept == found:
             break
         found = kept
     return found
+
+
+def find_steepening(
+    l2: Float64[np.ndarray, " l"],
+    values: Float64[np.ndarray, " l"],
+    jumps: list[int],
+    power: float = 1.0,
+    errors: Float64[np.ndarray, " l"] | None = None,
+) -> list[Steepening]:
+    """Tell, of each jump, what points to a slope that happens within its interval.
+
+    A slope of some width has tails: in the interval beside it the branch is steeper by far than in the next but one.
+    Towards a fold it is steeper by no more than a factor 1/(√2 − 1) = 2.4.
+
+    Args:
+        l2: As in `find_jumps`.
+        values: As in `find_jumps`.
+        jumps: As `find_jumps` returns them.
+        power: As in `find_jumps`.
+        errors: As in `find_jumps`.
+
+    Returns:
+        One per jump.
+    """
+    if not jumps:
+        return []
+    q = l2**power
+    dq = np.abs(np.diff(q))
+    rise = np.diff(values) / dq
+    noise = np.maximum(
+        noise_between(q, values, jumps), around(np.zeros_like(q) if errors is None else errors)
+    )
+    told = []
+    for i in jumps:
+        change, sign = abs(rise[i] * dq[i]), np.sign(rise[i])
+        slope = {by: sign * rise[i + by] if 0 <= i + by < len(rise) else 0.0 for by in (-2, -1, 1, 2)}
+        before, after = ((slope[by] - FOLD * max(0.0, slope[2 * by])) * dq[i] / change for by in (-1, 1))
+        step = min(dq[i + by] for by in (-1, 1) if 0 <= i + by < len(rise))
+        told.append(Steepening(float(before), float(after), float(2**0.5 * noise[i] * dq[i] / step / change)))
+    return told
 
 
 class _Remainder(NamedTuple):
@@ -147,10 +199,10 @@ def _select(remainder: _Remainder, noise: Float64[np.ndarray, " i"], scale: floa
     return found
 
 
-def _noise(
+def noise_between(
     q: Float64[np.ndarray, " l"], y: Float64[np.ndarray, " l"], jumps: list[int]
 ) -> Float64[np.ndarray, " i"]:
-    """Noise of a point, about each interval: the median distance to the line between its neighbours."""
+    """Noise of a point, about each interval: the median distance to the line between its neighbours, but at jumps."""
     weight = (q[2:] - q[1:-1]) / (q[2:] - q[:-2])
     deviation = np.abs(y[1:-1] - weight * y[:-2] - (1 - weight) * y[2:])
     deviation /= np.sqrt(1 + weight**2 + (1 - weight) ** 2)
@@ -164,7 +216,7 @@ def _noise(
     return np.asarray(medians[np.clip(start, 0, len(medians) - 1)] / 0.6745)  # of |z|, z a standard normal
 
 
-def _around(errors: Float64[np.ndarray, " l"]) -> Float64[np.ndarray, " i"]:
+def around(errors: Float64[np.ndarray, " l"]) -> Float64[np.ndarray, " i"]:
     """The largest error of the points that say how the branch goes on across each interval: two on either side."""
     padded = np.pad(errors, 1, mode="edge")
     return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, 4).max(axis=1))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
 
 from spinodal.analysis.curves import evidence, trajectory
-from spinodal.analysis.jumps import find_jumps
+from spinodal.analysis.jumps import Steepening, find_jumps, find_steepening
+from spinodal.analysis.kinks import find_kinks
+from spinodal.analysis.paths import Path, paths
 
 STARTS_AS = {"error": 2.0, "test_error": 2.0, "accuracy": 2.0, "test_accuracy": 2.0}
 """Power of λ with which an observable of a minimum leaves its value at λ = 0. Others than these do so with 1.
@@ -37,11 +39,42 @@ class Jump(NamedTuple):
     rises: bool
     unrelaxed: int
     """Rows within the bracket that are no evidence."""
+    steepening: Steepening
 
     @property
     def place(self) -> float:
         """In ln λ."""
         return 0.5 * (math.log(self.low) + math.log(self.high))
+
+
+class Kink(NamedTuple):
+    """A kink of one trajectory: the same, with a place of its own within the bracket."""
+
+    trajectory: str
+    low: float
+    high: float
+    before: dict[str, float | None]
+    after: dict[str, float | None]
+    rises: bool
+    """Its slope over ln λ, for rising λ."""
+    unrelaxed: int
+    location: float
+    location_error: float
+    slope: float
+    """Change of the slope over ln λ, for rising λ."""
+
+    @property
+    def place(self) -> float:
+        """In ln λ."""
+        return math.log(self.location)
+
+
+Place = TypeVar("Place", Jump, Kink)
+
+
+def starts_as(observable: str) -> float:
+    """Power of λ in which an observable is a straight line far from a transition."""
+    return STARTS_AS.get(observable, 1.0)
 
 
 def trajectories(curve: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -68,29 +101,75 @@ def trajectory_jumps(branch: pl.DataFrame, observable: str, alongside: Sequence[
         observable: Column to look for jumps in.
         alongside: Further columns to tell before and after.
     """
-    rows = relaxed(branch, observable)
-    l2 = rows["l2"].to_numpy()
-    left_out = branch.filter(~evidence())["l2"].to_numpy()
-    seen = rows.select(pl.col(observable, *alongside).cast(pl.Float64))
-    errors = (
-        rows[f"{observable}_se"].fill_null(0.0).to_numpy() if f"{observable}_se" in rows.columns else None
-    )
-    found = []
-    for i in find_jumps(l2, seen[observable].to_numpy(), STARTS_AS.get(observable, 1.0), errors):
-        low, high = sorted((float(l2[i]), float(l2[i + 1])))
-        before, after = seen.row(i, named=True), seen.row(i + 1, named=True)
-        found.append(
-            Jump(
-                trajectory=branch["_name"][0],
-                low=low,
-                high=high,
-                before=before,
-                after=after,
-                rises=after[observable] > before[observable],
-                unrelaxed=int(np.count_nonzero((left_out > low) & (left_out < high))),
-            )
+    return [
+        jump
+        for path in paths(branch, observable, alongside)
+        for jump in path_jumps(path, observable, alongside)
+    ]
+
+
+def path_jumps(path: Path, observable: str, alongside: Sequence[str] = ()) -> list[Jump]:
+    """The same of a `Path`, made with the same columns."""
+    power = starts_as(observable)
+    jumps = find_jumps(path.l2, path.values, power, path.errors)
+    steepening = find_steepening(path.l2, path.values, jumps, power, path.errors)
+    return [
+        Jump(
+            trajectory=path.name,
+            **sides(path, i, observable, alongside),
+            rises=bool(path.values[i + 1] > path.values[i]),
+            steepening=steep,
         )
-    return found
+        for i, steep in zip(jumps, steepening, strict=True)
+    ]
+
+
+def path_kinks(
+    path: Path, jumps: Sequence[Jump], observable: str, alongside: Sequence[str] = ()
+) -> list[Kink]:
+    """Find the kinks of one trajectory, in the order of its path.
+
+    Args:
+        path: Made with the same columns.
+        jumps: Of this path.
+        observable: Column that it was made with.
+        alongside: Further columns.
+    """
+    power = starts_as(observable)
+    known = np.flatnonzero(
+        np.isin(np.minimum(path.l2[:-1], path.l2[1:]), [jump.low for jump in jumps])
+    ).tolist()
+    return [
+        Kink(
+            trajectory=path.name,
+            **sides(path, i, observable, alongside),
+            rises=slope > 0,
+            location=l2,
+            location_error=error,
+            slope=slope,
+        )
+        for i, l2, error, slope in find_kinks(path.l2, path.values, known, power, path.errors)
+    ]
+
+
+def sides(path: Path, i: int, observable: str, alongside: Sequence[str] = ()) -> dict[str, Any]:
+    """The bracket between points i and i + 1 of a path, and what was measured at its ends."""
+    low, high = sorted((float(path.l2[i]), float(path.l2[i + 1])))
+    columns = np.vstack([path.values[None], path.alongside])
+    before, after = (
+        {
+            name: float(value) if np.isfinite(value) else None
+            for name, value in zip((observable, *alongside), columns[:, at], strict=True)
+        }
+        for at in (i, i + 1)
+    )
+    return {
+        "low": low,
+        "high": high,
+        "before": before,
+        "after": after,
+        "unrelaxed": path.unrelaxed(low, high),
+    }
 
 
 def curve_jumps(curve: pl.DataFrame, observable: str, alongside: Sequence[str] = ()) -> list[list[Jump]]:
@@ -101,12 +180,11 @@ def curve_jumps(curve: pl.DataFrame, observable: str, alongside: Sequence[str] =
         observable: Column to look for jumps in.
         alongside: Further columns to tell before and after.
     """
-    branches = trajectories(curve).values()
-    return _match([jump for branch in branches for jump in trajectory_jumps(branch, observable, alongside)])
+    return match(trajectory_jumps(curve, observable, alongside))
 
 
-def _match(jumps: Sequence[Jump]) -> list[list[Jump]]:
-    """Group the jumps of all seeds, closest first; never two of one seed, nor what is `APART`."""
+def match(jumps: Sequence[Place]) -> list[list[Place]]:
+    """Group the jumps, or the kinks, of all seeds, closest first; never two of one seed, nor what is `APART`."""
     groups = [[jump] for jump in sorted(jumps, key=lambda jump: jump.place)]
     spans = [_span(first + second) for first, second in pairwise(groups)]
     while spans and min(spans) < math.inf:
@@ -117,7 +195,7 @@ def _match(jumps: Sequence[Jump]) -> list[list[Jump]]:
     return groups
 
 
-def _span(group: Sequence[Jump]) -> float:
+def _span(group: Sequence[Jump] | Sequence[Kink]) -> float:
     """Extent of a group in ln λ; infinite if these jumps cannot be one transition."""
     places = [jump.place for jump in group]
     span = max(places) - min(places)

@@ -9,80 +9,248 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from spinodal.analysis.curves import CURVE, trajectory
-from spinodal.analysis.seeds import Jump, curve_jumps
+from spinodal.analysis.curves import CURVE
+from spinodal.analysis.jumps import SIGNIFICANCE
+from spinodal.analysis.paths import Path, paths
+from spinodal.analysis.pooled import Mean, PooledBreak, mean_of, pooled_breaks
+from spinodal.analysis.seeds import Jump, Kink, match, path_jumps, path_kinks, starts_as
 from spinodal.records import SCHEMA
 
 ALONGSIDE = ("accuracy", "norm", "learned_features")
 """Order parameters told before and after each transition, where they were measured."""
 
+TAIL = 0.01
+"""A slope is seen beside a jump if it makes at least this fraction of the change there, beyond two standard errors."""
+
 _MEASURED = ("l2_low", "l2_high", "location", "location_error", "before", "after", "jump", "jump_error")
+_KINK = ("kink", "kink_error")
 _COUNTED = ("seeds", "seeds_all", "unrelaxed")
 
 
 def find_transitions(
     table: pl.DataFrame, observable: str = "error", alongside: Sequence[str] = ALONGSIDE
 ) -> pl.DataFrame:
-    """Find where an observable jumps along each curve, seed by seed, and match the seeds.
+    """Find where an observable jumps or has a kink along each curve, and of which order each transition is.
 
     Only rows that are `evidence` (stationary, no saddles) are looked at. A transition across rows that
     did not relax is bracketed by the nearest ones that did; `unrelaxed` says how many lie in between.
 
+    First trajectory by trajectory, and the seeds are matched (`find_jumps`, `find_kinks`); then, where trajectories are
+    noisy, in their mean (`find_breaks`). A jump of the mean is found for certain from about 6 standard errors of the
+    mean at one point on (4 of the difference between two), if the phases on either side are straight lines over ten
+    points; below that less and less often, and from 4 (3) on in most cases.
+
+    No grid tells a jump between two neighbouring λ from a slope that begins and ends between them. The rule is: it is
+    a jump (order 1) if both phases lead up to the bracket without a trace of it. A slope leaves tails beside the
+    bracket, which show down to widths of 0.3 spacings (tanh) on a curve without noise. `protocol.refine` narrows the
+    bracket, and with it what could hide there.
+
     Args:
         table: Records, as `read_records` returns them.
-        observable: Column to look for jumps in.
+        observable: Column to look for transitions in.
         alongside: Further columns to tell before and after; those that are not there are left out.
 
     Returns:
         One row per transition, sorted by curve and λ: the columns of `CURVE`, and
 
-        - `index`: 1, 2, … along the curve from small to large λ;
-        - `l2_low`, `l2_high`: every seed that shows it jumps between these two λ of the grid;
-        - `location`: geometric mean of the brackets of all seeds; `location_error`: half a bracket and the
-          standard deviation over seeds, added in quadrature;
+        - `index`: 1, 2, … along the curve from small to large λ: first the jumps of single trajectories, then kinks
+          and what only the mean shows; what few trajectories show is left out if it is within the scatter of all;
+        - `order`: 1 for a jump, 2 for a kink (continuous), null if it is not decided whether it is a jump, and
+          `evidence`: what this rests on, in words;
+        - `l2_low`, `l2_high`: every seed that shows it jumps between these two λ of the grid; that of a kink, and of
+          what the mean shows, lies between them within two standard errors;
+        - `location`: geometric mean of the brackets of all seeds, or of where their kinks are; `location_error`: half
+          a bracket, or the error of a kink in one seed, and the standard deviation over seeds, added in quadrature;
         - `before`, `after`: the observable at the two ends of the bracket in the direction of the path (for a
           quench, of rising λ), mean over seeds; `<column>_before` and `<column>_after` of those alongside;
         - `jump`: after − before, with what the branch moves smoothly within the bracket; `jump_error`: its
-          standard error over seeds, null for a single one;
-        - `seeds`: how many trajectories show it, of `seeds_all`;
+          standard error over seeds, null for a single one; both null for a kink;
+        - `kink`: by how much the slope over ln λ changes there, for rising λ, and `kink_error`, its standard error
+          over seeds; null for all but kinks;
+        - `seeds`: how many trajectories show it, or are averaged, of `seeds_all`;
         - `unrelaxed`: rows within the brackets that are no evidence, of all seeds together.
     """
     alongside = [name for name in alongside if name in table.columns and name != observable]
+    columns = list(dict.fromkeys([*CURVE, *_needed(table, observable, alongside)]))
     rows = []
-    for curve in table.partition_by(CURVE, maintain_order=True):
+    for curve in table.select(columns).partition_by(CURVE, maintain_order=True):
         identity = curve.select(CURVE).row(0, named=True)
-        seeds_all = curve.select(trajectory().n_unique()).item()
-        for index, group in enumerate(curve_jumps(curve, observable, alongside), start=1):
-            counts = {"index": index, "seeds": len(group), "seeds_all": seeds_all}
-            rows.append(identity | counts | _transition(group, observable, alongside))
+        rows += [identity | row for row in _curve(paths(curve, observable, alongside), observable, alongside)]
     sides = [f"{name}_{side}" for name in alongside for side in ("before", "after")]
     schema = [(name, SCHEMA[name]) for name in CURVE]
-    schema += [(name, pl.Int64()) for name in ("index", *_COUNTED)]
-    schema += [(name, pl.Float64()) for name in (*_MEASURED, *sides)]
-    return pl.DataFrame(rows, schema=schema).sort(*CURVE, "index")
+    schema += [("index", pl.Int64()), ("order", pl.Int64()), ("evidence", pl.String())]
+    schema += [(name, pl.Int64()) for name in _COUNTED]
+    schema += [(name, pl.Float64()) for name in (*_MEASURED, *_KINK, *sides)]
+    return pl.DataFrame(rows, schema=schema).sort(*CURVE, "location")
 
 
-def _transition(group: Sequence[Jump], observable: str, alongside: Sequence[str]) -> dict[str, Any]:
+def _needed(table: pl.DataFrame, observable: str, alongside: Sequence[str]) -> list[str]:
+    names = [*("seed", "point", "stage", "stages", "l2", "stationary", "minimum"), observable, *alongside]
+    return [*names, f"{observable}_se"] if f"{observable}_se" in table.columns else names
+
+
+def _curve(curve: Sequence[Path], observable: str, alongside: Sequence[str]) -> list[dict[str, Any]]:
+    """The transitions of one curve: jumps of single trajectories first."""
+    jumps = [path_jumps(path, observable, alongside) for path in curve]
+    kinks = [
+        kink
+        for path, own in zip(curve, jumps, strict=True)
+        for kink in path_kinks(path, own, observable, alongside)
+    ]
+    groups = match([jump for own in jumps for jump in own])
+    continuous = [group for group in match(kinks) if _most(group, curve) and not _within(group, groups)]
+    known = [_bracket(group) for group in groups if _most(group, curve)] + [
+        _bracket(group) for group in continuous
+    ]
+    mean = mean_of(curve)
+    pooled = [] if mean is None else pooled_breaks(mean, starts_as(observable), known)
+    rows: list[dict[str, Any] | None] = []
+    for group in groups:
+        row: dict[str, Any] | None = _of_jumps(group, curve, observable, alongside)
+        same = [each for each in pooled if not _most(group, curve) and _same(each, group)]
+        if mean is not None and same:
+            pooled.remove(same[0])
+            row = _of_mean(same[0], mean, curve, observable, alongside)
+        elif mean is not None and not _most(group, curve) and not _clear(group, curve, mean, observable):
+            row = None
+        rows.append(row)
+    rows += [_of_kinks(group, observable, alongside) for group in continuous]
+    if mean is not None:
+        rows += [_of_mean(each, mean, curve, observable, alongside) for each in pooled]
+    return [
+        {**row, "index": index, "seeds_all": len(curve)} for index, row in enumerate(rows, start=1) if row
+    ]
+
+
+def _most(group: Sequence[Jump] | Sequence[Kink], curve: Sequence[Path]) -> bool:
+    return 2 * len(group) >= len(curve)
+
+
+def _bracket(group: Sequence[Jump] | Sequence[Kink]) -> tuple[float, float]:
+    return min(each.low for each in group), max(each.high for each in group)
+
+
+def _within(kinks: Sequence[Kink], groups: Sequence[Sequence[Jump]]) -> bool:
+    """Whether other seeds jump where these have a kink."""
+    low, high = _bracket(kinks)
+    return any(low < end and start < high for start, end in map(_bracket, groups))
+
+
+def _same(each: PooledBreak, group: Sequence[Jump]) -> bool:
+    low, high = _bracket(group)
+    return each.order != 2 and each.low <= high and low <= each.high
+
+
+def _clear(group: Sequence[Jump], curve: Sequence[Path], mean: Mean, observable: str) -> bool:
+    """Whether a jump that few trajectories show is one beside how much the others scatter."""
+    jumping = {jump.trajectory for jump in group}
+    others = mean_of([path for path in curve if path.name not in jumping]) or mean
+    noise = math.sqrt(others.trajectories) * np.interp(np.exp(group[0].place), others.l2, others.errors)
+    changes = [(jump.after[observable] or 0.0) - (jump.before[observable] or 0.0) for jump in group]
+    return bool(np.abs(np.mean(changes)) > SIGNIFICANCE * math.sqrt(6) * noise)
+
+
+def _of_jumps(
+    group: Sequence[Jump], curve: Sequence[Path], observable: str, alongside: Sequence[str]
+) -> dict[str, Any]:
     places = np.array([jump.place for jump in group])
     half_bracket = np.mean([0.5 * (jump.high - jump.low) for jump in group])
-    before = {name: _mean([jump.before[name] for jump in group]) for name in (observable, *alongside)}
-    after = {name: _mean([jump.after[name] for jump in group]) for name in (observable, *alongside)}
     changes = [
         late - early
         for jump in group
         if (late := jump.after[observable]) is not None and (early := jump.before[observable]) is not None
     ]
-    repeated = len(group) > 1
+    order, words = _order(group, curve)
     return {
-        "l2_low": min(jump.low for jump in group),
-        "l2_high": max(jump.high for jump in group),
+        "order": order,
+        "evidence": words,
         "location": float(np.exp(places.mean())),
-        "location_error": float(np.hypot(half_bracket, np.exp(places).std(ddof=1) if repeated else 0.0)),
+        "location_error": float(np.hypot(half_bracket, _scatter(np.exp(places)))),
+        "jump": _mean(changes),
+        "jump_error": _scatter(changes) / math.sqrt(len(group)) if len(group) > 1 else None,
+        **_of_seeds(group, observable, alongside),
+    }
+
+
+def _order(group: Sequence[Jump], curve: Sequence[Path]) -> tuple[int | None, str]:
+    """Whether the jumps of a group are what they look like, and why."""
+    if not _most(group, curve):
+        return None, "few trajectories jump"
+    if 2 * sum(jump.unrelaxed > 0 for jump in group) > len(group):
+        return None, "rows in between did not relax"
+    told = np.array([jump.steepening for jump in group])
+    before, after, error = told.mean(axis=0)
+    error = math.sqrt(float(np.sum(told[:, 2] ** 2))) / len(group)
+    if max(before, after) > TAIL + 2 * error:
+        return None, "steep beside it: a slope or a jump"
+    return 1, "trajectories jump"
+
+
+def _of_kinks(group: Sequence[Kink], observable: str, alongside: Sequence[str]) -> dict[str, Any]:
+    places = np.array([kink.place for kink in group])
+    slopes = [kink.slope for kink in group]
+    error = np.mean([kink.location_error for kink in group])
+    return {
+        "order": 2,
+        "evidence": "trajectories have a kink",
+        "location": float(np.exp(places.mean())),
+        "location_error": float(np.hypot(error, _scatter(np.exp(places)))),
+        "kink": _mean(slopes),
+        "kink_error": _scatter(slopes) / math.sqrt(len(group)) if len(group) > 1 else None,
+        **_of_seeds(group, observable, alongside),
+    }
+
+
+def _of_seeds(
+    group: Sequence[Jump] | Sequence[Kink], observable: str, alongside: Sequence[str]
+) -> dict[str, Any]:
+    low, high = _bracket(group)
+    before = {name: _mean([each.before[name] for each in group]) for name in (observable, *alongside)}
+    after = {name: _mean([each.after[name] for each in group]) for name in (observable, *alongside)}
+    return {
+        "l2_low": low,
+        "l2_high": high,
         "before": before[observable],
         "after": after[observable],
-        "jump": _mean(changes),
-        "jump_error": float(np.std(changes, ddof=1) / math.sqrt(len(group))) if repeated else None,
-        "unrelaxed": sum(jump.unrelaxed for jump in group),
+        "seeds": len(group),
+        "unrelaxed": sum(each.unrelaxed for each in group),
+        **{f"{name}_before": before[name] for name in alongside},
+        **{f"{name}_after": after[name] for name in alongside},
+    }
+
+
+_WORDS = {1: "their mean jumps", 2: "their mean has a kink", None: "their mean: a slope or a jump"}
+
+
+def _of_mean(
+    each: PooledBreak, mean: Mean, curve: Sequence[Path], observable: str, alongside: Sequence[str]
+) -> dict[str, Any]:
+    falls = sum(len(path.l2) > 1 and path.l2[0] > path.l2[-1] for path in curve) * 2 > len(curve)
+    ends = (each.high, each.low) if falls else (each.low, each.high)
+    columns = [
+        np.array([path.alongside[:, path.l2 == end].mean(axis=1) for path in curve if end in path.l2])
+        for end in ends
+    ]
+    before, after = (
+        {name: _mean([float(v) for v in column[:, i] if np.isfinite(v)]) for i, name in enumerate(alongside)}
+        for column in columns
+    )
+    kink = each.order == 2
+    return {
+        "order": each.order,
+        "evidence": _WORDS[each.order],
+        "l2_low": each.low,
+        "l2_high": each.high,
+        "location": each.location,
+        "location_error": each.location_error,
+        "before": each.after if falls else each.before,
+        "after": each.before if falls else each.after,
+        "jump": None if kink else -each.size if falls else each.size,
+        "jump_error": None if kink else each.size_error,
+        "kink": each.size if kink else None,
+        "kink_error": each.size_error if kink else None,
+        "seeds": mean.trajectories,
+        "unrelaxed": sum(path.unrelaxed(each.low, each.high) for path in curve),
         **{f"{name}_before": before[name] for name in alongside},
         **{f"{name}_after": after[name] for name in alongside},
     }
@@ -91,3 +259,8 @@ def _transition(group: Sequence[Jump], observable: str, alongside: Sequence[str]
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
+
+
+def _scatter(values: Any) -> float:
+    """Standard deviation over seeds; 0 of a single one."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

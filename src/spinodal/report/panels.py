@@ -21,6 +21,8 @@ from spinodal.analysis import DeepLinear, evidence, trajectory
 from spinodal.report.names import CurveName
 from spinodal.report.style import BAND, EXACT, HOLLOW, MEAN, MEASURED, SEED, SPINODAL, STYLE, TEST, TRANSITION
 
+KINK: dict[str, Any] = {"color": TRANSITION, "linewidth": 0.9, "linestyle": (0, (5, 1.5))}
+
 MANY = 1000
 """More markers than this are an image also in a PDF, which else would be slow to open."""
 
@@ -39,9 +41,12 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def mark(panel: Axes, transitions: pl.DataFrame, colour: str = TRANSITION) -> None:
-    """Shade the bracket of each transition, the fainter the fewer seeds show it."""
+    """Shade the bracket of each transition, the fainter the fewer seeds show it; a kink is a broken line."""
     for row in transitions.iter_rows(named=True):
         shown = row["seeds"] / row["seeds_all"]
+        if row["order"] == 2:
+            panel.axvline(row["location"], **{**KINK, "color": colour}, alpha=shown)
+            continue
         panel.axvspan(row["l2_low"], row["l2_high"], alpha=0.22 * shown, **{**BAND, "facecolor": colour})
         panel.axvline(row["location"], color=colour, linewidth=0.8, alpha=shown)
 
@@ -69,7 +74,7 @@ def draw_mean(
     # Between points of a grid that few trajectories share, the mean would zigzag from seeds to other seeds.
     mean = mean.filter(pl.col("len") * 2 >= pl.col("len").max())
     l2, values = mean["l2"].to_numpy(), mean[column].to_numpy()
-    most = transitions.filter(pl.col("seeds") * 2 >= pl.col("seeds_all"))
+    most = transitions.filter(pl.col("seeds") * 2 >= pl.col("seeds_all"), pl.col("order").fill_null(1) != 2)
     for low, high in most.select("l2_low", "l2_high").iter_rows():
         # Within the bracket some seeds have jumped and others have not: their mean is no state.
         inside = (l2 > low) & (l2 < high)
@@ -171,9 +176,12 @@ def legend(
         handles.append(Line2D([], [], **TEST, label="test"))
     if rows.select((~evidence()).any()).item():
         handles.append(Line2D([], [], **{**SEED, **HOLLOW}, label="not relaxed"))
-    if not transitions.is_empty():
+    kinks = transitions.filter(order=2)
+    if len(transitions) > len(kinks):
         band = {**BAND, "facecolor": "0.5"} if several else BAND
         handles.append(Patch(alpha=0.35, **band, label="transition"))
+    if len(kinks):
+        handles.append(Line2D([], [], **{**KINK, **({"color": "0.5"} if several else {})}, label="kink"))
     if exact is not None:
         handles.append(Line2D([], [], **EXACT, label="exact"))
         handles.append(

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from spinodal.report.commands import again, launches
 from spinodal.report.curvature_section import curvature_section, foresight_section
+from spinodal.report.dependence import dependence_section
 from spinodal.report.escape_section import escape_section
 from spinodal.report.grokking import grokking_section
-from spinodal.report.groups import CurveReport, Group, jobs
+from spinodal.report.groups import Group, jobs
 from spinodal.report.hysteresis_section import hysteresis_section
 from spinodal.report.page import Picture, Section, capitalised
 from spinodal.report.sheet import listed, transition_sheet, verdicts
@@ -35,6 +38,8 @@ def sections(report: Report) -> Iterator[Section]:
         yield _phases(report)
     if report.groups:
         yield _branches(report)
+    if report.families:
+        yield dependence_section(report.families, report.campaign)
     if report.hysteresis is not None:
         yield hysteresis_section(report.hysteresis, report.campaign)
     if report.curvature is not None:
@@ -80,7 +85,7 @@ def _phases(report: Report) -> Section:
             figure,
             alt=f"Learned features over λ and complexity for {diagram.title}. "
             + "; ".join(
-                f"K = {curve.records['complexity'][0]}: jumps at λ = {_places(curve) or 'none'}"
+                f"K = {curve.records['complexity'][0]}: transitions at λ = {_places(curve.transitions) or 'none'}"
                 for curve in diagram.curves
             ),
             caption="",
@@ -124,14 +129,20 @@ def _told(group: Group) -> str:
     """Where the transitions are, in words."""
     parts = []
     for curve in group.curves:
-        where, found = curve.name.branch or "this curve", _places(curve)
-        parts.append(f"{where} jumps at λ = {found}" if found else f"{where} shows no jump")
+        where = curve.name.branch or "this curve"
+        kinks = pl.col("order").fill_null(1) == 2
+        told = [
+            f"{verb} at λ = {found}"
+            for verb, kind in (("jumps", ~kinks), ("has a kink", kinks))
+            if (found := _places(curve.transitions.filter(kind)))
+        ]
+        parts.append(f"{where} " + (" and ".join(told) or "shows no transition"))
     return capitalised("; ".join(parts)) + "."
 
 
-def _places(curve: CurveReport) -> str:
-    """λ of its transitions."""
-    found = curve.transitions.drop_nulls("location").sort("location")
+def _places(transitions: pl.DataFrame) -> str:
+    """λ of those that were found."""
+    found = transitions.drop_nulls("location").sort("location")
     return ", ".join(f"{at:.4g}" for at in found["location"])
 
 
@@ -140,8 +151,14 @@ def _comparison(report: Report) -> Section:
     curves = [curve for group in report.groups for curve in group.curves]
     if any(curve.transitions["status"].is_not_null().any() for curve in curves):
         notes.append(
-            "λ_sp is the exact spinodal of a deep linear network with the strengths and variances measured on its "
-            "data. Deviations are of the measured λ from it, in per cent and in units of the error of measurement."
+            "λ predicted is the exact spinodal of a deep linear network (at depth 2 the λ at which a feature reaches "
+            "zero, c/2) with the strengths and variances measured on its data. Deviations are of the measured λ from "
+            "it, in per cent and in units of the error of measurement."
+        )
+    if any(curve.transitions["l2_estimate"].is_not_null().any() for curve in curves):
+        notes.append(
+            "≈ is an estimate from the same formula: these inputs are not whitened along the features, so that it is "
+            "not exact. Within 25 % counts as near. Of other networks than deep linear ones it says nothing."
         )
     if any(curve.transitions["unrelaxed"].sum() for curve in curves):
         notes.append("* Rows that did not relax lie in between: the nearest ones that did make the bracket.")

@@ -41,9 +41,13 @@ class Sheet:
 
 
 TRANSITIONS = (
-    *("#", "λ measured", "λ between", "λ_sp predicted", "off by", "in errors", "verdict"),
-    *("jump in E", "accuracy", "features", "seeds"),
+    *("#", "order", "λ measured", "λ between", "λ predicted", "off by", "in errors", "verdict"),
+    *("jump in E", "accuracy", "features", "seeds", "evidence"),
 )
+
+
+ORDERS = {1: "1st", 2: "2nd", None: "?"}
+"""Of transitions; a question mark where it is not decided."""
 
 
 def transition_sheet(groups: Iterable[Group]) -> Sheet:
@@ -55,10 +59,10 @@ def transition_sheet(groups: Iterable[Group]) -> Sheet:
     bodies: list[tuple[str, list[Row]]] = []
     for group in groups:
         for curve in group.curves:
-            found = curve.transitions.sort(pl.coalesce("location", "l2_exact"))
+            found = curve.transitions.sort(pl.coalesce("location", "l2_exact", "l2_estimate"))
             rows: list[Row] = [_transition(row) for row in found.iter_rows(named=True)]
             title = str(curve.name) + (f"; c = {listed(curve.strengths)}" if curve.strengths else "")
-            bodies.append((title, rows or [("", "no jump", *[""] * (len(TRANSITIONS) - 2))]))
+            bodies.append((title, rows or [("", "", "none", *[""] * (len(TRANSITIONS) - 3))]))
     return Sheet("Predicted and measured transitions, curve by curve", TRANSITIONS, bodies)
 
 
@@ -69,30 +73,41 @@ def listed(strengths: Sequence[float]) -> str:
 
 
 def _transition(row: dict[str, Any]) -> Row:
-    exact, location = row["l2_exact"], row["location"]
-    predicted = "" if exact is None else f"{exact:.5g}"
+    location = row["location"]
+    predicted = "" if row["l2_exact"] is None else f"{row['l2_exact']:.5g}"
+    if row["l2_estimate"] is not None:
+        predicted = f"≈ {row['l2_estimate']:.5g}"
     if location is None:
-        return ("", "", "", predicted, "", "", Cell("not found", "bad"), *[""] * 4)
-    deviation = "" if exact is None else signed(100 * (location / exact - 1), 2) + " %"
-    error = row["location_error"]
-    in_errors = signed((location - exact) / error, 1) if exact is not None and error else ""
+        order = f"{ORDERS[row['order_exact']]} predicted"
+        return ("", order, "", "", predicted, "", "", Cell("not found", "bad"), *[""] * 5)
+    off_by, in_errors = row["deviation_percent"], row["deviation"]
     return (
         str(row["index"]),
-        with_error(location, error),
+        ORDERS[row["order"]],
+        with_error(location, row["location_error"]),
         f"{row['l2_low']:.5g} – {row['l2_high']:.5g}" + ("*" if row["unrelaxed"] else ""),
         predicted,
-        deviation,
-        in_errors,
+        "" if off_by is None else signed(off_by, 2) + " %",
+        "" if in_errors is None else signed(in_errors, 1),
         verdict(row),
-        re.sub("^-", "−", with_error(row["jump"], row["jump_error"])),
+        re.sub("^-", "−", with_error(row["jump"], row["jump_error"])) if row["order"] != 2 else _kink(row),
         _sides(row, "accuracy", ".3f"),
         _sides(row, "learned_features", ".2g"),
         f"{row['seeds']}/{row['seeds_all']}",
+        row["evidence"],
     )
+
+
+def _kink(row: dict[str, Any]) -> str:
+    return "dE/d ln λ by " + re.sub("^-", "−", with_error(row["kink"], row["kink_error"]))
 
 
 def verdict(row: dict[str, Any]) -> Cell:
     """What the comparison says of a transition."""
+    if row["status"] == "matched" and not agrees(row):
+        return Cell("of another order", "bad")
+    if row["status"] == "matched" and row["l2_estimate"] is not None:
+        return Cell("near the estimate")
     match row["status"], row["inside"]:
         case "matched", True:
             return Cell("in the bracket", "good")
@@ -104,6 +119,11 @@ def verdict(row: dict[str, Any]) -> Cell:
             return Cell("not found", "bad")
         case _:
             return Cell("no prediction")
+
+
+def agrees(row: dict[str, Any]) -> bool:
+    """Whether a transition is of the order that is predicted, as far as both are known."""
+    return None in (row["order"], row["order_exact"]) or row["order"] == row["order_exact"]
 
 
 def signed(value: float, decimals: int) -> str:
@@ -119,20 +139,24 @@ def _sides(row: dict[str, Any], name: str, form: str) -> str:
 
 def verdicts(groups: Iterable[Group]) -> list[str]:
     """The comparison in a line: of how many predicted transitions how many were found, and where."""
-    tables = [group.transitions.select("status", "inside", "location") for group in groups]
+    tables = [group.transitions.select("status", "inside", "location", "l2_estimate") for group in groups]
     table = pl.concat(tables) if tables else pl.DataFrame()
-    counts = {
-        status: table.filter(pl.col("status") == status) for status in ("matched", "missing", "unexpected")
-    }
-    predicted = len(counts["matched"]) + len(counts["missing"])
     lines = []
-    if predicted:
-        inside = int(counts["matched"]["inside"].sum())
-        lines.append(
-            f"{len(counts['matched'])} of {predicted} predicted transitions found, {inside} in their brackets"
+    for kind, here in (
+        ("predicted", pl.col("l2_estimate").is_null()),
+        ("estimated", pl.col("l2_estimate").is_not_null()),
+    ):
+        matched, missing = (
+            table.filter(here, pl.col("status") == status) for status in ("matched", "missing")
         )
-    if len(counts["unexpected"]):
-        lines.append(f"{len(counts['unexpected'])} transitions found where none is predicted")
+        if predicted := len(matched) + len(missing):
+            where = (
+                f"{int(matched['inside'].sum())} in their brackets" if kind == "predicted" else "within 25 %"
+            )
+            lines.append(f"{len(matched)} of {predicted} {kind} transitions found, {where}")
+    unexpected = table.filter(pl.col("status") == "unexpected").height
+    if unexpected:
+        lines.append(f"{unexpected} transitions found where none is predicted")
     alone = table.filter(pl.col("status").is_null(), pl.col("location").is_not_null()).height
     if alone:
         lines.append(f"{alone} transitions found of which theory says nothing")

@@ -10,8 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from spinodal.report.names import CurveName, with_error
+from spinodal.report.sheet import ORDERS, agrees, signed
 
-HEADER = ("#", "λ between", "exact λ_sp", "jump in E", "accuracy", "features", "seeds")
+HEADER = ("#", "order", "λ", "exact", "off by", "jump in E", "features", "seeds")
 
 
 def transition_table(name: CurveName, strengths: Sequence[float], transitions: pl.DataFrame) -> Table:
@@ -29,30 +30,33 @@ def transition_table(name: CurveName, strengths: Sequence[float], transitions: p
         title=title, title_justify="left", title_style="", box=SIMPLE_HEAD, padding=0, pad_edge=False
     )
     # The same places in every table, so that curves can be compared by eye.
-    for column, width in zip(HEADER, (2, 17, 10, 15, 13, 8, 5), strict=True):
+    for column, width in zip(HEADER, (2, 5, 17, 9, 8, 15, 8, 5), strict=True):
         table.add_column(column, min_width=width, no_wrap=True)
-    for row in transitions.sort(pl.coalesce("location", "l2_exact")).iter_rows(named=True):
+    for row in transitions.sort(pl.coalesce("location", "l2_exact", "l2_estimate")).iter_rows(named=True):
         table.add_row(*_cells(row))
     if transitions.is_empty():
-        table.add_row("", "no jump")
+        table.add_row("", "", "no transition")
     return table
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     exact = "" if row["l2_exact"] is None else f"{row['l2_exact']:.4g}"
+    estimate = "" if row["l2_estimate"] is None else f"≈ {row['l2_estimate']:.4g}"
     if row["status"] == "missing":
-        return "", "[red]not found[/]", exact
+        return "", "", "[red]not found[/]", exact or estimate
     verdict = {
         None: "",
         "unexpected": "[red]none near[/]",
-        "matched": f"{exact} ✓" if row["inside"] else f"{exact} [red]✗[/]",
+        "matched": estimate or (f"{exact} ✓" if row["inside"] else f"{exact} [red]✗[/]"),
     }
+    off_by = row["deviation_percent"]
     return (
         str(row["index"]),
-        f"{row['l2_low']:.4g} – {row['l2_high']:.4g}" + ("*" if row["unrelaxed"] else ""),
+        ORDERS[row["order"]] if agrees(row) else f"[red]{ORDERS[row['order']]}[/]",
+        with_error(row["location"], row["location_error"]) + ("*" if row["unrelaxed"] else ""),
         verdict[row["status"]],
-        with_error(row["jump"], row["jump_error"]),
-        _sides(row, "accuracy", ".3f"),
+        "" if off_by is None else signed(off_by, 2) + " %",
+        f"kink {row['kink']:.3g}" if row["order"] == 2 else with_error(row["jump"], row["jump_error"]),
         _sides(row, "learned_features", ".2g"),
         f"{row['seeds']}/{row['seeds_all']}",
     )

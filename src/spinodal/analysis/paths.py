@@ -1,0 +1,87 @@
+"""The trajectories of a curve as arrays: what of them is evidence, in the order of their paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64, Int
+
+from spinodal.analysis.curves import evidence, trajectory
+
+
+class Path(NamedTuple):
+    """One trajectory: its rows that say something about an observable, in the order of its path.
+
+    They are `evidence`, have λ > 0 and a finite value; of a λ seen twice the later one.
+    """
+
+    name: str
+    l2: Float64[np.ndarray, " l"]
+    values: Float64[np.ndarray, " l"]
+    """The observable."""
+    errors: Float64[np.ndarray, " l"] | None
+    """Its standard errors; None where the records have no column for them."""
+    alongside: Float64[np.ndarray, " a l"]
+    """Further columns; NaN where there is nothing."""
+    left_out: Float64[np.ndarray, " o"]
+    """λ of the rows that are no evidence."""
+
+    def unrelaxed(self, low: float, high: float) -> int:
+        """How many rows between two λ are no evidence."""
+        return int(np.count_nonzero((self.left_out > low) & (self.left_out < high)))
+
+
+def paths(curve: pl.DataFrame, observable: str, alongside: Sequence[str] = ()) -> list[Path]:
+    """The trajectories of a curve, in the order of the table.
+
+    Args:
+        curve: Records of one curve.
+        observable: Column that is looked at.
+        alongside: Further columns.
+    """
+    columns = ["l2", observable, *alongside]
+    known = f"{observable}_se" in curve.columns
+    if known:
+        columns.append(f"{observable}_se")
+    table = curve.select(
+        trajectory().alias("_name"),
+        evidence().alias("_evidence"),
+        pl.col("stage").fill_null(-1).alias("_stage"),
+        *(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in columns),
+    )
+    evident, stages = table["_evidence"].to_numpy(), table["_stage"].to_numpy()
+    numbers = table.select(columns).to_numpy().T
+    places: dict[str, int] = {}
+    code = np.array([places.setdefault(name, len(places)) for name in table["_name"].to_list()])
+    usable = evident & (numbers[0] > 0) & np.isfinite(numbers[1])
+    order = np.lexsort((numbers[0], stages, code))
+    ends = np.searchsorted(code[order], np.arange(len(places) + 1))
+    made = []
+    for name, start, end in zip(places, ends[:-1], ends[1:], strict=True):
+        rows = order[start:end]
+        used = _path(numbers[0], rows[usable[rows]])
+        made.append(
+            Path(
+                name,
+                numbers[0, used],
+                numbers[1, used],
+                np.nan_to_num(numbers[-1, used]) if known else None,
+                numbers[2 : 2 + len(alongside), used],
+                numbers[0, rows[~evident[rows]]],
+            )
+        )
+    return made
+
+
+def _path(l2: Float64[np.ndarray, " n"], rows: Int[np.ndarray, " l"]) -> Int[np.ndarray, " m"]:
+    """Rows in the order of their stages put into that of the path: λ rising, or falling, each once."""
+    values = l2[rows]
+    sign = -1.0 if len(rows) and values[0] > values[-1] else 1.0
+    if np.all(np.diff(sign * values) > 0):
+        return rows
+    _, last = np.unique(values[::-1], return_index=True)
+    kept = rows[len(rows) - 1 - last]
+    return kept[:: int(sign)]
