@@ -294,7 +294,7 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
     trainer.fit(module, train_dataloaders=count(), ckpt_path=resumed)
     _say(f"{len(points) - len(module.failures)} points → {writer.path}")
     trainer.strategy.remove_checkpoint(checkpoint)
-    for path in (writer.path, configuration):
+    for path in (writer.path, configuration, pack_file(campaign, pack.name)):
         delete_strays(path)
 
 

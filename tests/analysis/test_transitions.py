@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from jaxtyping import Float64
 
-from spinodal.analysis import compare, find_transitions, unresolved
+from spinodal.analysis import compare, deep_linear, find_transitions, unresolved
 from spinodal.records import SCHEMA
 from spinodal.theory import learned_state, spinodal
 
@@ -215,9 +215,6 @@ def test_deviations() -> None:
         {"activation": None},
         {"bias": True},
         {"bias": None},
-        {"noise": 0.1},
-        {"noise": None},
-        {"task": "digits"},
         {"error_name": "cross_entropy"},
         {"width": 2},
         {"strengths": [1.0, 0.6, 0.3]},
@@ -236,6 +233,29 @@ def test_compare_stays_within_the_theory(change: dict[str, object]) -> None:
     compared = compare(find_transitions(table), table)
     assert len(compared) == 3
     assert compared.select("l2_exact", "inside", "status").null_count().row(0) == (3, 3, 3)
+    assert compared["l2_estimate"].null_count() == 3
+
+
+@pytest.mark.parametrize("noise", [0.1, None])
+def test_label_noise_leaves_the_places_exact(noise: float | None) -> None:
+    """They follow from the strengths measured with it."""
+    table = branch().with_columns(noise=pl.lit(noise, pl.Float64))
+    compared = compare(find_transitions(table), table)
+    assert compared["inside"].to_list() == [True] * 3
+    assert deep_linear(table) is None
+
+
+def test_of_inputs_that_are_not_whitened_there_is_an_estimate() -> None:
+    table = branch().with_columns(task=pl.lit("digits"))
+    found = find_transitions(table)
+    compared = compare(found, table)
+    assert compared["l2_exact"].null_count() == compared["inside"].null_count() == 3
+    assert compared["l2_estimate"].to_list() == pytest.approx(sorted(spinodal(STRENGTHS, 3)))
+    assert compared["status"].to_list() == ["matched"] * 3
+    assert compared["deviation_percent"].abs().max() < 10
+    missing = compare(found.clear(), table)
+    assert missing["status"].to_list() == ["missing"] * 3
+    assert missing["l2_estimate"].null_count() == 0
 
 
 def test_compare_says_nothing_of_a_quench() -> None:

@@ -3,7 +3,8 @@
 from spinodal.analysis.agreement import agreement
 from spinodal.analysis.coexistence import coexistence
 from spinodal.analysis.curves import CURVE, evidence, trajectory
-from spinodal.analysis.deep_linear import DeepLinear, compare, deep_linear
+from spinodal.analysis.deep_linear import DeepLinear, Expected, compare, deep_linear, expected
+from spinodal.analysis.dependence import dependence, seed_jumps
 from spinodal.analysis.foresight import foresight
 from spinodal.analysis.hysteresis import hysteresis
 from spinodal.analysis.jumps import find_jumps
@@ -16,13 +17,16 @@ __all__ = [
     "CURVE",
     "SCALES",
     "DeepLinear",
+    "Expected",
     "Run",
     "agreement",
     "before_onset",
     "coexistence",
     "compare",
     "deep_linear",
+    "dependence",
     "evidence",
+    "expected",
     "find_jumps",
     "find_transitions",
     "foresight",
@@ -31,6 +35,7 @@ __all__ = [
     "rescaled",
     "rescaled_curvature",
     "runs",
+    "seed_jumps",
     "trajectory",
     "unresolved",
 ]

@@ -13,6 +13,9 @@ from spinodal import theory
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.seeds import APART
 
+WHITENED = "linear_teacher"
+"""The task whose training inputs are whitened exactly."""
+
 
 class DeepLinear(NamedTuple):
     """What the theory needs to know of a curve."""
@@ -36,6 +39,16 @@ class DeepLinear(NamedTuple):
         return theory.soft_mode(state.amplitudes, self.strengths, self.depth, self.variances)
 
 
+class Expected(NamedTuple):
+    """Where the transitions of a curve should be."""
+
+    l2: Float64[np.ndarray, " k"]
+    """λ_sp of each feature, rising; for depth 2 c/2."""
+    order: int
+    exact: bool
+    """Or an estimate: the input covariance does not commute with the features."""
+
+
 def deep_linear(curve: pl.DataFrame) -> DeepLinear | None:
     """The exact theory of a curve, if there is one.
 
@@ -46,11 +59,33 @@ def deep_linear(curve: pl.DataFrame) -> DeepLinear | None:
     Args:
         curve: Records of one curve, at least one row.
     """
+    known = curve.select(
+        ((pl.col("task") == WHITENED) & (pl.col("noise") == 0)).fill_null(False).all()
+    ).item()
+    return _covered(curve) if known else None
+
+
+def expected(curve: pl.DataFrame) -> Expected | None:
+    """Where theory says that the transitions of a curve are, exactly or as an estimate; None where it says nothing.
+
+    For the places of transitions the strengths and variances measured on the training data are enough, label noise
+    or not: exact where inputs are whitened, as the linear teacher's are, and else an estimate (see `theory.feature`).
+
+    Args:
+        curve: Records of one curve, at least one row.
+    """
+    network = _covered(curve)
+    if network is None:
+        return None
+    whitened = curve.select((pl.col("task") == WHITENED).fill_null(False).all()).item()
+    return Expected(np.sort(network.spinodals), 2 if network.depth == 2 else 1, whitened)
+
+
+def _covered(curve: pl.DataFrame) -> DeepLinear | None:
+    """What theory needs to know, if the network is one that it speaks of."""
     rules = (
         pl.col("activation") == "linear",
-        pl.col("task") == "linear_teacher",
         pl.col("error_name") == "squared",
-        pl.col("noise") == 0,
         pl.col("bias").not_(),
         pl.col("depth") >= 2,
         pl.col("width") >= pl.col("strengths").list.len(),
@@ -76,8 +111,9 @@ def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
         The transitions with
 
         - `l2_exact` (λ_sp; for depth 2 c/2, where the feature reaches zero) and `order_exact` (2 for depth 2, else 1);
-        - `inside`: whether the bracket holds it;
-        - `deviation`: location − λ_exact in units of `location_error`; `deviation_percent`: of λ_exact;
+        - `l2_estimate`: the same where it is only an estimate (inputs that are not whitened); then `l2_exact` is null;
+        - `inside`: whether the bracket holds λ_exact;
+        - `deviation`: location − predicted in units of `location_error`; `deviation_percent`: of what is predicted;
         - `status`: "matched", "unexpected" (none predicted within 25 %), "missing" (one predicted within the grid
           where nothing was found: a row of its own, without `index` and measured values), or null where no theory
           says where the transitions are. A transition that is matched may still be of another `order`.
@@ -88,26 +124,35 @@ def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
     for curve in table.partition_by(CURVE, maintain_order=True):
         identity = curve.select(CURVE).head(1)
         found = transitions.join(identity, on=CURVE, how="semi", nulls_equal=True)
-        exact = deep_linear(curve)
-        if exact is not None and curve["branch"][0] == "up":
-            l2, spinodals = curve["l2"].to_numpy(), exact.spinodals
-            expected = np.sort(spinodals[(spinodals > l2.min()) & (spinodals < l2.max())])
-            order = pl.lit(2 if exact.depth == 2 else 1, pl.Int64)
-            parts += [
-                part.with_columns(pl.when(pl.col("l2_exact").is_not_null()).then(order).alias("order_exact"))
-                for part in _matched(found, identity, expected)
-            ]
+        theirs = expected(curve)
+        if theirs is not None and curve["branch"][0] == "up":
+            l2 = curve["l2"].to_numpy()
+            inside = theirs.l2[(theirs.l2 > l2.min()) & (theirs.l2 < l2.max())]
+            parts += [_told(part, theirs) for part in _matched(found, identity, inside)]
         else:
             parts.append(found)
     compared = pl.concat(parts, how="diagonal_relaxed")
-    off, error = pl.col("location") - pl.col("l2_exact"), pl.col("location_error")
+    predicted, error = pl.coalesce("l2_exact", "l2_estimate"), pl.col("location_error")
+    off = pl.col("location") - predicted
     return compared.with_columns(
-        deviation=pl.when(error > 0).then(off / error), deviation_percent=100 * off / pl.col("l2_exact")
+        deviation=pl.when(error > 0).then(off / error), deviation_percent=100 * off / predicted
     )
+
+
+def _told(part: pl.DataFrame, theirs: Expected) -> pl.DataFrame:
+    """An estimate has a column of its own, and no bracket has to hold it."""
+    part = part.with_columns(
+        order_exact=pl.when(pl.col("l2_exact").is_not_null()).then(pl.lit(theirs.order, pl.Int64))
+    )
+    if theirs.exact:
+        return part
+    moved = part.with_columns(l2_estimate=pl.col("l2_exact"), l2_exact=pl.lit(None, pl.Float64))
+    return moved.with_columns(inside=pl.lit(None, pl.Boolean)) if "inside" in moved.columns else moved
 
 
 _COMPARED = {
     "l2_exact": pl.Float64,
+    "l2_estimate": pl.Float64,
     "order_exact": pl.Int64,
     "inside": pl.Boolean,
     "deviation": pl.Float64,

@@ -12,6 +12,7 @@ from spinodal.analysis import CURVE, compare, find_transitions, unresolved
 from spinodal.errors import UserError
 from spinodal.records import read_records
 from spinodal.report.curvature import CurvatureReport, make_curvature_report
+from spinodal.report.dependence import Family, make_families
 from spinodal.report.drawing import Drawings
 from spinodal.report.figure import draw_curve
 from spinodal.report.groups import CurveReport, Group, chosen, make_groups
@@ -41,6 +42,8 @@ class Report:
     """Of networks that were run at more than one complexity."""
     curvature: CurvatureReport | None
     """None if R was measured nowhere."""
+    families: list[Family]
+    """Networks that differ in one thing."""
     hysteresis: HysteresisReport | None
     """None without a way up and down of one network."""
     unfinished: pl.DataFrame
@@ -105,6 +108,7 @@ def _found(
         folder / "transitions.csv",
         make_phase_diagrams(curves, folder, drawings),
         make_curvature_report(records, compared, curves, drawn, folder, drawings),
+        make_families(records, compared, curves, folder, drawings),
         make_hysteresis_report(records, groups, folder, drawings),
         unfinished(campaign, records),
         folder / "report.html",

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from spinodal.analysis import deep_linear, evidence
+from spinodal.analysis import evidence, expected
 from spinodal.report.groups import CurveReport
 from spinodal.report.style import STYLE
 
@@ -53,11 +53,11 @@ def draw_phases(curves: Sequence[CurveReport], title: str) -> Figure:
             features = table["features"].cast(pl.Float64).fill_null(np.nan).to_numpy()
             features = np.ma.masked_invalid(features)
             panel.pcolormesh([place - 0.46, place + 0.46], ends, features[:, None], cmap=colours, norm=norm)
-            exact = deep_linear(curve.records)
-            if exact is not None:
+            theirs = expected(curve.records)
+            if theirs is not None:
                 predicted = True
                 for style in (RIM, SPINODAL):
-                    panel.hlines(exact.spinodals, place - 0.46, place + 0.46, **style)
+                    panel.hlines(theirs.l2, place - 0.46, place + 0.46, **style)
         _axes(panel, curves)
         bar = figure.colorbar(
             ScalarMappable(norm, colours),

@@ -11,6 +11,7 @@ import polars as pl
 
 from spinodal.report.commands import again, launches
 from spinodal.report.curvature_section import curvature_section, foresight_section
+from spinodal.report.dependence import dependence_section
 from spinodal.report.groups import Group, jobs
 from spinodal.report.hysteresis_section import hysteresis_section
 from spinodal.report.page import Picture, Section, capitalised
@@ -33,6 +34,8 @@ def sections(report: Report) -> Iterator[Section]:
     if report.phases:
         yield _phases(report)
     yield _branches(report)
+    if report.families:
+        yield dependence_section(report.families, report.campaign)
     if report.hysteresis is not None:
         yield hysteresis_section(report.hysteresis, report.campaign)
     if report.curvature is not None:
@@ -140,6 +143,11 @@ def _comparison(report: Report) -> Section:
             "λ predicted is the exact spinodal of a deep linear network (at depth 2 the λ at which a feature reaches "
             "zero, c/2) with the strengths and variances measured on its data. Deviations are of the measured λ from "
             "it, in per cent and in units of the error of measurement."
+        )
+    if any(curve.transitions["l2_estimate"].is_not_null().any() for curve in curves):
+        notes.append(
+            "≈ is an estimate from the same formula: these inputs are not whitened along the features, so that it is "
+            "not exact. Within 25 % counts as near. Of other networks than deep linear ones it says nothing."
         )
     if any(curve.transitions["unrelaxed"].sum() for curve in curves):
         notes.append("* Rows that did not relax lie in between: the nearest ones that did make the bracket.")

@@ -32,7 +32,7 @@ def transition_table(name: CurveName, strengths: Sequence[float], transitions: p
     # The same places in every table, so that curves can be compared by eye.
     for column, width in zip(HEADER, (2, 5, 17, 9, 8, 15, 8, 5), strict=True):
         table.add_column(column, min_width=width, no_wrap=True)
-    for row in transitions.sort(pl.coalesce("location", "l2_exact")).iter_rows(named=True):
+    for row in transitions.sort(pl.coalesce("location", "l2_exact", "l2_estimate")).iter_rows(named=True):
         table.add_row(*_cells(row))
     if transitions.is_empty():
         table.add_row("", "", "no transition")
@@ -41,12 +41,13 @@ def transition_table(name: CurveName, strengths: Sequence[float], transitions: p
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     exact = "" if row["l2_exact"] is None else f"{row['l2_exact']:.4g}"
+    estimate = "" if row["l2_estimate"] is None else f"≈ {row['l2_estimate']:.4g}"
     if row["status"] == "missing":
-        return "", "", "[red]not found[/]", exact
+        return "", "", "[red]not found[/]", exact or estimate
     verdict = {
         None: "",
         "unexpected": "[red]none near[/]",
-        "matched": f"{exact} ✓" if row["inside"] else f"{exact} [red]✗[/]",
+        "matched": estimate or (f"{exact} ✓" if row["inside"] else f"{exact} [red]✗[/]"),
     }
     off_by = row["deviation_percent"]
     return (

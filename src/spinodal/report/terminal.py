@@ -51,10 +51,12 @@ def _notes(report: Report) -> list[str]:
             f"{len(drawn)} of {len(report.groups)} networks are told here and drawn; all are in {report.page.name} "
             f"and {report.csv.name}. --curve '*name*' draws others"
         )
-    if any(curve.transitions["status"].is_not_null().any() for curve in shown):
+    if any(curve.transitions["l2_exact"].is_not_null().any() for curve in shown):
         notes.append(
             "exact λ_sp: of a deep linear network (depth 2: c/2); ✓ where the measured bracket holds it"
         )
+    if any(curve.transitions["l2_estimate"].is_not_null().any() for curve in shown):
+        notes.append("≈: an estimate, since the inputs are not whitened along the features")
     counts = counted(report.records)
     told = [f"{kind}: {count}" for kind, count in counts.items()]
     notes.append(f"{len(report.records)} rows; " + ("; ".join(told) or "all are stationary minima"))
@@ -75,4 +77,5 @@ def _notes(report: Report) -> list[str]:
                 f"{curve.name}: E moves steeply in λ {places}; only a finer grid shows whether it jumps."
             )
     figures = [group.figure for group in drawn] + [each.figure for each in report.phases if each.figure]
+    figures += [family.figure for family in report.families]
     return [*notes, str(report.csv), *(f"{figure}.png (and .pdf)" for figure in figures)]

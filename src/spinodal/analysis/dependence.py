@@ -1,0 +1,88 @@
+"""How transitions move along one axis of the network or its data, everything else the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import polars as pl
+
+from spinodal.analysis.curves import CURVE
+from spinodal.analysis.seeds import curve_jumps
+
+AXES = ("depth", "width", "samples")
+"""Columns that a transition may depend on."""
+
+FEWEST = 3
+"""So many values of an axis show a dependence."""
+
+_BESIDES = ("error_name", "noise", "perturbation")
+"""Columns outside `CURVE` that tell networks or data apart."""
+
+
+def dependence(table: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame:
+    """Line the transitions of up branches up along each axis on which networks differ in nothing else.
+
+    What is the same is told by the columns of the records. Where two curves have the same value of an axis they
+    differ in something that no column tells, and that family is left out.
+
+    Args:
+        table: Records.
+        transitions: Those in E, as `compare` returns them for this table.
+
+    Returns:
+        One row per axis and transition: `axis`, `value`, `family` (a number: what shares it differs in the axis
+        alone), `from_onset` (0 for the last transition of its curve, 1 for the one before, …), and the columns of
+        `transitions`.
+    """
+    networks = table.filter(pl.col("branch") == "up").select(*CURVE, *_BESIDES).unique(maintain_order=True)
+    place = pl.coalesce("location", "l2_exact", "l2_estimate")
+    ranked = transitions.with_columns(
+        from_onset=place.rank("ordinal", descending=True).over(CURVE).cast(pl.Int64) - 1
+    )
+    parts = [
+        ranked.join(family.select(CURVE), on=CURVE, how="semi", nulls_equal=True).with_columns(
+            axis=pl.lit(axis), value=pl.col(axis).cast(pl.Int64), family=pl.lit(number, pl.Int64)
+        )
+        for number, (axis, family) in enumerate(_families(networks))
+    ]
+    added = {"axis": pl.String, "value": pl.Int64, "family": pl.Int64}
+    empty = ranked.clear().with_columns(**{name: pl.lit(None, dtype) for name, dtype in added.items()})
+    return pl.concat([empty, *parts]).sort("family", "value", "from_onset")
+
+
+def seed_jumps(table: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Tell the jump of each seed at some transitions.
+
+    Args:
+        table: Records.
+        found: Rows of `dependence`, of one axis.
+
+    Returns:
+        One row per seed that jumps within the bracket of a transition: `value`, `from_onset`, `location` and the
+        change `jump` in E.
+    """
+    rows = []
+    for transition in found.drop_nulls("location").partition_by(CURVE, maintain_order=True):
+        curve = table.join(transition.select(CURVE).head(1), on=CURVE, how="semi", nulls_equal=True)
+        jumps = [jump for group in curve_jumps(curve, "error") for jump in group]
+        for row in transition.iter_rows(named=True):
+            for jump in jumps:
+                before, after = jump.before["error"], jump.after["error"]
+                if (
+                    before is None
+                    or after is None
+                    or not row["l2_low"] <= math.exp(jump.place) <= row["l2_high"]
+                ):
+                    continue
+                rows.append((row["value"], row["from_onset"], math.exp(jump.place), after - before))
+    schema = {"value": pl.Int64, "from_onset": pl.Int64, "location": pl.Float64, "jump": pl.Float64}
+    return pl.DataFrame(rows, schema, orient="row")
+
+
+def _families(networks: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    for axis in AXES:
+        same = [name for name in networks.columns if name not in (axis, "curve")]
+        for family in networks.drop_nulls(axis).partition_by(same, maintain_order=True):
+            if len(family) == family[axis].n_unique() >= FEWEST:
+                yield axis, family
