@@ -86,6 +86,7 @@ def test_the_order_of_a_transition_is_told(campaign: Campaign, rows: Rows) -> No
     assert [row[1] for row in kinks] == ["2nd"] * 2
     assert [row[1] for row in jumps] == ["1st"] * 3
     assert [row[8] for row in kinks] == [f"dE/d ln λ by −{c**2:.{n}f} ± 0" for c, n in ((0.36, 4), (0.6, 4))]
+    assert [row[10] for row in (*kinks, *jumps)] == ["", "", "3 → 2", "2 → 1", "1 → 0"]
     page = text_of(report.page)
     assert "Up has a kink at λ = 0.18, 0.3." in page
     assert "Up jumps at λ = " in page

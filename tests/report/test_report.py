@@ -48,8 +48,8 @@ def test_files_and_table(campaign: Campaign, rows: Rows, capsys: pytest.CaptureF
     assert main(folder) == 0
     said = capsys.readouterr().out
     lines = said.splitlines()
-    assert max(len(line) for line in lines if "jump in E" in line or "→" in line) <= 80
-    found = [line.split() for line in lines if "→" in line]
+    assert max(len(line) for line in lines if "jump in E" in line or "1st" in line or "2nd" in line) <= 80
+    found = [line.split() for line in lines if "1st" in line or "2nd" in line]
     expected = [(2, "2nd", 2, "1/1"), (3, "1st", 3, "3/3"), (None, "1st", 3, "2/2")]
     for depth, order, count, seeds in expected:
         some, found = found[:count], found[count:]

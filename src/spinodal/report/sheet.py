@@ -91,8 +91,8 @@ def _transition(row: dict[str, Any]) -> Row:
         "" if in_errors is None else signed(in_errors, 1),
         verdict(row),
         re.sub("^-", "−", with_error(row["jump"], row["jump_error"])) if row["order"] != 2 else _kink(row),
-        _sides(row, "accuracy", ".3f"),
-        _sides(row, "learned_features", ".2g"),
+        sides(row, "accuracy", ".3f"),
+        sides(row, "learned_features", ".2g"),
         f"{row['seeds']}/{row['seeds_all']}",
         row["evidence"],
     )
@@ -132,7 +132,10 @@ def signed(value: float, decimals: int) -> str:
     return text.replace("-", "−")
 
 
-def _sides(row: dict[str, Any], name: str, form: str) -> str:
+def sides(row: dict[str, Any], name: str, form: str) -> str:
+    """What was measured before and after; nothing for the features of a kink, which end without a jump."""
+    if row["order"] == 2 and name == "learned_features":
+        return ""
     before, after = row[f"{name}_before"], row[f"{name}_after"]
     return "" if before is None or after is None else f"{before:{form}} → {after:{form}}"
 

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from spinodal.report.names import CurveName, with_error
-from spinodal.report.sheet import ORDERS, agrees, signed
+from spinodal.report.sheet import ORDERS, agrees, sides, signed
 
 HEADER = ("#", "order", "λ", "exact", "off by", "jump in E", "features", "seeds")
 
@@ -57,14 +57,9 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         verdict[row["status"]],
         "" if off_by is None else signed(off_by, 2) + " %",
         f"kink {row['kink']:.3g}" if row["order"] == 2 else with_error(row["jump"], row["jump_error"]),
-        _sides(row, "learned_features", ".2g"),
+        sides(row, "learned_features", ".2g"),
         f"{row['seeds']}/{row['seeds_all']}",
     )
-
-
-def _sides(row: dict[str, Any], name: str, form: str) -> str:
-    before, after = row[f"{name}_before"], row[f"{name}_after"]
-    return "" if before is None or after is None else f"{before:{form}} → {after:{form}}"
 
 
 FORESEEN = {
