@@ -36,6 +36,8 @@ COLUMNS = (
     Column("depth", pl.Int64, "", "L, number of weight layers"),
     Column("width", pl.Int64, "", "units in a hidden layer"),
     Column("parameters", pl.Int64, "", "n, number of trainable parameters"),
+    Column("init_scale", pl.Float64, "", "standard deviation of fresh weights times √fan_in"),
+    Column("lr", pl.Float64, "", "step length of the descent, or of its first step"),
     Column("branch", pl.String, "", "where the state comes from: up, down, quench, escape or train"),
     Column(
         "perturbation", pl.Float64, "", "standard deviation of the noise on each parameter at a stage's start"
@@ -135,7 +137,7 @@ SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
 IDENTITY = ("point", "curve", "job", "campaign")
 SETTINGS = (
     *("task", "error_name", "complexity", "noise", "samples", "activation", "bias", "depth", "width"),
-    *("parameters", "branch", "perturbation", "seed"),
+    *("parameters", "init_scale", "lr", "branch", "perturbation", "seed"),
     *("start_phase", "temperature", "batch", "time_step", "hold_time"),
 )
 MEASURED_TASK = ("strengths", "variances")

@@ -12,6 +12,7 @@ import polars as pl
 
 from spinodal import theory
 from spinodal.analysis import deep_linear, evidence
+from spinodal.campaign import REPLICA_AXES, with_values
 from spinodal.records import IDENTITY, MEASURED_TASK, OBSERVED, PROVENANCE, SETTINGS, TRAINING
 
 SCIENCE = ("data", "model", "optimizer", "protocol", "relaxation", "callbacks")
@@ -81,7 +82,7 @@ def job_runs(table: pl.DataFrame, configuration: Mapping[str, Any]) -> list[Run]
     complete = all(_complete(point) for point in table.partition_by("point"))
     return [
         _job(_along(branch), configuration, complete)
-        for branch in table.partition_by("branch", *STRENGTHS, maintain_order=True)
+        for branch in table.partition_by("curve", "branch", *STRENGTHS, maintain_order=True)
     ]
 
 
@@ -164,7 +165,10 @@ def _job(rows: pl.DataFrame, configuration: Mapping[str, Any], complete: bool) -
     config = _config(rows, configuration) | {"l2": _grid(rows, configuration)}
     return Run(
         id="-".join(
-            filter(None, (first["job"], branch, *_strength(first), identity(first["campaign"] or "")))
+            filter(
+                None,
+                (first["job"], first["curve"], branch, *_strength(first), identity(first["campaign"] or "")),
+            )
         ),
         name=f"{_name(first, _grid(rows, configuration))} {seeds} seed{'s' * (seeds != 1)}",
         group=first["campaign"] or "",
@@ -221,6 +225,7 @@ def _config(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> dict[str, A
     first = rows.row(0, named=True)
     columns = (*IDENTITY, *SETTINGS, *MEASURED_TASK, *PROVENANCE)
     config = {section: configuration[section] for section in SCIENCE if section in configuration}
+    config = with_values(config, _own_values(first))
     config |= {name: first[name] for name in columns if first[name] is not None}
     config["l2"] = _path(rows, configuration)
     exact = deep_linear(rows)
@@ -230,6 +235,12 @@ def _config(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> dict[str, A
             places = theory.coexistence(exact.strengths, exact.depth, exact.variances)
             config["predicted"]["coexistence"] = places.tolist()
     return config
+
+
+def _own_values(row: Mapping[str, Any]) -> dict[str, float]:
+    """What a replica has for its own, in a job whose replicas differ."""
+    columns = {key: key.partition(".")[2] for key in REPLICA_AXES}
+    return {key: row[column] for key, column in columns.items() if row[column] is not None}
 
 
 def _path(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> float | list[float]:

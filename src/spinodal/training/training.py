@@ -26,6 +26,7 @@ class Training(Relaxation):
         seeds: one per row.
         settings: of these only `block`, `descent_dtype` and `tolerance` matter.
         ends: how many steps have been done when each stage ends, rising.
+        lr: step lengths, one per row, instead of the rule's.
     """
 
     def __init__(
@@ -36,9 +37,10 @@ class Training(Relaxation):
         seeds: Sequence[int],
         settings: RelaxationSettings,
         ends: Sequence[int],
+        lr: Sequence[float] | None = None,
     ) -> None:
         self.ends = tuple(ends)
-        super().__init__(theta, loss, rule, seeds, settings)
+        super().__init__(theta, loss, rule, seeds, settings, lr)
 
     def begin(self, l2: Float[Tensor, " R"], stage: int, idle: Bool[Tensor, " R"] | None = None) -> None:
         """Starts a stage where the last one ended, with what the rule remembers."""
