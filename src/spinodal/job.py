@@ -282,6 +282,7 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
         "bias": plan.model.get("bias"),
         "depth": plan.model.get("depth"),
         "width": plan.model.get("width"),
+        "refine": plan.protocol.refine,
         "parameters": ensemble.theta.shape[-1],
         "device": str(plan.trainer.get("accelerator", "")),
         "dtype": str(ensemble.theta.dtype).removeprefix("torch."),

@@ -17,7 +17,8 @@ def unresolved(table: pl.DataFrame, transitions: pl.DataFrame, observable: str =
     """Find stretches of λ in which an observable moves steeply, though most trajectories show no jump.
 
     Jumps in neighbouring intervals look like a slope, and a slope within one interval like a jump: only a
-    finer grid can tell. The interval beside a transition does not count, since a branch is steep there.
+    finer grid can tell. The interval beside a transition does not count, since a branch is steep there; nor do
+    branches whose jumps were bisected (`protocol.refine`), where every interval was taken back to see if E jumps.
 
     Args:
         table: Records.
@@ -48,7 +49,8 @@ def _steep(table: pl.DataFrame, observable: str) -> pl.DataFrame:
     """The steep intervals of each curve, those that several trajectories share once, from small to large λ."""
     name, value = trajectory().alias("_name"), pl.col(observable).cast(pl.Float64).alias("_value")
     own = [*CURVE, "_name"]
-    rows = table.filter(evidence(), pl.col(observable).is_finite())
+    coarse = pl.col("refine").fill_null(0) == 0
+    rows = table.filter(evidence(), pl.col(observable).is_finite(), coarse)
     moved = (
         rows.select(*CURVE, name, "l2", value)
         .sort("l2", maintain_order=True)

@@ -42,6 +42,7 @@ COLUMNS = (
     Column(
         "perturbation", pl.Float64, "", "standard deviation of the noise on each parameter at a stage's start"
     ),
+    Column("refine", pl.Int64, "", "digits to which λ of each jump is bisected; 0: the grid as it is"),
     Column("seed", pl.Int64, "", "of the replica"),
     Column("stage", pl.Int64, "", "place in the trajectory, from 0"),
     Column("stages", pl.Int64, "", "length of the trajectory; null until it is known"),
@@ -137,7 +138,7 @@ SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
 IDENTITY = ("point", "curve", "job", "campaign")
 SETTINGS = (
     *("task", "error_name", "complexity", "noise", "samples", "activation", "bias", "depth", "width"),
-    *("parameters", "init_scale", "lr", "branch", "perturbation", "seed"),
+    *("parameters", "init_scale", "lr", "branch", "perturbation", "refine", "seed"),
     *("start_phase", "temperature", "batch", "time_step", "hold_time"),
 )
 MEASURED_TASK = ("strengths", "variances")
