@@ -8,6 +8,7 @@ import os
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -248,7 +249,8 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
     sizes = {"input_dim": task.inputs.shape[-1], "output_dim": task.targets.shape[-1]}
     values = [own_values(pack.part_of[point].config) for point in points]
     scales = [each.get("model.init_scale") for each in values]
-    makers = {scale: _maker(plan.model, scale, sizes) for scale in scales}
+    build = partial(instantiate, plan.model, **sizes)
+    makers = {scale: build if scale is None else partial(build, init_scale=scale) for scale in scales}
     ensemble = Ensemble([makers[scale] for scale in scales], [each.seed for each in points.values()])
     module = EnsembleModule(
         ensemble,
@@ -291,10 +293,7 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
         "torch": torch.__version__,
     }
     own = [
-        {
-            "curve": pack.part_of[point].curve,
-            **{key.partition(".")[2]: float(value) for key, value in each.items()},
-        }
+        {"curve": pack.part_of[point].curve} | {key.partition(".")[2]: value for key, value in each.items()}
         for point, each in zip(points, values, strict=True)
     ]
     trackers, logger = _tracking(plan, config, writer, list(points), _say)
@@ -320,13 +319,8 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
         delete_strays(path)
 
 
-def _maker(model: DictConfig, scale: float | None, sizes: Mapping[str, int]) -> Callable[[], torch.nn.Module]:
-    own = {} if scale is None else {"init_scale": scale}
-    return lambda: cast(torch.nn.Module, instantiate(model, **sizes, **own))
-
-
 def _trainer(plan: DictConfig, **arguments: Any) -> pl.Trainer:
-    # What Lightning says of devices, and of torch's newest release, is not about this user's work.
+    # What Lightning says of devices, and of torch's newest release.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*", module="pytorch_lightning")
     trainer: pl.Trainer = instantiate(plan.trainer, default_root_dir=plan.paths.campaign, **arguments)

@@ -120,7 +120,7 @@ def test_each_stage_tells_its_training_curve_and_every_observable():
 def test_every_measured_column_is_an_observable():
     """A column added to the records goes to W&B without anybody doing anything."""
     numeric = {column.name for column in COLUMNS if column.dtype in {pl.Float64, pl.Boolean}}
-    asked_for = {"noise", "bias", "perturbation", "temperature", "time_step", "hold_time"}
+    asked_for = {"noise", "bias", "init_scale", "lr", "perturbation", "temperature", "time_step", "hold_time"}
     assert numeric - asked_for <= set(OBSERVED)
     assert {axis_of(name.replace("training_", "training/")) for name in TRAINING} == {"training/steps"}
     assert {axis_of(name) for name in OBSERVED} == {"l2"}
