@@ -284,6 +284,7 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
         "bias": plan.model.get("bias"),
         "depth": plan.model.get("depth"),
         "width": plan.model.get("width"),
+        **sizes,
         "refine": plan.protocol.refine,
         "parameters": ensemble.theta.shape[-1],
         "device": str(plan.trainer.get("accelerator", "")),
@@ -320,7 +321,7 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
 
 
 def _trainer(plan: DictConfig, **arguments: Any) -> pl.Trainer:
-    # What Lightning says of devices, and of torch's newest release.
+    # What Lightning says of devices, of torch.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*", module="pytorch_lightning")
     trainer: pl.Trainer = instantiate(plan.trainer, default_root_dir=plan.paths.campaign, **arguments)

@@ -24,6 +24,8 @@ class DeepLinear(NamedTuple):
     strengths: Float64[np.ndarray, " k"]
     variances: Float64[np.ndarray, " k"]
     depth: int
+    sizes: tuple[int, ...] | None = None
+    """Of the layers from input to output; None where the records do not tell."""
 
     @property
     def spinodals(self) -> Float64[np.ndarray, " k"]:
@@ -38,6 +40,13 @@ class DeepLinear(NamedTuple):
         """Least eigenvalue of ∇²𝓛 that moves an amplitude; NaN where nothing is learned."""
         state = self.learned_state(l2)
         return theory.soft_mode(state.amplitudes, self.strengths, self.depth, self.variances)
+
+    def geometry(self, l2: Float64[np.ndarray, " l"]) -> theory.Geometry | None:
+        """Of the error surface on that branch, with whitened inputs; None where sizes are not known."""
+        if self.sizes is None:
+            return None
+        amplitudes = self.learned_state(l2).amplitudes
+        return theory.geometry(amplitudes, self.strengths, self.sizes, self.variances)
 
 
 class Expected(NamedTuple):
@@ -99,7 +108,16 @@ def _covered(curve: pl.DataFrame) -> DeepLinear | None:
     strengths, variances = (np.array(curve[name].to_list()) for name in ("strengths", "variances"))
     if np.ptp(strengths, axis=0).max() > 1e-6 * strengths.max():
         return None
-    return DeepLinear(strengths[0], variances[0], int(curve["depth"][0]))
+    return DeepLinear(strengths[0], variances[0], int(curve["depth"][0]), _sizes(curve))
+
+
+def _sizes(curve: pl.DataFrame) -> tuple[int, ...] | None:
+    names = ("depth", "width", "input_dim", "output_dim")
+    told = [curve[name][0] for name in names if name in curve.columns]
+    if len(told) < len(names) or None in told:
+        return None
+    depth, width, inputs, outputs = map(int, told)
+    return inputs, *[width] * (depth - 1), outputs
 
 
 def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
@@ -176,7 +194,7 @@ def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-_NEEDED = ("l2", "noise", "error_name", "strengths", "variances")
+_NEEDED = ("l2", "noise", "error_name", "input_dim", "output_dim", "strengths", "variances")
 """Columns that `expected` looks at, beside those of `CURVE`."""
 
 

@@ -35,6 +35,8 @@ COLUMNS = (
     Column("bias", pl.Boolean, "", "whether the layers have biases"),
     Column("depth", pl.Int64, "", "L, number of weight layers"),
     Column("width", pl.Int64, "", "units in a hidden layer"),
+    Column("input_dim", pl.Int64, "", "d, numbers in an input"),
+    Column("output_dim", pl.Int64, "", "c, numbers in an output"),
     Column("parameters", pl.Int64, "", "n, number of trainable parameters"),
     Column("init_scale", pl.Float64, "", "standard deviation of fresh weights times √fan_in"),
     Column("lr", pl.Float64, "", "step length of the descent, or of its first step"),
@@ -138,7 +140,17 @@ SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
 IDENTITY = ("point", "curve", "job", "campaign")
 SETTINGS = (
     *("task", "error_name", "complexity", "noise", "samples", "activation", "bias", "depth", "width"),
-    *("parameters", "init_scale", "lr", "branch", "perturbation", "refine", "seed"),
+    *(
+        "input_dim",
+        "output_dim",
+        "parameters",
+        "init_scale",
+        "lr",
+        "branch",
+        "perturbation",
+        "refine",
+        "seed",
+    ),
     *("start_phase", "temperature", "batch", "time_step", "hold_time"),
 )
 MEASURED_TASK = ("strengths", "variances")
