@@ -15,7 +15,6 @@ import pytest
 from spinodal import cli
 from spinodal.planning import survey
 from spinodal.records import OBSERVED, TRAINING, read_records
-from spinodal.tracking import mirror
 from spinodal.tracking.folders import closed_runs, run_folders
 
 BRANCH = "l2=[0.03,0.07,0.2]"
@@ -141,22 +140,6 @@ def test_where_wandb_cannot_write_it_is_said_and_the_job_goes_on(outputs, go, ca
     assert said.count("W&B") == 1
     assert "FileExistsError" in said
     assert "--rebuild" in said
-
-
-@pytest.mark.parametrize("moment", ["on_train_start", "on_train_epoch_end"])
-def test_when_its_process_is_killed_it_is_said_and_the_job_goes_on(outputs, go, capfd, monkeypatch, moment):
-    act = getattr(mirror.Mirror, moment)
-
-    def and_kill(self, *arguments):
-        act(self, *arguments)
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-    monkeypatch.setattr(mirror.Mirror, moment, and_kill)
-    go(BRANCH)
-    assert read_records(outputs)["stationary"].all()
-    assert capfd.readouterr().err.count("W&B: given up") == 1
 
 
 KILLED = ["l2=geom:0.03:0.3:40", "model.width=6", "data.samples=64", "seed=[0,1]"]

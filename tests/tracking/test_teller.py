@@ -82,7 +82,7 @@ def test_a_disk_that_is_full_is_said_once(outputs, monkeypatch):
     monkeypatch.setattr(Session, "open", broken)
     told.tell(rows("a", 1, 2))
     told.tell(rows("a", 2, 2), "failed")
-    told.conclude()
+    told.session.conclude()
     (line,) = said
     assert "no space left" in line
     assert "--rebuild" in line

@@ -8,3 +8,6 @@ PATIENCE = 60.0
 
 GRACE = 30.0
 """Seconds that an interrupted job waits for its mirror."""
+
+SILENCE = 5.0
+"""Seconds after which somebody who waits for W&B is told so."""

@@ -49,7 +49,7 @@ class Session:
         os.environ.setdefault("WANDB_SILENT", "true")
         wandb.setup()  # starts its process, which takes a while
         self.folder, self.project, self.entity, self.mode, self.say = folder, project, entity, mode, say
-        self.url = ""
+        self.url, self.count = "", 0
         self._lock = threading.Lock()
         self._closing: list[tuple[Path, dict[str, Any]]] = []
 
@@ -93,9 +93,15 @@ class Session:
             self._mark()
             time.sleep(0.01 if self._closing else 0.0)
 
+    def conclude(self) -> None:
+        """Says where the runs are, if there are any."""
+        if self.count:
+            self.say(f"W&B: {self.count} run{'s' * (self.count != 1)}: {self.where}")
+
     def closed(self, folder: Path, marker: dict[str, Any]) -> None:
         """Remembers to mark the folder of a run as closed, once it is on disk."""
         with self._lock:
+            self.count += 1
             self._closing.append((folder, marker))
             self._mark()
 

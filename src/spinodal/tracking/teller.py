@@ -62,11 +62,6 @@ class Teller:
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             self.say(f"W&B: given up ({reason}); `spinodal sync --rebuild` makes it from the records")
 
-    def conclude(self) -> None:
-        """Says where the runs are."""
-        if not self._given_up and self._closed:
-            self.say(f"W&B: {len(self._closed)} run{'s' * (len(self._closed) != 1)}: {self.session.where}")
-
     def _runs(self, rows: pl.DataFrame) -> Iterator[Run]:
         if self.unit == "job":
             yield from job_runs(rows, self.configuration)
