@@ -18,6 +18,14 @@ from spinodal.records import OBSERVED, TRAINING, read_records
 from spinodal.tracking.folders import closed_runs, run_folders
 
 BRANCH = "l2=[0.03,0.07,0.2]"
+ESCAPE = [
+    "protocol=escape",
+    "l2=0.2",
+    "seed=[0,1]",
+    "protocol.temperature=[0.01,0.02]",
+    "protocol.longest=50",
+]
+TRAIN = ["protocol=train", "protocol.steps=40", "protocol.records=5", "l2=[0.03,0.1]", "seed=[0,1]"]
 
 
 def compare(run, records):
@@ -30,12 +38,14 @@ def compare(run, records):
         for name in OBSERVED:
             if isinstance(row[name], list):
                 expected |= {f"{name}/{place}": value for place, value in enumerate(row[name], 1)}
-            elif row[name] is not None:
+            elif row[name] is not None and row[name] == row[name]:  # neither null nor NaN
                 expected[name] = row[name]
         assert told[row["stage"]] == expected
     # The stages of a branch follow each other, and so do their training curves.
     spent, curve = 0, []
-    for row in rows.sort("l2", descending=run.config["branch"] == "down").iter_rows(named=True):
+    for row in rows.sort("l2", "stage", descending=[run.config["branch"] == "down", False]).iter_rows(
+        named=True
+    ):
         curve += [
             (spent + steps, loss)
             for steps, loss in zip(row["training_steps"], row["training_loss"], strict=True)
@@ -53,8 +63,10 @@ def compare(run, records):
         ["l2=[0.07,0.2]", "protocol=quench", "seed=[0,1]"],
         ["l2=[0.07,0.2]", "protocol=loop", "protocol.perturbation=0.05"],
         [BRANCH, "protocol.refine=1", "seed=[0,1]"],
+        ESCAPE,
+        TRAIN,
     ],
-    ids=["up", "quench", "loop", "refined"],
+    ids=["up", "quench", "loop", "refined", "escape", "train"],
 )
 def test_every_observable_of_every_stage_is_there_and_the_rebuilt_mirror_is_equal(
     outputs, go, inspect, asked, capsys
@@ -66,8 +78,9 @@ def test_every_observable_of_every_stage_is_there_and_the_rebuilt_mirror_is_equa
         compare(run, records)
         assert (run.state, run.exit_code) == ("finished", 0)
         assert (run.summary["complete"], run.summary["outcome"]) == (True, "finished")
-        assert run.axes["error"] == run.axes["norm"] == "l2"
+        assert run.axes["error"] == run.axes["norm"] == ("trained_steps" if asked is TRAIN else "l2")
         assert run.axes["training/loss"] == "training/steps"
+        assert {"strengths", "version", "commit", "torch", "device", "dtype"} <= run.config.keys()
         assert not any("*" in name for name in run.axes)
         assert run.config["model"]["depth"] == run.config["depth"] == 3
         assert "${" not in json.dumps(run.config)

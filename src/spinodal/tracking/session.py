@@ -18,7 +18,7 @@ from wandb.errors import Error as WandBError
 
 from spinodal.tracking.folders import MARKER
 from spinodal.tracking.limits import PATIENCE
-from spinodal.tracking.runs import TRAINED, Run, axis_of
+from spinodal.tracking.runs import Run, axis_of
 
 Mode = Literal["offline", "online"]
 Outcome = Literal["finished", "failed", "interrupted"]
@@ -153,19 +153,18 @@ class OpenRun:
 
     def log(self, run: Run) -> None:
         """Logs the stages that were not there yet."""
-        trained = any(TRAINED in row for rows in run.history.values() for row in rows)
         for stage, rows in run.history.items():
             if stage not in self._logged:
                 for row in rows:
-                    self._draw(row, trained)
+                    self._draw(row)
                     self.opened.log(row)
                 self._logged.add(stage)
 
-    def _draw(self, row: Mapping[str, Any], trained: bool) -> None:
+    def _draw(self, row: Mapping[str, Any]) -> None:
         """Says what each metric is drawn against, by exact names: of two globs W&B picks one at random."""
+        axis = axis_of(row)
         for name in row:
             if name not in self._drawn:
-                axis = axis_of(name, trained)
                 self.opened.define_metric(name, step_metric=None if axis == name else axis)
                 self._drawn.add(name)
 
