@@ -1,8 +1,10 @@
 """The process that tells W&B: one for all the jobs of a process, and no job depends on it."""
 
+import io
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 
 from spinodal.records import read_records
@@ -43,6 +45,43 @@ def test_a_failed_job_leaves_the_next_one_alone_which_may_be_its_own_run_again(
         ("finished", True),
     ]
     assert failed.id == finished.id
+
+
+class Listener:
+    """Instead of a process: what it is sent."""
+
+    def __init__(self):
+        self.told = []
+
+    def send(self, act, *content):
+        if act == "tell":
+            rows, *end = content
+            self.told.append((pl.read_ipc(io.BytesIO(rows)), *end))
+
+
+def test_some_are_followed_stage_by_stage_and_the_others_told_of_when_they_are_complete(
+    outputs, go, monkeypatch
+):
+    listener = Listener()
+    monkeypatch.setattr(mirror, "messenger", lambda: listener)
+    monkeypatch.setattr(mirror, "LIVE", 2)
+    monkeypatch.setattr(mirror, "PAUSE", 0)
+    go(BRANCH, "seed=[0,1,2]")
+    assert [sorted(rows["seed"]) for rows, *_ in listener.told] == [
+        [0, 1],
+        [0, 0, 1, 1],
+        [0, 0, 0, 1, 1, 1, 2, 2, 2],
+        [],
+    ]
+    assert [end for _, *end in listener.told] == [[], [], [], ["failed"]]
+
+
+def test_nobody_is_told_of_every_one_of_many_short_stages(outputs, go, monkeypatch):
+    listener = Listener()
+    monkeypatch.setattr(mirror, "messenger", lambda: listener)
+    monkeypatch.setattr(mirror, "PAUSE", 1000)
+    go("l2=geom:0.03:0.2:10")
+    assert [len(rows) for rows, *_ in listener.told] == [1, 10]
 
 
 @pytest.mark.parametrize("moment", ["on_train_start", "on_train_epoch_end"])

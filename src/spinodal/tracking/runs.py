@@ -24,8 +24,8 @@ STEPS = "training/steps"
 TRAINED = "trained_steps"
 """The axis of all else where networks are not relaxed."""
 
-AXES = (STEPS, HELD, TRAINED, "temperature", "batch", "l2")
-"""What is drawn against the first of these that is in its row."""
+AXES = (HELD, TRAINED, "temperature", "batch", "l2")
+"""What else is drawn against the first of these that is in its row."""
 
 STRENGTHS = {"temperature": "T=", "batch": "B="}
 """Columns with the strength of the noise under which a branch is held, and what they are called."""
@@ -89,13 +89,14 @@ def job_runs(table: pl.DataFrame, configuration: Mapping[str, Any]) -> list[Run]
     ]
 
 
-def axis_of(row: Mapping[str, Any]) -> str:
-    """What the metrics of a row are drawn against.
+def axis_of(metric: str, row: Mapping[str, Any]) -> str:
+    """What a metric is drawn against.
 
     Args:
-        row: As it is logged.
+        metric: Its name.
+        row: In which it is logged.
     """
-    return next(name for name in AXES if name in row)
+    return STEPS if metric.startswith("training/") else next(name for name in AXES if name in row)
 
 
 def finite(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,7 +197,7 @@ def _job(rows: pl.DataFrame, configuration: Mapping[str, Any], complete: bool) -
 
 
 def _history(rows: pl.DataFrame) -> History:
-    """Of a replica: what each stage measured, after the way there."""
+    """Of a replica: what each stage measured, after the way there; where that ends, in one row: each costs its time."""
     history, spent = {}, 0
     for row in rows.iter_rows(named=True):
         moments = zip(*(row[name] or () for name in TRAINING), strict=True)
@@ -204,7 +205,7 @@ def _history(rows: pl.DataFrame) -> History:
             {STEPS: spent + steps} | finite({"training/loss": loss, "training/grad_max": grad_max})
             for steps, loss, grad_max in moments
         ]
-        history[row["stage"]] = [*way, _observed(row)]
+        history[row["stage"]] = [*way[:-1], (way[-1] if way else {}) | _observed(row)]
         spent += row["steps"] or 0
     return history
 

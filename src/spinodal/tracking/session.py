@@ -162,9 +162,9 @@ class OpenRun:
 
     def _draw(self, row: Mapping[str, Any]) -> None:
         """Says what each metric is drawn against, by exact names: of two globs W&B picks one at random."""
-        axis = axis_of(row)
         for name in row:
             if name not in self._drawn:
+                axis = axis_of(name, row)
                 self.opened.define_metric(name, step_metric=None if axis == name else axis)
                 self._drawn.add(name)
 
