@@ -3,6 +3,8 @@
 import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -12,6 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from spinodal import cli
 from spinodal.planning import plan
+from spinodal.records import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -44,6 +47,7 @@ COMMANDS = [words for _, script in blocks("bash") for words in commands(script)]
 RUNS = [words for words in COMMANDS if words[:2] == ["spinodal", "run"]]
 OTHERS = [words for words in COMMANDS if words[0] == "spinodal" and words[1:2] != ["run"]]
 SCRIPTS = [words[0] for words in COMMANDS if words[0].startswith("./")]
+WANDB = [words for words in COMMANDS if words[0] == "wandb"]
 
 
 def points(arguments: list[str]) -> Iterator[list[str]]:
@@ -108,6 +112,22 @@ def test_documented_runs_compose(words: list[str], capsys: pytest.CaptureFixture
 def test_other_documented_commands_exist(words: list[str]) -> None:
     options = words[1:] if words[1].startswith("-") else [words[1], "--help"]
     assert exit_code(options) == 0
+
+
+@pytest.mark.parametrize("words", WANDB, ids=" ".join)
+def test_documented_commands_of_wandb_exist(words: list[str]) -> None:
+    command = [sys.executable, "-m", "wandb", words[1], "--help"]
+    assert "Usage: " in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_no_documented_command_is_left_out() -> None:
+    others = [words for words in COMMANDS if words[0] not in {"spinodal", "wandb", *SCRIPTS}]
+    assert others == [["source", ".venv/bin/activate"]]
+
+
+def test_documented_columns_are_those_of_the_records() -> None:
+    (table,) = re.findall(r"^\| order parameter \| column \|\n(.*?)\n\n", README, re.MULTILINE | re.DOTALL)
+    assert set(re.findall("`(.*?)`", table)) <= {column.name for column in COLUMNS}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

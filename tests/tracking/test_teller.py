@@ -56,7 +56,7 @@ def test_what_a_folder_tells_of_already_is_not_told_again(outputs, tell):
 
 
 def test_never_more_runs_are_open_than_a_few(outputs, tell, monkeypatch):
-    monkeypatch.setattr(teller, "LIVE", 3)
+    monkeypatch.setattr(teller, "CLOSING", 3)
     seen, follow = [], teller.Teller._follow
 
     def watched(self, run, end):
@@ -82,7 +82,7 @@ def test_a_disk_that_is_full_is_said_once(outputs, monkeypatch):
     monkeypatch.setattr(Session, "open", broken)
     told.tell(rows("a", 1, 2))
     told.tell(rows("a", 2, 2), "failed")
-    told.conclude()
+    told.session.conclude()
     (line,) = said
     assert "no space left" in line
     assert "--rebuild" in line
