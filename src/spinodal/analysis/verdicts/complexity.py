@@ -9,7 +9,7 @@ import polars as pl
 
 from spinodal.analysis.curves import CURVE, evidence
 from spinodal.analysis.deep_linear import Expected, expected
-from spinodal.analysis.verdicts.order import near
+from spinodal.analysis.verdicts.order import EDGE, covered, near
 from spinodal.analysis.verdicts.verdict import AGREE, Quantity, Ruling, Verdict, settled, worst
 
 NETWORK = ("task", "activation", "bias", "error_name", "depth", "width")
@@ -20,9 +20,6 @@ FEWEST = 3
 
 ESTIMATED = 10.0
 """Per cent within which an estimate counts as right. It has no error; neighbours are further apart than this."""
-
-EDGE = 3
-"""Rows at either end of a path without which nothing is known of a transition there."""
 
 CLOSE = 2
 """With fewer rows than this between two transitions, they cannot be told apart."""
@@ -85,6 +82,8 @@ def _counted(curve: pl.DataFrame, own: pl.DataFrame, number: int, predicted: int
     missing = own.filter(pl.col("status") == "missing")
     places = pl.coalesce("l2_exact", "l2_estimate")
     for at in missing.select(places).to_series():
+        if not covered(curve, at):
+            return Ruling("not decided", f"{told}: λ = {at:.4g} is too near the end of the grid")
         if near(curve, at).filter(~evidence()).height:
             return Ruling("not decided", f"{told}: rows about λ = {at:.4g} did not relax")
         if _hidden(curve, at, own.select(places).to_series().drop_nulls().to_numpy()):
@@ -95,9 +94,9 @@ def _counted(curve: pl.DataFrame, own: pl.DataFrame, number: int, predicted: int
 def _counted_by_features(curve: pl.DataFrame, own: pl.DataFrame, number: int, predicted: int) -> Ruling:
     """Where no theory says which transitions are within the grid: it must go from K features to none, and beyond."""
     told = f"K = {predicted}: {number} for {predicted}"
-    path = curve.filter(evidence()).drop_nulls("learned_features").sort("l2")["learned_features"].to_list()
-    ends = [*path[:EDGE], *path[-EDGE:]]
-    if len(path) < 2 * EDGE or min(ends[:EDGE]) < predicted or max(ends[EDGE:]) > 0:
+    rows = curve.filter(evidence()).group_by("l2").agg(pl.col("learned_features").min()).sort("l2")
+    path = rows["learned_features"].to_list()
+    if len(path) < 2 * EDGE or None in path or min(path[:EDGE]) < predicted or max(path[-EDGE:]) > 0:
         return Ruling("not decided", f"K = {predicted}: the grid does not go well beyond all transitions")
     if number == predicted:
         return Ruling("confirmed", told)
@@ -112,7 +111,7 @@ def _hidden(curve: pl.DataFrame, at: float, predicted: np.ndarray) -> bool:
     l2 = curve["l2"].unique().to_numpy()
     others = predicted[predicted != at]
     between = [np.count_nonzero((l2 > min(at, other)) & (l2 < max(at, other))) for other in others]
-    return min(between, default=CLOSE) < CLOSE
+    return bool(min(between, default=CLOSE) < CLOSE)
 
 
 def _places(curves: Sequence[pl.DataFrame], found: Sequence[pl.DataFrame]) -> Verdict:

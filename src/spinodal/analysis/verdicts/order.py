@@ -16,6 +16,9 @@ from spinodal.analysis.verdicts.verdict import Quantity, Ruling, Verdict, settle
 FAMILY = ("task", "activation", "bias", "error_name")
 """Networks that share these are compared over their depths."""
 
+EDGE = 3
+"""So many λ on either side of a transition show it."""
+
 ORDERS = {1: "1st order", 2: "2nd order"}
 
 
@@ -76,8 +79,8 @@ def _onset(transitions: pl.DataFrame, at: float | None) -> dict[str, Any] | None
 
 
 def _ruling(curve: pl.DataFrame, onset: dict[str, Any] | None, order: int, at: float | None) -> Ruling:
-    if at is not None and not curve["l2"].min() < at < curve["l2"].max():  # type: ignore[operator]
-        return Ruling("not decided", f"λ_sp = {at:.4g} is outside the grid")
+    if at is not None and not covered(curve, at):
+        return Ruling("not decided", f"λ_sp = {at:.4g} is outside the grid, or at its end")
     if onset is None:
         return _missing(curve, at)
     if onset["order"] is None:
@@ -105,3 +108,9 @@ def _missing(curve: pl.DataFrame, at: float | None) -> Ruling:
 def near(curve: pl.DataFrame, at: float) -> pl.DataFrame:
     """Rows where a transition would count as the one predicted at some λ."""
     return curve.filter(pl.col("l2") > 0, (pl.col("l2") / at).log().abs() <= APART)
+
+
+def covered(curve: pl.DataFrame, at: float) -> bool:
+    """Whether the grid goes far enough on either side of some λ for a transition to be seen there."""
+    l2 = curve["l2"].unique()
+    return min((l2 < at).sum(), (l2 > at).sum()) >= EDGE
