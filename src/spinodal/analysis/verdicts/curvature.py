@@ -91,14 +91,19 @@ def _foreseen(foreseen: pl.DataFrame, observable: str, name: str, curve: tuple[o
     controls = [each for each in CONTROLS if (foreseen["observable"] == each).any()]
     off = {each: _off(foreseen, each) for each in (observable, *controls)}
     ruling = _nearer(off, observable)
-    quantities = [
-        Quantity(NAMES[each], float(np.median(distance)), unit=" %") for each, (distance, _) in off.items()
+    medians = {each: float(np.median(distance)) for each, (distance, _) in off.items()}
+    own, *others = [
+        Quantity(NAMES[each], at, unit=" %")
+        if np.isfinite(at)
+        else Quantity(f"{NAMES[each]} predicts none", np.nan)
+        for each, at in medians.items()
     ]
+    controlled = [each._replace(name=f"nearer than {each.name}") for each in others[:1]]
     return Verdict(
         "curvature",
-        f"{name}: {NAMES[observable]} foresees λ_sp at {KNOWN:g} λ_jump, median off by",
-        tuple(each._replace(name=f"nearer than {each.name}") for each in quantities[1:]),
-        tuple(quantities[:1]),
+        f"{name}: {NAMES[observable]} foresees λ_sp (median off by, known up to {KNOWN:g} λ_jump)",
+        (*controlled, *others[1:]),
+        (own,),
         *ruling,
         figure="foresight",
         curve=curve,
