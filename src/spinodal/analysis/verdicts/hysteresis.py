@@ -61,8 +61,7 @@ def _none(rows: Rows, smallest: float | None) -> Verdict:
     elif errors > NONE:
         ruling = Ruling("not decided", f"area {errors:.1f} errors from zero")
     else:
-        clear = "" if error == 0 else f" ({smallest / error:.0f} errors)"
-        reason = f"area {errors:.1f} errors from zero; that of a deep network, {smallest:.2g}{clear}, would be seen"
+        reason = f"area {errors:.1f} errors from zero; that of a deep network, {smallest:.2g}, would be seen"
         ruling = Ruling("confirmed", reason)
     return _verdict(row, "no loop", (Quantity("area", 0),), (Quantity("area", area, error),), ruling)
 

@@ -79,8 +79,6 @@ def _onset(transitions: pl.DataFrame, at: float | None) -> dict[str, Any] | None
 
 
 def _ruling(curve: pl.DataFrame, onset: dict[str, Any] | None, order: int, at: float | None) -> Ruling:
-    if at is not None and not covered(curve, at):
-        return Ruling("not decided", f"λ_sp = {at:.4g} is outside the grid, or at its end")
     if onset is None:
         return _missing(curve, at)
     if onset["order"] is None:
@@ -99,6 +97,8 @@ def _ruling(curve: pl.DataFrame, onset: dict[str, Any] | None, order: int, at: f
 def _missing(curve: pl.DataFrame, at: float | None) -> Ruling:
     if at is None:
         return Ruling("not decided", "no transition was found, and no theory says where it is")
+    if not covered(curve, at):
+        return Ruling("not decided", f"λ_sp = {at:.4g} is outside the grid, or at its end")
     unrelaxed = near(curve, at).filter(~evidence()).height
     if unrelaxed:
         return Ruling("not decided", f"{unrelaxed} rows about λ_sp did not relax")
