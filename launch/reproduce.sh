@@ -19,8 +19,8 @@ run experiment=curvature 'seed=[0,1,2]' data.complexity=1,3 model.width=6,12 l2=
 run experiment=complexity 'seed=[0,1,2]' model.depth=3 l2=geom:0.01:0.4:32
 run experiment=digits_complexity 'seed=[0,1,2]' campaign=complexity data.complexity=1,2,3,4,5 model.width=8
 run experiment=hysteresis 'seed=[0,1,2]'
-run experiment=escape campaign=grokking seed=lin:0:199:200 protocol.time_step=0.25 \
+run experiment=escape campaign=grokking seed=lin:0:199:200 protocol.time_step=0.25 packing.max_replicas=400 \
     'protocol.temperature=[0.0017373,0.0019854,0.0023163,0.0027796]'
-run experiment=grokking 'seed=[0,1,2]' 'l2=[1e-4,2e-4]' protocol.steps=8000
+run experiment=grokking 'seed=[0,1,2,3]' l2=1e-4 protocol.steps=8000 packing.max_replicas=2
 echo "── verdicts, after $((SECONDS / 60)) min $((SECONDS % 60)) s"
 spinodal report "$SPINODAL_OUTPUTS"

@@ -44,6 +44,11 @@ class Argument:
         """Of the file."""
         return self.folder / "report.html"
 
+    @property
+    def table(self) -> Path:
+        """The verdicts alone, in Markdown."""
+        return self.folder / "verdicts.md"
+
     def of(self, claim: str) -> list[Judged]:
         """What is said of one claim."""
         return [each for each in self.judged if each.verdict.claim == claim]

@@ -14,6 +14,9 @@ from spinodal.analysis.verdicts import CLAIMS, Quantity
 from spinodal.report.argument import Argument
 from spinodal.report.names import with_error
 
+PRECISE, TINY = 1e-3, 1e-4
+"""Relative errors below which, and numbers below which, errors are written as powers of ten."""
+
 COLOURS = {"confirmed": "green", "not confirmed": "red", "not decided": "yellow"}
 
 
@@ -38,8 +41,13 @@ def _number(quantity: Quantity) -> str:
     if math.isinf(value):
         return "nothing"
     if error is None:
-        return f"{value:.4g}".replace("-", "−") + quantity.unit
-    return re.sub("^-", "−", with_error(value, error)) + quantity.unit
+        text = f"{value:.5g}"
+    elif error >= PRECISE * abs(value) and max(abs(value), error) >= TINY:
+        text = with_error(value, error)
+    else:
+        digits = 6 if abs(value) >= TINY else 1
+        text = f"{value:.{digits}g} ± {error:.0e}".replace("e-0", "e-")
+    return re.sub("^-", "−", text) + quantity.unit
 
 
 def argument_tables(argument: Argument) -> Iterator[Table]:
@@ -59,3 +67,24 @@ def argument_tables(argument: Argument) -> Iterator[Table]:
             decision = f"[{colour}]{verdict.decision}[/]: {escape(verdict.reason)}"
             table.add_row(verdict.case, written(verdict.predicted), written(verdict.measured), decision)
         yield table
+
+
+def markdown(argument: Argument) -> str:
+    """The same for a README: a row per verdict, with the reason where it is not confirmed.
+
+    Args:
+        argument: What was judged.
+    """
+    lines = ["| claim | predicted | measured | verdict |", "| --- | --- | --- | --- |"]
+    for claim, sentence in CLAIMS.items():
+        lines.append(f"| **{sentence}** | | | |")
+        for each in argument.of(claim):
+            verdict = each.verdict
+            said = (
+                verdict.decision
+                if verdict.decision == "confirmed"
+                else f"**{verdict.decision}**: {verdict.reason}"
+            )
+            cells = (verdict.case, written(verdict.predicted), written(verdict.measured), said)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"

@@ -11,7 +11,7 @@ from rich.console import Console
 from spinodal.errors import UserError
 from spinodal.report.argument import campaigns_in, make_argument
 from spinodal.report.argument_page import write_argument
-from spinodal.report.argument_table import argument_tables
+from spinodal.report.argument_table import argument_tables, markdown
 from spinodal.report.campaign import Report, make_report
 from spinodal.report.table import transition_table
 from spinodal.report.unsettled import counted
@@ -61,13 +61,14 @@ def _tell_argument(folder: Path, second_process: bool) -> int:
     argument = make_argument(folder, second_process)
     try:
         write_argument(argument)
+        argument.table.write_text(markdown(argument), encoding="utf-8")
     except OSError as error:
         raise UserError(f"{argument.page}: cannot be written ({error.strerror})") from error
     console = Console(highlight=False)
     for table in argument_tables(argument):
         console.print(table)
-    for note in (*(str(report.page) for report in argument.reports), str(argument.page)):
-        console.print(note, soft_wrap=True, markup=False)
+    for note in (*(report.page for report in argument.reports), argument.table, argument.page):
+        console.print(str(note), soft_wrap=True, markup=False)
     return 0
 
 

@@ -29,7 +29,7 @@ def complexity_verdicts(table: pl.DataFrame, transitions: pl.DataFrame) -> Itera
     """Two verdicts for each network run at several complexities: on the number of transitions, and on their places.
 
     Where theory speaks there must be exactly the transitions that it has within the grid; elsewhere K at which
-    features are lost, however many others there are, which are told. Places: all within `AGREE` errors of exact ones,
+    features are lost, however many other jumps there are (they are told). Places: all within `AGREE` errors of exact ones,
     or within `ESTIMATED` per cent of estimates. What is missing where rows did not relax, or where the grid cannot
     tell two transitions apart, is undecided.
 
@@ -65,12 +65,10 @@ def _numbers(curves: Sequence[pl.DataFrame], found: Sequence[pl.DataFrame]) -> V
         rulings.append(counted(curve, own, len(lost), number))
     ruling = worst(rulings)
     if ruling.decision == "confirmed":
-        ruling = Ruling("confirmed", "as many as features" + (_more(others) if any(others) else ""))
+        ruling = Ruling("confirmed", "as many as features, as far as the grid goes")
+    if any(others):
+        measured.append(Quantity("other jumps of E:", sum(others)))
     return _verdict(curves, "number", predicted, measured, ruling)
-
-
-def _more(others: Sequence[int]) -> str:
-    return f"; besides {', '.join(map(str, others))} jumps of E that lose none"
 
 
 def _counted(curve: pl.DataFrame, own: pl.DataFrame, number: int, predicted: int) -> Ruling:

@@ -95,7 +95,7 @@ def _foreseen(foreseen: pl.DataFrame, observable: str, name: str, curve: tuple[o
     own, *others = [
         Quantity(NAMES[each], at, unit=" %")
         if np.isfinite(at)
-        else Quantity(f"{NAMES[each]} predicts none", np.nan)
+        else Quantity(f"{NAMES[each]} mostly predicts none", np.nan)
         for each, at in medians.items()
     ]
     controlled = [each._replace(name=f"nearer than {each.name}") for each in others[:1]]

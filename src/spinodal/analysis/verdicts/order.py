@@ -23,7 +23,7 @@ ORDERS = {1: "1st order", 2: "2nd order"}
 
 
 def order_verdicts(table: pl.DataFrame, transitions: pl.DataFrame) -> Iterator[Verdict]:
-    """One verdict for each up branch of networks that come with one hidden layer and with more.
+    """One verdict for each up branch, but those of loops, of networks that come with one hidden layer and with more.
 
     The onset is the last transition as λ grows. It must be of the order that the depth asks for, a jump `SEEN`, and,
     where theory knows λ_sp, there. A slope that the grid does not tell from a jump, and rows about λ_sp that did not
@@ -33,7 +33,8 @@ def order_verdicts(table: pl.DataFrame, transitions: pl.DataFrame) -> Iterator[V
         table: Records of branches.
         transitions: Those in E, as `compare` returns them.
     """
-    ups = table.filter(pl.col("branch") == "up", pl.col("depth") >= 2)
+    looped = (pl.col("branch") == "down").any().over("curve")
+    ups = table.filter(~looped, pl.col("branch") == "up", pl.col("depth") >= 2)
     for family in ups.partition_by(FAMILY, maintain_order=True):
         depths = family["depth"].unique()
         if not (2 in depths and (depths > 2).any()):
