@@ -280,7 +280,11 @@ def _other(arguments: list[str]) -> int:
     report = commands.add_parser(
         "report", help="say where a campaign's transitions are: page, tables, figures"
     )
-    report.add_argument("campaign", type=Path, help="its folder, as in outputs/onset")
+    report.add_argument(
+        "campaign",
+        type=Path,
+        help="its folder, as in outputs/onset; a folder of several: verdicts on all claims",
+    )
     report.add_argument(
         "--curve",
         action="append",

@@ -132,7 +132,8 @@ def _select(sides: _Sides, threshold: Float64[np.ndarray, " i"]) -> list[int]:
     constant = slopes < FLAT * slopes[::-1]
     beside = np.where(np.isnan(bends) & constant, 0.0, bends).max(axis=0)  # NaN if either is not known
     strength = change * np.abs(sides.steps[1])
-    slack = NEAR + np.divide(threshold, strength, out=np.full_like(strength, np.inf), where=strength > 0)
+    with np.errstate(over="ignore"):
+        slack = NEAR + np.divide(threshold, strength, out=np.full_like(strength, np.inf), where=strength > 0)
     place = sides.meet / sides.steps[1]
     with np.errstate(invalid="ignore"):
         good = (change - beside * reach > SHARP * change) & (strength > threshold)

@@ -26,7 +26,10 @@ from spinodal.campaign.packs import Pack
 from spinodal.errors import UserError
 
 HEARTBEAT = 20.0
-"""Seconds after which an attempt shows that it is alive."""
+"""Seconds after which an attempt shows that it is alive, and how far it is."""
+
+YOUNG = 2.0
+"""The same for one that has just begun: it grows with its age, so that short jobs are seen to move, too."""
 
 SILENCE = 180.0
 """Seconds of silence after which an attempt on another machine counts as dead: nine beats, and three times what
@@ -179,7 +182,7 @@ class Running:
             self.end("done" if kind is None else "stopped")
 
     def _beat(self) -> None:
-        while not self._silence.wait(HEARTBEAT):
+        while not self._silence.wait(min(HEARTBEAT, YOUNG + 0.1 * self.attempt.seconds)):
             try:
                 self._write()
             except UserError:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+
+from spinodal.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -87,5 +90,29 @@ PROTOCOLS: dict[str, Callable[[Sequence[float], int], list[Trajectory]]] = {
 
 
 def trajectories(protocol: str, l2: Sequence[float], seeds: Sequence[int]) -> list[Trajectory]:
-    """All trajectories of a protocol: for every seed, over all λ."""
-    return [trajectory for seed in seeds for trajectory in PROTOCOLS[protocol](l2, seed)]
+    """All trajectories of a protocol: for every seed, over all λ.
+
+    Args:
+        protocol: a key of `PROTOCOLS`, or the dotted path of a function like these.
+        l2: λ.
+        seeds: of the replicas.
+
+    Raises:
+        UserError: If there is no such function, or it does not return trajectories.
+    """
+    follow = PROTOCOLS.get(protocol) or _of_somebody(protocol)
+    followed = [trajectory for seed in seeds for trajectory in follow(l2, seed)]
+    if not all(isinstance(each, Trajectory) and len(each.path) == len(each.branch) > 0 for each in followed):
+        raise UserError(
+            f"protocol.name={protocol}: must return trajectories, a branch for each λ of their paths"
+        )
+    return followed
+
+
+def _of_somebody(protocol: str) -> Callable[[Sequence[float], int], list[Trajectory]]:
+    module, _, name = protocol.rpartition(".")
+    try:
+        found: Callable[[Sequence[float], int], list[Trajectory]] = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"protocol.name={protocol}: no such function ({error})") from error
+    return found

@@ -52,20 +52,22 @@ class RecordWriter:
         """Add rows to the file, replacing those of the same point and stage.
 
         Args:
-            rows: column name → value; columns left out are null.
+            rows: column name → value; columns left out are null. Those that the schema does not know are somebody's
+                own observables, a number each.
 
         Raises:
-            ValueError: If a row has a column that the schema does not know, or lacks its point or stage.
+            ValueError: If such a column holds anything else, or a row lacks its point or stage.
             UserError: If the file cannot be written; then it is what it was before.
         """
         if not rows:
             return
+        own = sorted({name for row in rows for name in row} - SCHEMA.keys())
         for row in rows:
-            if unknown := row.keys() - SCHEMA.keys():
-                raise ValueError(f"no such columns in records.schema: {', '.join(sorted(unknown))}")
+            if wrong := [name for name in own if not isinstance(row.get(name), int | float | None)]:
+                raise ValueError(f"no such columns in records.schema, and no numbers: {', '.join(wrong)}")
             if any(row.get(key) is None for key in KEY):
                 raise ValueError("a row of records needs its point and its stage")
-        new = pl.DataFrame([dict(row) for row in rows], schema=SCHEMA)
+        new = pl.DataFrame([dict(row) for row in rows], schema={**SCHEMA, **dict.fromkeys(own, pl.Float64())})
         self._write(self._table, new, keep="last")
 
     def restore(self, content: bytes) -> None:

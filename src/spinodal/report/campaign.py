@@ -155,12 +155,17 @@ def _noiseless(groups: Sequence[Group]) -> list[Group]:
 
 
 def _write(report: Report) -> None:
+    summary, curves = report.summary, len(report.curves)
+    about = (
+        f"{summary.rows:,} states along {curves} {'curve' if curves == 1 else 'curves'}, 𝓛(θ) = E(θ) + λ‖θ‖²."
+    )
     write_page(
         report.page,
         list(sections(report)),
         title=report.campaign.resolve().name,
         campaign=str(report.campaign),
-        summary=report.summary,
-        curves=len(report.curves),
+        about=f"Phase transitions in L2-regularised deep networks: {about}",
         verdicts=report.verdicts,
+        unfinished=f"{summary.points - summary.finished} of {summary.points}" if summary.running else "",
+        files="Tables as CSV and figures as PDF and PNG lie beside this page.",
     )

@@ -29,11 +29,18 @@ class Picture:
     title: str = ""
     commands: Sequence[str] = ()
     """What computes again what it shows."""
+    folder: str = ""
+    """Of its files, as seen from the page; with a slash at its end."""
 
     @property
     def file(self) -> str:
-        """Its name, without suffix."""
-        return self.path.name
+        """Its name, as seen from the page, without suffix."""
+        return self.folder + self.path.name
+
+    @property
+    def id(self) -> str:
+        """What leads to it on the page."""
+        return re.sub(r"[^\w.-]+", "-", f"figure-{self.file}")
 
     @property
     def data(self) -> str:

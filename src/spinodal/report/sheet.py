@@ -19,6 +19,8 @@ class Cell(NamedTuple):
     text: str
     kind: str = ""
     """good or bad, where that is said; the text says it as well."""
+    link: str = ""
+    """Where it leads, if anywhere."""
 
 
 Row = Sequence["Cell | str"]

@@ -8,13 +8,17 @@ from pathlib import Path
 
 from rich.console import Console
 
+from spinodal.errors import UserError
+from spinodal.report.argument import campaigns_in, make_argument
+from spinodal.report.argument_page import write_argument
+from spinodal.report.argument_table import argument_tables, markdown
 from spinodal.report.campaign import Report, make_report
 from spinodal.report.table import transition_table
 from spinodal.report.unsettled import counted
 
 
 def main(campaign: Path, patterns: Sequence[str] = (), publish: Callable[[Report], str] | None = None) -> int:
-    """Make the report of a campaign and tell it on the terminal.
+    """Make the report of a campaign and tell it on the terminal; of a folder of campaigns, tell the verdicts.
 
     Args:
         campaign: Its folder.
@@ -27,7 +31,14 @@ def main(campaign: Path, patterns: Sequence[str] = (), publish: Callable[[Report
     Raises:
         UserError: As `make_report`.
     """
-    report = make_report(campaign, patterns, second_process=(os.cpu_count() or 1) > 1)
+    second_process = (os.cpu_count() or 1) > 1
+    if campaigns_in(campaign):
+        if patterns or publish:
+            raise UserError(
+                f"report {campaign}: --curve and --wandb are about one campaign; this folder has several"
+            )
+        return _tell_argument(campaign, second_process)
+    report = make_report(campaign, patterns, second_process)
     console = Console(highlight=False)
     for group in report.groups:
         for curve in group.curves if group.figure else ():
@@ -43,6 +54,21 @@ def main(campaign: Path, patterns: Sequence[str] = (), publish: Callable[[Report
     published = [publish(report)] if publish is not None else []
     for note in [*notes, str(report.page), *published]:
         console.print(note, soft_wrap=True, markup=False)
+    return 0
+
+
+def _tell_argument(folder: Path, second_process: bool) -> int:
+    argument = make_argument(folder, second_process)
+    try:
+        write_argument(argument)
+        argument.table.write_text(markdown(argument), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{argument.page}: cannot be written ({error.strerror})") from error
+    console = Console(highlight=False)
+    for table in argument_tables(argument):
+        console.print(table)
+    for note in (*(report.page for report in argument.reports), argument.table, argument.page):
+        console.print(str(note), soft_wrap=True, markup=False)
     return 0
 
 

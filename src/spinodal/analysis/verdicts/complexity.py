@@ -1,0 +1,188 @@
+"""Claim: K features have K transitions, and they are where theory says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+
+from spinodal.analysis.curves import CURVE, evidence
+from spinodal.analysis.deep_linear import Expected, expected
+from spinodal.analysis.verdicts.order import EDGE, covered, near
+from spinodal.analysis.verdicts.verdict import AGREE, Quantity, Ruling, Verdict, settled, worst
+
+NETWORK = ("task", "activation", "bias", "error_name", "depth", "width")
+"""Networks that share these are compared over the complexity of their data."""
+
+FEWEST = 3
+"""So many complexities show a dependence."""
+
+ESTIMATED = 10.0
+"""Per cent within which an estimate counts as right. It has no error; neighbours are further apart than this."""
+
+CLOSE = 2
+"""With fewer rows than this between two transitions, they cannot be told apart."""
+
+
+def complexity_verdicts(table: pl.DataFrame, transitions: pl.DataFrame) -> Iterator[Verdict]:
+    """Two verdicts for each network run at several complexities: on the number of transitions, and on their places.
+
+    Where theory speaks there must be exactly the transitions that it has within the grid; elsewhere K at which
+    features are lost, however many other jumps there are (they are told). Places: all within `AGREE` errors of exact ones,
+    or within `ESTIMATED` per cent of estimates. What is missing where rows did not relax, or where the grid cannot
+    tell two transitions apart, is undecided.
+
+    Args:
+        table: Records of branches.
+        transitions: Those in E, as `compare` returns them.
+    """
+    ups = table.filter(pl.col("branch") == "up")
+    for network in ups.partition_by(NETWORK, maintain_order=True):
+        curves = network.sort("complexity", maintain_order=True).partition_by(CURVE, maintain_order=True)
+        values = [curve["complexity"][0] for curve in curves]
+        if None in values or len(values) < FEWEST or len(set(values)) < len(values):
+            continue
+        found = [
+            transitions.join(curve.select(CURVE).head(1), on=CURVE, how="semi", nulls_equal=True)
+            for curve in curves
+        ]
+        yield _numbers(curves, found)
+        yield _places(curves, found)
+
+
+def _numbers(curves: Sequence[pl.DataFrame], found: Sequence[pl.DataFrame]) -> Verdict:
+    predicted, measured, rulings, others = [], [], [], []
+    for curve, own in zip(curves, found, strict=True):
+        theirs = expected(curve)
+        there = own.drop_nulls("location")
+        lost = there if theirs else there.filter(_lost() >= 1)
+        number = int(curve["complexity"][0]) if theirs is None else len(_inside(curve, theirs))
+        predicted.append(Quantity("", number))
+        measured.append(Quantity("", len(lost)))
+        others.append(len(there) - len(lost))
+        counted = _counted if theirs else _counted_by_features
+        rulings.append(counted(curve, own, len(lost), number))
+    ruling = worst(rulings)
+    if ruling.decision == "confirmed":
+        ruling = Ruling("confirmed", "as many as features, as far as the grid goes")
+    if any(others):
+        measured.append(Quantity("other jumps of E:", sum(others)))
+    return _verdict(curves, "number", predicted, measured, ruling)
+
+
+def _counted(curve: pl.DataFrame, own: pl.DataFrame, number: int, predicted: int) -> Ruling:
+    name = f"K = {curve['complexity'][0]}"
+    unexpected = own.filter(pl.col("status") == "unexpected").height
+    if number == predicted and not unexpected:
+        return Ruling("confirmed", name)
+    told = f"{name}: {number} for {predicted}" + (f", {unexpected} of them unexpected" if unexpected else "")
+    missing = own.filter(pl.col("status") == "missing")
+    places = pl.coalesce("l2_exact", "l2_estimate")
+    for at in missing.select(places).to_series():
+        if not covered(curve, at):
+            return Ruling("not decided", f"{told}: λ = {at:.4g} is too near the end of the grid")
+        if near(curve, at).filter(~evidence()).height:
+            return Ruling("not decided", f"{told}: rows about λ = {at:.4g} did not relax")
+        if _hidden(curve, at, own.select(places).to_series().drop_nulls().to_numpy()):
+            return Ruling("not decided", f"{told}: too coarse a grid about λ = {at:.4g}")
+    return Ruling("not confirmed", told)
+
+
+def _counted_by_features(curve: pl.DataFrame, own: pl.DataFrame, number: int, predicted: int) -> Ruling:
+    """Where no theory says which transitions are within the grid: it must go from K features to none, and beyond."""
+    told = f"K = {predicted}: {number} for {predicted}"
+    rows = curve.filter(evidence()).group_by("l2").agg(pl.col("learned_features").min()).sort("l2")
+    path = rows["learned_features"].to_list()
+    if len(path) < 2 * EDGE or None in path or min(path[:EDGE]) < predicted or max(path[-EDGE:]) > 0:
+        return Ruling("not decided", f"K = {predicted}: the grid does not go well beyond all transitions")
+    if number == predicted:
+        return Ruling("confirmed", told)
+    found = own.drop_nulls("location")
+    if len(found) >= predicted or found.select(_lost().clip(0).sum()).item() == predicted:
+        return Ruling("not decided", f"{told}: jumps of E and lost features do not come in pairs")
+    return Ruling("not confirmed", told)
+
+
+def _hidden(curve: pl.DataFrame, at: float, predicted: np.ndarray) -> bool:
+    """Whether another transition is predicted so near that there are too few rows in between."""
+    l2 = curve["l2"].unique().to_numpy()
+    others = predicted[predicted != at]
+    between = [np.count_nonzero((l2 > min(at, other)) & (l2 < max(at, other))) for other in others]
+    return bool(min(between, default=CLOSE) < CLOSE)
+
+
+def _places(curves: Sequence[pl.DataFrame], found: Sequence[pl.DataFrame]) -> Verdict:
+    theirs = [expected(curve) for curve in curves]
+    if None in theirs:
+        last = found[-1].drop_nulls("location").filter(_lost() >= 1).sort("location")
+        ruling = Ruling("not decided", "no theory says where, for these networks")
+        return _verdict(curves, "places", [], _located(last), ruling)
+    matched = pl.concat(found).filter(pl.col("status") == "matched")
+    if matched.is_empty():
+        return _verdict(curves, "places", [], [], Ruling("not confirmed", "none is near a predicted one"))
+    exact = all(each.exact for each in theirs if each)
+    rulings = [
+        settled(row["location"], row["location_error"], row["l2_exact"], f"K = {row['complexity']}: λ")
+        if exact
+        else _estimated(row["location"], row["location_error"], row["l2_estimate"])
+        for row in matched.iter_rows(named=True)
+    ]
+    ruling = worst(rulings)
+    largest = float(matched["deviation_percent"].abs().max())  # type: ignore[arg-type]
+    if ruling.decision == "confirmed":
+        within = f"{AGREE:g} errors" if exact else f"{ESTIMATED:g} % of the estimate"
+        reason = f"{len(matched)} transitions within {within}, the farthest off by {largest:.2g} %"
+        ruling = Ruling("confirmed", reason)
+    last = matched.filter(pl.col("complexity") == matched["complexity"].max()).sort("location")
+    at = [Quantity("", each) for each in last.select(pl.coalesce("l2_exact", "l2_estimate")).to_series()]
+    return _verdict(curves, "places", at, _located(last), ruling)
+
+
+def _estimated(measured: float, error: float, estimate: float) -> Ruling:
+    off = 100 * abs(measured / estimate - 1)
+    if off <= ESTIMATED:
+        return Ruling("confirmed", "near the estimate")
+    sure = off - ESTIMATED > AGREE * 100 * error / estimate
+    return Ruling(
+        "not confirmed" if sure else "not decided", f"λ is {off:.1f} % from the estimate {estimate:.4g}"
+    )
+
+
+def _located(rows: pl.DataFrame) -> list[Quantity]:
+    return [Quantity("", row["location"], row["location_error"]) for row in rows.iter_rows(named=True)]
+
+
+def _inside(curve: pl.DataFrame, theirs: Expected) -> list[float]:
+    l2 = curve["l2"].to_numpy()
+    return [at for at in theirs.l2.tolist() if l2.min() < at < l2.max()]
+
+
+def _lost() -> pl.Expr:
+    """Features lost at a transition, for rising λ."""
+    return (pl.col("learned_features_before") - pl.col("learned_features_after")).round()
+
+
+def _verdict(
+    curves: Sequence[pl.DataFrame],
+    what: str,
+    predicted: Sequence[Quantity],
+    measured: Sequence[Quantity],
+    ruling: Ruling,
+) -> Verdict:
+    first, last = (curve.row(0, named=True) for curve in (curves[0], curves[-1]))
+    network = "deep linear" if first["activation"] == "linear" else first["activation"]
+    task = str(first["task"]).replace("_", " ")
+    ends = (
+        f"K = {first['complexity']}…{last['complexity']}" if what == "number" else f"K = {last['complexity']}"
+    )
+    case = {"number": "number of transitions", "places": "λ of the transitions"}[what]
+    return Verdict(
+        "complexity",
+        f"{task}, {network}: {case}, {ends}",
+        tuple(predicted),
+        tuple(measured),
+        *ruling,
+        figure="phases",
+        curve=curves[-1].select(CURVE).row(0),
+    )

@@ -1,0 +1,83 @@
+"""Claim: a network leaves a metastable phase when noise carries it over the barrier: ln τ = ΔV/T + const."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+from scipy.stats import chi2
+
+from spinodal.analysis.curves import CURVE
+from spinodal.analysis.escape import HOLD, arrhenius_laws, escape_times, held
+from spinodal.analysis.verdicts.verdict import Quantity, Ruling, Verdict, settled
+
+PRECISE = 0.1
+"""A slope must be known to this fraction to say anything."""
+
+ASYMPTOTIC = 0.03
+"""Of ΔV: the law is that of T → 0, and at ΔV/T of 4 to 9 its slope is off by so much. Added in quadrature."""
+
+STRAIGHT = 1e-3
+"""Least p-value of χ² with which ln τ is still a straight line in 1/T."""
+
+FEWEST = 3
+"""Temperatures that show a line."""
+
+
+def escape_verdicts(table: pl.DataFrame) -> Iterator[Verdict]:
+    """One verdict for each phase that was held at several temperatures: the slope of ln τ against the exact barrier.
+
+    Args:
+        table: Records.
+    """
+    rows = held(table)
+    if rows.is_empty():
+        return
+    times = escape_times(rows)
+    laws = arrhenius_laws(rows, times)
+    for identity in times.select(HOLD).unique(maintain_order=True).partition_by(HOLD):
+        law = laws.join(identity, on=HOLD, how="semi", nulls_equal=True)
+        first = identity.row(0, named=True)
+        start = "relaxed minimum" if first["start_phase"] is None else f"phase {first['start_phase']}"
+        case = (
+            f"escape from {start} at λ = {first['l2']:g}, depth {first['depth']}, width {first['width']}: ΔV"
+        )
+        curve = identity.with_columns(temperature=pl.lit(None, pl.Float64)).select(CURVE).row(0)
+        own = times.join(identity, on=HOLD, how="semi", nulls_equal=True)
+        yield _verdict(case, law.row(0, named=True) if len(law) else None, own, curve)
+
+
+def _verdict(
+    case: str, law: dict[str, Any] | None, times: pl.DataFrame, curve: tuple[object, ...]
+) -> Verdict:
+    predicted: tuple[Quantity, ...] = ()
+    measured: tuple[Quantity, ...] = ()
+    if law is not None:
+        measured = (Quantity("", law["barrier"], law["barrier_error"]),)
+        if law["barrier_exact"] is not None:
+            predicted = (Quantity("", law["barrier_exact"]),)
+            measured += (Quantity("τ/Kramers", law["kramers_ratio"], law["kramers_ratio_error"]),)
+    ruling = _ruling(law, times)
+    return Verdict("grokking", case, predicted, measured, *ruling, figure="escape", curve=curve)
+
+
+def _ruling(law: dict[str, Any] | None, times: pl.DataFrame) -> Ruling:
+    if law is None or law["temperatures"] < FEWEST:
+        used = times["evidence"].sum()
+        return Ruling("not decided", f"escape times at {used} temperatures, of {len(times)} held")
+    if law["barrier_exact"] is None:
+        return Ruling("not decided", "no theory says how high the barrier is")
+    exact = law["barrier_exact"]
+    if law["barrier_error"] > PRECISE * exact:
+        return Ruling("not decided", f"the slope is known to {100 * law['barrier_error'] / exact:.0f} % only")
+    freedom = law["temperatures"] - 2
+    p = float(chi2.sf(law["chi_squared"], freedom))
+    if p < STRAIGHT:
+        return Ruling("not decided", f"ln τ is no straight line in 1/T (χ² = {law['chi_squared']:.1f})")
+    ruling = settled(
+        law["barrier"], math.hypot(law["barrier_error"], ASYMPTOTIC * exact), exact, "slope of ln τ"
+    )
+    at = f"over {law['temperatures']} temperatures, {times['escaped'].sum():,} escapes"
+    return ruling._replace(reason=f"{ruling.reason}, {at}")

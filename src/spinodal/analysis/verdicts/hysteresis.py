@@ -1,0 +1,137 @@
+"""Claim: up and down branches of deep networks disagree, and theory knows by how much; at depth 2 they agree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import polars as pl
+
+from spinodal.analysis.curves import CURVE
+from spinodal.analysis.hysteresis import hysteresis
+from spinodal.analysis.verdicts.verdict import (
+    AGREE,
+    CONTRADICT,
+    NONE,
+    SEEN,
+    Quantity,
+    Ruling,
+    Verdict,
+    settled,
+    there,
+    worst,
+)
+
+LOOP = (*CURVE, "curve_up", "l2_low", "l2_high")
+
+Rows = Sequence[dict[str, Any]]
+
+
+def hysteresis_verdicts(table: pl.DataFrame) -> Iterator[Verdict]:
+    """Verdicts on every loop: whether it encloses an area, and where its two branches jump.
+
+    - Deep: the area is `SEEN`, and the width of each feature's loop is λ_sp minus what the noise reaches; the way up
+      jumps at the exact spinodals, the way down where its noise must reach.
+    - One hidden layer: the area is zero within `NONE` errors, which must be small enough for the smallest loop of a
+      deep network of the same campaign to have been seen.
+
+    Args:
+        table: Records of branches.
+    """
+    loops = hysteresis(table)
+    parts = [list(part.iter_rows(named=True)) for part in loops.partition_by(LOOP, maintain_order=True)]
+    parts = sorted((rows for rows in parts if rows[0]["area"] is not None), key=lambda rows: rows[0]["depth"])
+    deep = [rows[0]["area"] for rows in parts if rows[0]["depth"] > 2]
+    for rows in parts:
+        if rows[0]["depth"] == 2:
+            yield _none(rows, min(deep, default=None))
+        else:
+            yield from _deep([row for row in rows if row["feature"] is not None], rows[0])
+
+
+def _none(rows: Rows, smallest: float | None) -> Verdict:
+    row = rows[0]
+    area, error = row["area"], row["area_error"]
+    errors = abs(area) / error if error else math.inf if area else 0.0
+    if errors > CONTRADICT:
+        ruling = Ruling("not confirmed", f"area {errors:.1f} errors from zero")
+    elif smallest is None or smallest < SEEN * error:
+        ruling = Ruling("not decided", "no loop of a deep network that would have been seen")
+    elif errors > NONE:
+        ruling = Ruling("not decided", f"area {errors:.1f} errors from zero")
+    else:
+        reason = f"area {errors:.1f} errors from zero; that of a deep network, {smallest:.2g}, would be seen"
+        ruling = Ruling("confirmed", reason)
+    return _verdict(row, "no loop", (Quantity("area", 0),), (Quantity("area", area, error),), ruling)
+
+
+def _deep(features: Rows, loop: dict[str, Any]) -> Iterator[Verdict]:
+    yield _verdict(loop, "loop, widths", *_widths(features, loop))
+    known = [row for row in features if row["l2_spinodal"] is not None and row["l2_up"] is not None]
+    if known:
+        rulings = [
+            settled(row["l2_up"], row["l2_up_error"], row["l2_spinodal"], f"feature {row['feature']}")
+            for row in known
+        ]
+        predicted = tuple(Quantity("", row["l2_spinodal"]) for row in known)
+        yield _verdict(loop, "way up jumps at λ_sp", predicted, _measured(known, "l2_up"), _all(rulings))
+    reached = [row for row in features if row["l2_reach"] is not None]
+    if reached:
+        rulings = [_reached(row) for row in reached]
+        predicted = tuple(Quantity("", row["l2_reach"], row["l2_reach_spread"]) for row in reached)
+        back = [row for row in reached if row["l2_down"] is not None]
+        case = f"way down learns again, noise {loop['perturbation']:g}"
+        yield _verdict(loop, case, predicted, _measured(back, "l2_down"), _all(rulings))
+
+
+def _widths(
+    features: Rows, loop: dict[str, Any]
+) -> tuple[tuple[Quantity, ...], tuple[Quantity, ...], Ruling]:
+    rulings = [there(loop["area"], loop["area_error"], "area")]
+    wide = [row for row in features if row["l2_width"] is not None]
+    known = [row for row in wide if row["l2_reach"] is not None]
+    for row in known:
+        error = math.hypot(row["l2_width_error"], row["l2_reach_spread"] / math.sqrt(row["relearned"]))
+        width = row["l2_spinodal"] - row["l2_reach"]
+        rulings.append(settled(row["l2_width"], error, width, f"width of feature {row['feature']}"))
+    predicted = tuple(Quantity("", row["l2_spinodal"] - row["l2_reach"]) for row in known)
+    measured = (*_measured(wide, "l2_width"), Quantity("area", loop["area"], loop["area_error"]))
+    ruling = worst(rulings)
+    if ruling.decision == "confirmed":
+        ruling = Ruling("confirmed", rulings[0].reason)
+    return predicted or (Quantity("area above", 0),), measured, ruling
+
+
+def _reached(row: dict[str, Any]) -> Ruling:
+    name = f"feature {row['feature']}"
+    if row["reach_deviation"] is None:
+        return Ruling("not decided", f"{name} was not learned again")
+    off = abs(row["reach_deviation"])
+    if off <= AGREE:
+        return Ruling("confirmed", f"{name} within {AGREE:g} errors")
+    told = f"{name} {off:.1f} errors from what the noise reaches"
+    return Ruling("not confirmed" if off > CONTRADICT else "not decided", told)
+
+
+def _all(rulings: Sequence[Ruling]) -> Ruling:
+    ruling = worst(rulings)
+    if ruling.decision == "confirmed":
+        return Ruling("confirmed", f"each within {AGREE:g} errors")
+    return ruling
+
+
+def _measured(rows: Rows, name: str) -> tuple[Quantity, ...]:
+    return tuple(Quantity("", row[name], row[f"{name}_error"]) for row in rows)
+
+
+def _verdict(
+    loop: dict[str, Any],
+    what: str,
+    predicted: tuple[Quantity, ...],
+    measured: tuple[Quantity, ...],
+    ruling: Ruling,
+) -> Verdict:
+    curve = tuple(loop[name] for name in CURVE)
+    case = f"depth {loop['depth']}: {what}"
+    return Verdict("hysteresis", case, predicted, measured, *ruling, figure="hysteresis", curve=curve)

@@ -1,0 +1,253 @@
+"""Verdicts on synthetic records of which everything is known: yes, no, and not decided, each for its own reason."""
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import pytest
+from jaxtyping import Float64
+
+from spinodal import theory
+from spinodal.analysis import compare, find_transitions
+from spinodal.analysis.verdicts import CLAIMS, Verdict, silent, verdicts
+from spinodal.analysis.verdicts.verdict import Ruling, settled, there, worst
+from spinodal.records import SCHEMA
+
+L2 = np.geomspace(0.01, 0.8, 80)
+Table = Callable[..., pl.DataFrame]
+
+
+def records(columns: dict[str, object], **constant: object) -> pl.DataFrame:
+    """Rows with all columns that records have."""
+    table = pl.DataFrame(columns).with_columns(
+        **{name: pl.lit(value) for name, value in constant.items()},
+        **{name: pl.lit(None, dtype) for name, dtype in SCHEMA.items() if name not in {*columns, *constant}},
+    )
+    return table.select(*SCHEMA).cast(dict(SCHEMA))
+
+
+def up(
+    depth: int = 3,
+    strengths: tuple[float, ...] = (1.0, 0.5),
+    seeds: int = 3,
+    l2: Float64[np.ndarray, " l"] = L2,
+    moved: float = 1.0,
+    as_depth: int | None = None,
+    **columns: object,
+) -> pl.DataFrame:
+    """Up branches of the exact theory: of one depth, told as another; all λ multiplied by `moved`."""
+    state = theory.learned_state(l2 / moved, strengths, depth)
+    parts = []
+    for seed in range(seeds):
+        noise = 1e-9 * np.random.default_rng(seed).normal(size=len(l2))
+        constant = {
+            "task": "linear_teacher",
+            "error_name": "squared",
+            "complexity": len(strengths),
+            "samples": 64,
+            "noise": 0.0,
+            "activation": "linear",
+            "bias": False,
+            "depth": as_depth or depth,
+            "width": 8,
+            "branch": "up",
+            "curve": f"{strengths}-{as_depth or depth}",
+            "seed": seed,
+            "stages": len(l2),
+            "stationary": True,
+            "minimum": True,
+            **columns,
+        }
+        varying = {
+            "point": [f"{seed}-{strengths}-{depth}-{as_depth}"] * len(l2),
+            "l2": l2,
+            "stage": range(len(l2)),
+            "error": np.abs(state.error + noise),
+            "accuracy": 1 - state.error / state.error[-1] + noise,
+            "norm": np.sqrt(state.norm_squared),
+            "learned_features": state.alive.sum(axis=1),
+            "strengths": [list(strengths)] * len(l2),
+            "variances": [[1.0] * len(strengths)] * len(l2),
+        }
+        parts.append(
+            records({name: value for name, value in varying.items() if name not in columns}, **constant)
+        )
+    return pl.concat(parts)
+
+
+def judged(*tables: pl.DataFrame) -> list[Verdict]:
+    table = pl.concat(tables)
+    branches = table.filter(pl.col("escaped").is_null(), pl.col("trained_steps").is_null())
+    return list(verdicts(table, compare(find_transitions(branches), branches)))
+
+
+def decisions(claim: str, *tables: pl.DataFrame) -> list[str]:
+    return [each.decision for each in judged(*tables) if each.claim == claim]
+
+
+def the(claim: str, case: str, *tables: pl.DataFrame) -> Verdict:
+    """The one verdict on something."""
+    (found,) = [each for each in judged(*tables) if each.claim == claim and case in each.case]
+    return found
+
+
+def test_within_three_errors_agrees_and_beyond_five_contradicts() -> None:
+    assert [settled(1 + off, 1.0, 1.0, "x").decision for off in (-2.9, 2.9, 4.9, 5.1)] == [
+        *("confirmed", "confirmed", "not decided", "not confirmed")
+    ]
+    # Rounding is no contradiction, however small the error of a measurement seems to be.
+    assert settled(0.5 * (1 + 1e-7), 1e-12, 0.5, "x").decision == "confirmed"
+    assert settled(0.5 * (1 + 1e-4), 1e-12, 0.5, "x").decision == "not confirmed"
+
+
+def test_what_is_there_is_seen_and_what_is_not_is_not() -> None:
+    assert [there(value, 1.0, "x").decision for value in (5.1, 3, 1, 0, -8)] == [
+        *("confirmed", "not decided", "not confirmed", "not confirmed", "not confirmed")
+    ]
+    assert there(0.1, 0.0, "x").decision == "confirmed"
+    assert there(0.0, 0.0, "x").decision == "not confirmed"
+
+
+def test_several_things_are_as_good_as_the_worst() -> None:
+    good, bad, open_ = Ruling("confirmed", "a"), Ruling("not confirmed", "b"), Ruling("not decided", "c")
+    assert worst([good, open_, bad]) == bad
+    assert worst([good, open_]) == open_
+    assert worst([good, good]) == good
+    assert worst([]).decision == "not decided"
+
+
+def test_claims_of_which_nobody_speaks_are_not_decided() -> None:
+    found = list(silent([Verdict("order", "", (), (), "confirmed", "")]))
+    assert [each.claim for each in found] == [claim for claim in CLAIMS if claim != "order"]
+    assert {each.decision for each in found} == {"not decided"}
+
+
+# Order.
+
+
+def test_kinks_at_depth_two_and_jumps_beyond() -> None:
+    found = [each for each in judged(up(2), up(3), up(4)) if each.claim == "order"]
+    assert [each.decision for each in found] == ["confirmed"] * 3
+    for verdict, at in zip(found, (0.5, 0.236235, 0.192450), strict=True):
+        assert verdict.predicted[0].value == pytest.approx(at, rel=1e-5)
+        assert verdict.measured[0].value == pytest.approx(at, rel=0.03)
+        assert verdict.figure == "branches"
+
+
+def test_one_depth_alone_says_nothing_of_the_order() -> None:
+    assert decisions("order", up(3)) == []
+    assert decisions("order", up(3), up(4)) == []
+
+
+@pytest.mark.parametrize(("real", "told", "order"), [(2, 3, "2nd"), (3, 2, "1st")])
+def test_another_order_than_the_depth_asks_for_is_told(real: int, told: int, order: str) -> None:
+    """A kink where a jump is claimed, and the other way round, exactly where the transition is predicted."""
+    at = [float(theory.spinodal(1.0, depth)) for depth in (told, real)]
+    faked = up(real, (1.0,), moved=at[0] / at[1], as_depth=told)
+    verdict = the("order", f"depth {told}", faked, up(5 - told, (1.0,)))
+    assert verdict.decision == "not confirmed"
+    assert f"it is of {order} order" in verdict.reason
+
+
+def test_a_slope_that_the_grid_does_not_resolve_is_not_decided() -> None:
+    """A tanh of one spacing's width in place of the jump."""
+    at, spacing = float(theory.spinodal(1.0, 3)), np.log(L2[1] / L2[0])
+    slope = 0.25 * (1 + np.tanh(np.log(L2 / at) / (0.45 * spacing)))
+    verdict = the("order", "depth 3", up(3, (1.0,), error=pl.Series(slope)), up(2, (1.0,)))
+    assert verdict.decision == "not decided"
+
+
+@pytest.mark.parametrize(
+    ("moved", "decision"), [(0.84, "not confirmed"), (0.9, "not decided"), (1.22, "not confirmed")]
+)
+def test_transitions_elsewhere_than_predicted_are_not_confirmed(moved: float, decision: str) -> None:
+    """This grid knows λ to 2.8 %."""
+    verdict = the("order", "depth 3", up(3, moved=moved), up(2))
+    assert verdict.decision == decision
+    assert "errors from the prediction" in verdict.reason
+
+
+def test_a_missing_transition_is_not_confirmed_unless_rows_there_did_not_relax() -> None:
+    flat = {"error": pl.Series(0.1 + 0.5 * L2**2)}
+    verdict = the("order", "depth 3", up(3, (1.0,), **flat), up(2, (1.0,)))
+    assert (verdict.decision, verdict.measured) == ("not confirmed", ())
+    at = float(theory.spinodal(1.0, 3))
+    unrelaxed = up(3, (1.0,)).with_columns(stationary=(pl.col("l2") < 0.8 * at) | (pl.col("l2") > 3 * at))
+    verdict = the("order", "depth 3", unrelaxed, up(2, (1.0,)))
+    assert verdict.decision == "not decided"
+    assert "did not relax" in verdict.reason
+
+
+def test_a_grid_that_ends_before_the_onset_decides_nothing() -> None:
+    verdict = the("order", "depth 3", up(3, l2=np.geomspace(0.01, 0.22, 60)), up(2))
+    assert verdict.decision == "not decided"
+    assert "outside the grid" in verdict.reason
+
+
+# Complexity.
+
+TEACHERS = [tuple(0.6**k for k in range(K)) for K in range(1, 6)]
+
+
+def test_k_features_have_k_transitions_where_predicted() -> None:
+    found = [each for each in judged(*(up(3, each) for each in TEACHERS)) if each.claim == "complexity"]
+    assert [each.decision for each in found] == ["confirmed"] * 2
+    number, places = found
+    assert (
+        [each.value for each in number.measured]
+        == [each.value for each in number.predicted]
+        == [1, 2, 3, 4, 5]
+    )
+    assert [each.value for each in places.predicted] == pytest.approx(
+        sorted(theory.spinodal(TEACHERS[-1], 3))
+    )
+    assert "15 transitions within 3 errors" in places.reason
+
+
+def test_shifted_transitions_are_as_many_but_not_there() -> None:
+    found = judged(*(up(3, each, moved=1.2) for each in TEACHERS[:3]))
+    assert [each.decision for each in found] == ["confirmed", "not confirmed"]
+
+
+def taken_for(table: pl.DataFrame, strengths: tuple[float, ...]) -> pl.DataFrame:
+    """The same branch, with the strengths of others in its records."""
+    told = {"strengths": pl.lit(list(strengths)), "variances": pl.lit([1.0] * len(strengths))}
+    return table.with_columns(**told, complexity=pl.lit(len(strengths), pl.Int64))
+
+
+def test_a_missing_and_an_unexpected_transition() -> None:
+    fewer = taken_for(up(3, TEACHERS[1]), TEACHERS[2])
+    verdict = the("complexity", "number", up(3, TEACHERS[0]), up(3, TEACHERS[1]), fewer)
+    assert verdict.decision == "not confirmed"
+    assert "K = 3: 2 for 3" in verdict.reason
+    more = taken_for(up(3, (1.0, 0.3, 0.1)), (1.0, 0.3))
+    verdict = the("complexity", "number", up(3, TEACHERS[0]), more, up(3, TEACHERS[2]))
+    assert verdict.decision == "not confirmed"
+    assert "unexpected" in verdict.reason
+
+
+def test_transitions_that_the_grid_cannot_tell_apart_are_not_decided() -> None:
+    coarse = np.geomspace(0.01, 0.8, 30)
+    close = [(1.0,), (1.0, 0.93), (1.0, 0.93, 0.3)]
+    verdict = the("complexity", "number", *(up(3, each, l2=coarse) for each in close))
+    assert verdict.decision == "not decided"
+    assert "too coarse" in verdict.reason
+
+
+def test_where_no_theory_speaks_features_are_counted_and_places_left_open() -> None:
+    tanh = [up(3, each, moved=0.8, activation="tanh", task="digits") for each in TEACHERS]
+    number, places = [each for each in judged(*tanh) if each.claim == "complexity"]
+    assert (number.decision, places.decision) == ("confirmed", "not decided")
+    assert len(places.measured) == 5
+    # Jumps that lose no feature are told, and do not count as lost features.
+    kept = [each.with_columns(learned_features=pl.col("complexity")) for each in tanh]
+    assert the("complexity", "number", *kept).decision == "not decided"
+    short = [up(3, each, l2=np.geomspace(0.01, 0.2, 60), activation="tanh") for each in TEACHERS]
+    assert "does not go well beyond" in the("complexity", "number", *short).reason
+
+
+def test_estimates_are_right_to_ten_per_cent() -> None:
+    digits = [up(3, each, moved=1.05, task="digits") for each in TEACHERS[:3]]
+    assert the("complexity", "λ of", *digits).decision == "confirmed"
+    digits = [up(3, each, moved=1.2, task="digits") for each in TEACHERS[:3]]
+    assert the("complexity", "λ of", *digits).decision == "not confirmed"

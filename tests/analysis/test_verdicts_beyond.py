@@ -1,0 +1,228 @@
+"""The same of curvature, hysteresis, escape and grokking."""
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import pytest
+from test_escape import held_rows
+from test_escape import table as held_table
+from test_verdicts import decisions, judged, records, the
+
+from spinodal import theory
+from spinodal.records import SCHEMA
+
+Table = Callable[..., pl.DataFrame]
+
+
+# Curvature.
+
+
+def measured(branch: Table, *widths: int, moved: float = 1.0) -> pl.DataFrame:
+    """Branches with exact curvature; their R moved along λ, if asked for."""
+    tables = [branch(seed, width=width, complexity=3, digits=1e-3) for width in widths for seed in range(2)]
+    table = pl.concat(tables).with_columns(accuracy=1 - pl.col("error") / pl.col("error").max())
+    if moved == 1.0:
+        return table
+    shifted = pl.col("scalar_curvature").shift(5).over("point").fill_null(strategy="backward")
+    return table.with_columns(scalar_curvature=shifted)
+
+
+def test_r_jumps_with_the_accuracy_and_foresees_less_than_the_norm(branch: Table) -> None:
+    """So it is on the exact branches of deep linear networks: a claim that does not hold is told as such."""
+    table = measured(branch, 4, 8)
+    jumps = the("curvature", "jumps", table)
+    assert jumps.decision == "confirmed"
+    assert [each.value for each in jumps.measured] == [12, 12]
+    r = the("curvature", "R foresees", table)
+    assert r.decision == "not confirmed"
+    assert "‖θ‖" in r.reason
+    assert r.figure == "foresight"
+
+
+def test_r_that_jumps_elsewhere_is_not_confirmed(branch: Table) -> None:
+    jumps = the("curvature", "jumps", measured(branch, 4, moved=1.3))
+    assert jumps.decision == "not confirmed"
+
+
+def test_few_jumps_decide_nothing(branch: Table) -> None:
+    table = branch(strengths=(1.0,), complexity=1)
+    table = table.with_columns(accuracy=1 - pl.col("error") / pl.col("error").max())
+    assert decisions("curvature", table) == ["not decided"] * 3
+
+
+def test_what_foresees_better_than_every_control_is_confirmed(branch: Table) -> None:
+    """A soft mode whose square falls to zero on a straight line, exactly at λ_sp, in each phase."""
+    table = measured(branch, 4, 8)
+    ends = sorted(theory.spinodal([1.0, 0.6, 0.36], 3))
+    ahead = pl.when(pl.col("l2") < ends[0]).then(ends[0]).when(pl.col("l2") < ends[1]).then(ends[1])
+    straight = table.with_columns(soft_mode=(ahead.otherwise(ends[2]) - pl.col("l2")).clip(0).sqrt())
+    verdict = the("curvature", "soft mode foresees", straight)
+    assert verdict.decision == "confirmed"
+    assert "at all 6 transitions" in verdict.reason
+
+
+def test_campaigns_without_r_say_nothing_of_it(loop: Table) -> None:
+    assert decisions("curvature", loop((0.06, 0.03))) == []
+
+
+# Hysteresis.
+
+NOISE = 0.05
+
+
+def looped(loop: Table, downs: list[tuple[float, float]], **columns: object) -> pl.DataFrame:
+    parts = [loop(down, seed, width=4, perturbation=NOISE, **columns) for seed, down in enumerate(downs)]
+    return pl.concat(parts)
+
+
+def reached(loop: Table) -> list[tuple[float, float]]:
+    """Where theory says that noise of this size learns again, for three seeds about it."""
+    row = looped(loop, [(0.05, 0.02)] * 2)
+    found = {q["feature"]: q for q in _loops(row)}
+    scatter = (0.93, 1.0, 1.07)
+    return [(found[1]["l2_reach"] * s, found[2]["l2_reach"] * s) for s in scatter]
+
+
+def _loops(table: pl.DataFrame) -> list[dict[str, float]]:
+    from spinodal.analysis import hysteresis
+
+    return list(hysteresis(table).drop_nulls("feature").iter_rows(named=True))
+
+
+def test_loops_where_noise_says_and_none_at_depth_two(loop: Table) -> None:
+    deep, flat = looped(loop, reached(loop)), pl.concat([loop(seed=seed, depth=2) for seed in range(3)])
+    found = [each for each in judged(deep, flat) if each.claim == "hysteresis"]
+    assert [each.decision for each in found] == ["confirmed"] * 4
+    assert "no loop" in found[0].case
+
+
+def test_down_branches_that_come_back_elsewhere_are_not_confirmed(loop: Table) -> None:
+    early = looped(loop, [(0.15, 0.07)] * 3)
+    assert the("hysteresis", "way down", early).decision == "not confirmed"
+    assert the("hysteresis", "way up", early).decision == "confirmed"
+
+
+def test_a_deep_network_without_a_loop_is_not_confirmed(loop: Table) -> None:
+    """Each feature comes back where it was lost."""
+    closed = looped(loop, [tuple(theory.spinodal([1, 0.5], 3))] * 3)
+    assert the("hysteresis", "loop, widths", closed).decision == "not confirmed"
+
+
+def test_a_loop_at_depth_two_is_not_confirmed(loop: Table) -> None:
+    deep = looped(loop, reached(loop))
+    faked = looped(loop, [(0.06, 0.03)] * 3).with_columns(depth=pl.lit(2, pl.Int64), curve=pl.lit("faked"))
+    faked = faked.with_columns(point=pl.col("point") + "-faked")
+    assert the("hysteresis", "depth 2", deep, faked).decision == "not confirmed"
+
+
+def test_no_loop_is_not_decided_where_none_would_have_been_seen(loop: Table) -> None:
+    flat = pl.concat([loop(seed=seed, depth=2) for seed in range(3)])
+    alone = the("hysteresis", "depth 2", flat)
+    assert alone.decision == "not decided"
+    blurred = flat.with_columns(grad_max=0.01)  # far from minima: where 𝓛 is stationary, nobody knows
+    assert the("hysteresis", "depth 2", blurred, looped(loop, reached(loop))).decision == "not decided"
+
+
+# Escape.
+
+
+def escaping(factor: float = 1.0, count: int = 400, rates: tuple[float, ...] = (7, 8, 9, 10)) -> pl.DataFrame:
+    """Times of Kramers' law; with a barrier that is so many times as high, if asked for."""
+    (way,) = theory.escapes(0.15, 0, [1.0], (1, 2, 2, 1))
+    rows = []
+    for rate in rates:
+        temperature = way.barrier / rate
+        mean = float(way.time(temperature)) * np.exp((factor - 1) * (rate - rates[0]))
+        rows += held_rows(temperature, mean, count, longest=3 * mean)
+    return held_table(rows)
+
+
+def test_the_slope_is_the_barrier() -> None:
+    verdict = the("grokking", "escape", escaping())
+    assert verdict.decision == "confirmed"
+    (way,) = theory.escapes(0.15, 0, [1.0], (1, 2, 2, 1))
+    assert verdict.predicted[0].value == pytest.approx(way.barrier)
+    assert verdict.measured[0].value == pytest.approx(way.barrier, rel=0.15)
+
+
+@pytest.mark.parametrize("factor", [0.6, 1.4])
+def test_another_slope_is_not_confirmed(factor: float) -> None:
+    assert the("grokking", "escape", escaping(factor)).decision == "not confirmed"
+
+
+def test_few_replicas_or_temperatures_decide_nothing() -> None:
+    few = the("grokking", "escape", escaping(count=12))
+    assert few.decision == "not decided"
+    two = the("grokking", "escape", escaping(rates=(7, 8)))
+    assert two.decision == "not decided"
+    assert "2 temperatures" in two.reason
+    unknown = escaping().with_columns(activation=pl.lit("tanh"))
+    assert "no theory" in the("grokking", "escape", unknown).reason
+
+
+def test_escape_times_on_no_straight_line_decide_nothing() -> None:
+    table = escaping()
+    warm = pl.col("temperature") == table["temperature"].max()
+    bent = table.with_columns(
+        escape_time=pl.when(warm).then(4 * pl.col("escape_time")).otherwise("escape_time")
+    )
+    verdict = the("grokking", "escape", bent)
+    assert verdict.decision == "not decided"
+    assert "no straight line" in verdict.reason
+
+
+# Grokking.
+
+STEPS = np.unique(np.geomspace(1, 10_000, 41).astype(int))
+
+
+def training(
+    fit: int = 100, generalise: int = 3000, seeds: int = 3, falls: float = 0.3, **columns: object
+) -> pl.DataFrame:
+    """Networks that fit and generalise at these steps, and whose 𝓛 falls by this part in between."""
+    parts = []
+    for seed in range(seeds):
+        late = np.clip(np.log(STEPS / fit) / np.log(1e4 / fit), 0, 1)
+        varying = {
+            "trained_steps": STEPS,
+            "stage": range(len(STEPS)),
+            "accuracy": (fit * (1 + 0.1 * seed) <= STEPS).astype(float),
+            "test_accuracy": (generalise * (1 + 0.1 * seed) <= STEPS).astype(float),
+            "error": np.where(fit > STEPS, 1.0, 0.1 * (1 - falls * late)),
+            "norm": np.sqrt(10 * (1 - falls * late)),
+        }
+        constant = {"task": "modular_addition", "depth": 2, "l2": 1e-2, "seed": seed, "point": f"p{seed}"}
+        constant |= {"stages": len(STEPS), "stationary": False, "branch": "train", "curve": "t", **columns}
+        parts.append(records({k: v for k, v in varying.items() if k not in columns}, **constant))
+    return pl.concat(parts)
+
+
+def test_a_delay_is_confirmed_and_a_plateau_that_falls_is_no_minimum() -> None:
+    delay, stuck = judged(training())
+    assert (delay.decision, stuck.decision) == ("confirmed", "not confirmed")
+    assert delay.measured[0].value == pytest.approx(30, rel=0.3)
+    assert "a slope" in stuck.reason
+
+
+def test_without_delay_nothing_groks() -> None:
+    verdict = the("grokking", "delay", training(generalise=120))
+    assert verdict.decision == "not confirmed"
+
+
+def test_unfinished_training_decides_nothing() -> None:
+    assert "0 of 3 seeds generalised" in the("grokking", "delay", training(generalise=20_000)).reason
+    assert "0 of 3 seeds fitted" in the("grokking", "delay", training(fit=20_000)).reason
+    assert "no error" in the("grokking", "delay", training(seeds=1)).reason
+    assert {each.decision for each in judged(training(generalise=20_000))} == {"not decided"}
+
+
+def test_what_rests_or_was_shaken_is_left_to_the_probe() -> None:
+    for table in (training(falls=0.0), training(temperature=1e-3)):
+        stuck = the("grokking", "rests", table)
+        assert stuck.decision == "not decided"
+        assert "spinodal probe" in stuck.reason
+
+
+def test_all_columns_are_records_columns() -> None:
+    assert training().columns == list(SCHEMA)
