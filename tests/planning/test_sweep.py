@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 
 from spinodal import cli
 from spinodal.campaign import read_attempts, read_launches
-from spinodal.records import read_records
+from spinodal.records import TRAINING, read_records
 
 SMALL = ["data.complexity=1,2", "data.samples=12", "model.width=4", "l2=[0.05,0.1,0.2]", "logger=none"]
 SPINODAL = [sys.executable, "-m", "spinodal.cli"]
@@ -37,7 +37,7 @@ def go(*overrides: str) -> object:
 
 def results(campaign: Path) -> pl.DataFrame:
     about_the_job = ("job", "campaign", "wall_time", "steps", "grad_max")
-    return read_records(campaign).drop(about_the_job).sort("point", "stage")
+    return read_records(campaign).drop(about_the_job, TRAINING).sort("point", "stage")
 
 
 def files(campaign: Path) -> dict[Path, bytes]:

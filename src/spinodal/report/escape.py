@@ -28,7 +28,7 @@ class Hold:
     records: pl.DataFrame
     times: pl.DataFrame
     """As `escape_times` returns them."""
-    law: dict[str, float | None] | None
+    law: dict[str, Any] | None
     """As `arrhenius_laws` returns it; None if there is none."""
     figure: Path | None = None
     """Without suffix."""
@@ -154,9 +154,9 @@ def _of(table: pl.DataFrame, identity: pl.DataFrame) -> pl.DataFrame:
     return table.join(identity, on=HOLD, how="semi", nulls_equal=True)
 
 
-def _part(law: dict[str, float | None], name: str) -> float:
+def _part(law: dict[str, Any], name: str) -> float:
     return (law[name] or np.nan) / (law["barrier_exact"] or np.nan)
 
 
-def _corrected(law: dict[str, float | None]) -> str:
+def _corrected(law: dict[str, Any]) -> str:
     return f" − {law['power']:g} ln T" if law["power"] else ""

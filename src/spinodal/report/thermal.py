@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -140,7 +141,7 @@ def draw_onsets(onsets: pl.DataFrame, exact: tuple[float, float] | None, title: 
     return figure
 
 
-def _row(row: dict[str, float]) -> Row:
+def _row(row: dict[str, Any]) -> Row:
     known = row["l2_up"] is not None and row["l2_down"] is not None
     cells = [f"{row['temperature']:.4g}"]
     for way in ("up", "down"):
