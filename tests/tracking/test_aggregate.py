@@ -27,7 +27,7 @@ def reported(outputs, go, inspect, capsys):
 BRANCHES = [[f"data.complexity={complexity}", "l2=geom:0.03:0.4:14", "seed=[0,1]"] for complexity in (1, 2)]
 
 
-def test_curves_have_their_bands_for_each_complexity_and_branch(reported, outputs):
+def test_curves_have_their_bands_and_tables_figures_page_and_verdicts_are_there(reported, outputs):
     reported = reported(*BRANCHES)
     records = read_records(outputs)
     rows = {row["l2"]: row for row in reported.history if "l2" in row}
@@ -41,10 +41,6 @@ def test_curves_have_their_bands_for_each_complexity_and_branch(reported, output
             assert row[name] == pytest.approx(errors.mean())
             assert row[f"{name}_low"] == pytest.approx(errors.mean() - spread)
             assert row[f"{name}_high"] == pytest.approx(errors.mean() + spread)
-
-
-def test_tables_figures_page_and_verdicts_are_there(reported, outputs):
-    reported = reported(*BRANCHES)
     (media,) = (row for row in reported.history if "comparison.path" in row)
     folder = next((outputs / "wandb").glob("*-report-*")) / "files"
     comparison = json.loads((folder / media["comparison.path"]).read_text())

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from spinodal.records import SCHEMA
-from spinodal.tracking import teller
+from spinodal.tracking import session, teller
 from spinodal.tracking.folders import closed_runs
 from spinodal.tracking.session import Session
 
@@ -86,3 +86,18 @@ def test_a_disk_that_is_full_is_said_once(outputs, monkeypatch):
     (line,) = said
     assert "no space left" in line
     assert "--rebuild" in line
+
+
+def test_what_is_not_on_disk_is_said_and_not_counted(outputs, monkeypatch):
+    said = []
+    told = teller.Teller(Session(outputs, "p", say=said.append), {}, "replica", pytest.fail)
+    monkeypatch.setattr(session, "_written", lambda folder: "a-up" not in folder.name)
+    settle = Session.settle
+    monkeypatch.setattr(Session, "settle", lambda self: settle(self, patience=0.1))
+    told.tell(rows("ab", 2, 2), "failed")
+    told.session.conclude()
+    assert len(list(closed_runs(outputs))) == 1
+    lost, there = said
+    assert "runs not on disk: 1;" in lost
+    assert "--rebuild" in lost
+    assert "W&B: 1 run: " in there

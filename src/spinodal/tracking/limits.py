@@ -1,7 +1,12 @@
 """How much of anything W&B may take."""
 
-LIVE = 256
-"""Runs of a job that are followed while it computes. Each takes half a megabyte, and four file handles."""
+from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
+
+HANDLES = getrlimit(RLIMIT_NOFILE)[0]
+"""Files that a process may have open."""
+
+LIVE = 256 if HANDLES == RLIM_INFINITY else min(256, HANDLES // 8)
+"""Runs of a job that are followed while it computes. Each takes half a megabyte, and three handles of W&B's process."""
 
 CLOSING = 16
 """Runs that are closed at the same time."""

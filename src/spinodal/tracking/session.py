@@ -94,14 +94,16 @@ class Session:
             time.sleep(0.01 if self._closing else 0.0)
 
     def conclude(self) -> None:
-        """Says where the runs are, if there are any."""
+        """Says where the runs are, if there are any, and whether some could not be written."""
+        if self._closing:
+            lost = f"runs not on disk: {len(self._closing)}"
+            self.say(f"W&B: {lost}; `spinodal sync {self.folder} --rebuild` makes them from the records")
         if self.count:
             self.say(f"W&B: {self.count} run{'s' * (self.count != 1)}: {self.where}")
 
     def closed(self, folder: Path, marker: dict[str, Any]) -> None:
         """Remembers to mark the folder of a run as closed, once it is on disk."""
         with self._lock:
-            self.count += 1
             self._closing.append((folder, marker))
             self._mark()
 
@@ -109,6 +111,7 @@ class Session:
         for folder, marker in [each for each in self._closing if _written(each[0])]:
             (folder / MARKER).write_text(json.dumps(marker) + "\n", encoding="utf-8")
             self._closing.remove((folder, marker))
+            self.count += 1
 
     def _init(self, run: Run) -> wandb.Run:
         # Where it cannot write, W&B would write to a temporary folder.
