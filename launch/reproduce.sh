@@ -21,6 +21,6 @@ run experiment=digits_complexity 'seed=[0,1,2]' campaign=complexity data.complex
 run experiment=hysteresis 'seed=[0,1,2]'
 run experiment=escape campaign=grokking seed=lin:0:199:200 protocol.time_step=0.25 packing.max_replicas=400 \
     'protocol.temperature=[0.0017373,0.0019854,0.0023163,0.0027796]'
-run experiment=grokking 'seed=[0,1,2,3]' l2=1e-4 protocol.steps=8000 packing.max_replicas=2
+run experiment=grokking 'seed=[0,1,2,3]' l2=1e-4 data.fraction=0.8 protocol.steps=8000 packing.max_replicas=2
 echo "── verdicts, after $((SECONDS / 60)) min $((SECONDS % 60)) s"
 spinodal report "$SPINODAL_OUTPUTS"

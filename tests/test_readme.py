@@ -10,11 +10,12 @@ from itertools import zip_longest
 from pathlib import Path
 
 import pytest
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from spinodal import cli
 from spinodal.planning import plan
-from spinodal.records import COLUMNS
+from spinodal.records import read_records
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,6 +42,17 @@ def commands(script: str) -> Iterator[list[str]]:
             if words:
                 yield words
             words = []
+
+
+def write_files(folder: Path) -> None:
+    """Those that the README shows: modules by the name in their first line, configuration by its path."""
+    for _, code in blocks("python"):
+        if named := re.match(r"# (\w+\.py)\n", code):
+            (folder / named[1]).write_text(code, encoding="utf-8")
+    for _, text in blocks("yaml"):
+        for path, content in yaml.safe_load(text).items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
 COMMANDS = [words for _, script in blocks("bash") for words in commands(script)]
@@ -98,14 +110,47 @@ def test_readme_says_how_to_start() -> None:
     assert SCRIPTS
 
 
+@pytest.fixture
+def beside_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the README shows, to be in."""
+    write_files(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SPINODAL_OUTPUTS", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # commands add the folder they are in
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    return tmp_path
+
+
 @pytest.mark.parametrize("words", RUNS, ids=" ".join)
+@pytest.mark.usefixtures("beside_the_files")
 def test_documented_runs_compose(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     if {"--help", "--hydra-help", "--cfg", "--info"} & set(words):
         assert exit_code(words[1:]) == 0, capsys.readouterr().err
         return
-    for arguments in points(words[2:]):
-        plan([argument for argument in arguments if not argument.startswith("-")])
-        assert exit_code(["run", *arguments, "--cfg", "job"]) == 0, capsys.readouterr().err
+    words, elsewhere = words[2:], []
+    if "--config-dir" in words:
+        at = words.index("--config-dir")
+        elsewhere = words[at : at + 2]
+        words = words[:at] + words[at + 2 :]
+    for arguments in points(words):
+        plan(
+            [argument for argument in arguments if not argument.startswith("-")],
+            config_dir=elsewhere[1] if elsewhere else None,
+        )
+        assert exit_code(["run", *elsewhere, *arguments, "--cfg", "job"]) == 0, capsys.readouterr().err
+
+
+def test_what_somebody_adds_is_run(beside_the_files: Path) -> None:
+    """A task, a network, a protocol and an observable of one's own, by the documented command."""
+    (words,) = [words for words in RUNS if "--config-dir" in words]
+    assert exit_code([*words[1:], "logger=none"]) == 0
+    (campaign,) = (beside_the_files / "outputs").iterdir()
+    records = read_records(campaign)
+    assert records["task"].unique().to_list() == ["rings"]
+    assert records["stationary"].all()
+    turned = records.sort("stage")["l2"].to_list()
+    assert turned.count(max(turned)) == 2
+    assert records["largest_weight"].is_not_null().all()
 
 
 @pytest.mark.parametrize("words", OTHERS, ids=" ".join)
@@ -123,11 +168,6 @@ def test_documented_commands_of_wandb_exist(words: list[str]) -> None:
 def test_no_documented_command_is_left_out() -> None:
     others = [words for words in COMMANDS if words[0] not in {"spinodal", "wandb", *SCRIPTS}]
     assert others == [["source", ".venv/bin/activate"]]
-
-
-def test_documented_columns_are_those_of_the_records() -> None:
-    (table,) = re.findall(r"^\| order parameter \| column \|\n(.*?)\n\n", README, re.MULTILINE | re.DOTALL)
-    assert set(re.findall("`(.*?)`", table)) <= {column.name for column in COLUMNS}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
