@@ -104,8 +104,11 @@ def test_times_in_proportion_to_a_power_of_l2_have_its_exponent() -> None:
     assert row["leave_exponent"] == pytest.approx(-1, abs=0.02)
     assert row["leave_exponent_error"] < 0.05
     assert abs(row["fit_exponent"]) < 1e-6
-    assert row["generalise_trajectories"] == 9
+    assert row["trajectories"] == 9
     assert l2_exponents(curve()).is_empty()
+    never = pl.when(pl.col("l2") == 1e-4).then(0.1).otherwise("test_accuracy").alias("test_accuracy")
+    (row,) = l2_exponents(records.with_columns(never)).iter_rows(named=True)
+    assert (row["leave_exponent"], row["fit_exponent"] is None) == (None, False)
 
 
 @pytest.mark.parametrize(

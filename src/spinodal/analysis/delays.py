@@ -19,24 +19,23 @@ def l2_exponents(records: pl.DataFrame) -> pl.DataFrame:
         records: of any campaign.
 
     Returns:
-        The columns of `NETWORK` but λ, for networks trained at two λ or more; for each of `TIMES` its `_exponent` by
-        least squares over all seeds, with standard error, and from how many trajectories.
+        The columns of `NETWORK` but λ, for networks trained at two λ > 0 or more; for each of `TIMES` its `_exponent`
+        by least squares over all seeds, with standard error, null where it did not happen to all of the so many
+        `trajectories`.
     """
     rows = []
     for part in milestones(records).partition_by(_ALIKE, maintain_order=True):
+        part = part.filter(pl.col("l2") > 0)
         if part["l2"].n_unique() < 2:
             continue
-        row = part.select(_ALIKE).row(0, named=True)
+        row = part.select(_ALIKE).row(0, named=True) | {"trajectories": len(part)}
         for name in TIMES:
-            happened = part.drop_nulls(f"{name}_steps").filter(pl.col("l2") > 0)
-            row[f"{name}_trajectories"] = len(happened)
             row[f"{name}_exponent"], row[f"{name}_exponent_error"] = _slope(
-                happened["l2"].log().to_numpy(), happened[f"{name}_steps"].log().to_numpy()
+                part["l2"].log().to_numpy(), part[f"{name}_steps"].log().to_numpy()
             )
         rows.append(row)
-    schema = {name: records.schema[name] for name in _ALIKE}
+    schema = {name: records.schema[name] for name in _ALIKE} | {"trajectories": pl.Int64()}
     for name in TIMES:
-        schema |= {f"{name}_trajectories": pl.Int64()}
         schema |= {f"{name}_exponent": pl.Float64(), f"{name}_exponent_error": pl.Float64()}
     return pl.DataFrame(rows, schema=schema)
 
@@ -76,8 +75,8 @@ def noise_ratios(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def _slope(x: np.ndarray, y: np.ndarray) -> tuple[float | None, float | None]:
-    """By least squares, with standard error; None where there are too few."""
-    if len(x) < 3 or np.ptp(x) == 0:
+    """By least squares, with standard error; None where there are too few, or not all."""
+    if len(x) < 3 or not np.isfinite(y).all():
         return None, None
     (slope, _), covariance = np.polyfit(x, y, 1, cov=True)
     return float(slope), float(covariance[0, 0] ** 0.5)

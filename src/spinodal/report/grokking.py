@@ -99,7 +99,8 @@ def make_times(networks: Sequence[Grokking], folder: Path, drawings: Drawings) -
     series = [each for network in networks for each in _series(network)]
     if not series:
         return None
-    told = [f"{each.name}: {line}" for each in networks for line in _dependences(each)]
+    found = {each.name: ", ".join(_dependences(each)) for each in networks}
+    told = [f"{name}: {lines}" for name, lines in found.items() if lines]
     return Times(drawings.add(folder / "grokking-times", draw_times, series), "; ".join(told))
 
 
@@ -146,8 +147,8 @@ def _dependences(network: Grokking) -> Iterator[str]:
             )
     names = varied(network.found.select(CONDITION))
     for row in network.ratios.iter_rows(named=True):
-        if row["leave_ratio"] is not None and row["leave_factor"] is not None:
+        if row["leave_factor"] is not None:
             yield (
-                f"{told_condition(row, names)}: leaves its plateau after {row['leave_ratio']:.2f} ×/÷ "
-                f"{row['leave_factor']:.2f} times the steps it takes under the least noise"
+                f"leaves its plateau {row['leave_ratio']:.2f} ×/÷ {row['leave_factor']:.2f} times as late at "
+                f"{told_condition(row, names)} as under the least noise"
             )

@@ -38,6 +38,10 @@ AXES = {
 MARKERS = {"fit": ("s", "fitted"), "leave": ("^", "left the plateau"), "generalise": ("o", "generalised")}
 
 
+DID = {"fit": "fitted", "leave": "left", "generalise": "generalised"}
+"""Columns with how many seeds did."""
+
+
 class Series(NamedTuple):
     """Times of networks that differ in one thing."""
 
@@ -161,19 +165,18 @@ def _scale(panel: Axes, values: pl.Series, column: str) -> None:
 
 
 def _times(panel: Axes, series: Series, name: str, colour: str) -> None:
-    part = series.found.drop_nulls(f"{name}_steps").sort(series.axis)
+    found = series.found.drop_nulls(f"{name}_steps").sort(series.axis)
+    all_did = pl.col(DID[name]) == pl.col("seeds")
+    part, least = found.filter(all_did), found.filter(~all_did)
     steps, factor = part[f"{name}_steps"].to_numpy(), part[f"{name}_factor"].fill_null(1.0).to_numpy()
-    panel.errorbar(
-        part[series.axis],
-        steps,
-        yerr=[steps - steps / factor, steps * factor - steps],
-        color=colour,
-        marker=MARKERS[name][0],
-        markersize=4,
-        linewidth=0.8,
-        capsize=1.5,
-        **_filled(name),
-    )
+    style = {"color": colour, "marker": MARKERS[name][0], "markersize": 4, **_filled(name)}
+    errors = [steps - steps / factor, steps * factor - steps]
+    panel.errorbar(part[series.axis], steps, yerr=errors, linewidth=0.8, capsize=1.5, **style)
+    # Where not all seeds did, it takes at least as long as the mean of those that did.
+    panel.plot(least[series.axis], least[f"{name}_steps"], linestyle="none", **style)
+    for x, y in zip(least[series.axis], least[f"{name}_steps"], strict=True):
+        arrow = {"arrowstyle": "->", "color": colour, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
+        panel.annotate("", (x, 1.6 * y), (x, y), arrowprops=arrow)
 
 
 def _filled(name: str) -> dict[str, Any]:

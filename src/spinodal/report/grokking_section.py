@@ -48,7 +48,12 @@ def grokking_section(networks: Sequence[Grokking], times: Times | None) -> Secti
     ]
     if times is not None:
         pictures.append(
-            Picture(times.figure, alt=times.told, title=f"{times.name}.", caption=f"{times.told}.")
+            Picture(
+                times.figure,
+                alt=times.told,
+                title=f"{times.name}.",
+                caption=f"An arrow: at least so late, since not all seeds did. {times.told}.",
+            )
         )
     return Section(
         "grokking",
