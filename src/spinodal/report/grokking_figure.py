@@ -173,10 +173,10 @@ def _times(panel: Axes, series: Series, name: str, colour: str) -> None:
     errors = [steps - steps / factor, steps * factor - steps]
     panel.errorbar(part[series.axis], steps, yerr=errors, linewidth=0.8, capsize=1.5, **style)
     # Where not all seeds did, it takes at least as long as the mean of those that did.
-    panel.plot(least[series.axis], least[f"{name}_steps"], linestyle="none", **style)
-    for x, y in zip(least[series.axis], least[f"{name}_steps"], strict=True):
-        arrow = {"arrowstyle": "->", "color": colour, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
-        panel.annotate("", (x, 1.6 * y), (x, y), arrowprops=arrow)
+    bounds = least[f"{name}_steps"].to_numpy()
+    panel.errorbar(
+        least[series.axis], bounds, yerr=bounds / 2, lolims=True, linestyle="none", linewidth=0.8, **style
+    )
 
 
 def _filled(name: str) -> dict[str, Any]:
