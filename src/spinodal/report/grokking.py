@@ -32,6 +32,8 @@ class Grokking:
     """As `l2_exponents` returns it."""
     ratios: pl.DataFrame
     """As `noise_ratios` returns it."""
+    jobs: frozenset[str]
+    """That trained it."""
     figure: Path
     """Without suffix."""
 
@@ -84,7 +86,8 @@ def make_grokking(records: pl.DataFrame, folder: Path, drawings: Drawings) -> li
             table.join(identity, on=ALIKE, how="semi", nulls_equal=True)
             for table in (found.sort(CONDITION), exponents, ratios)
         )
-        made.append(Grokking(title, own, own_exponents, own_ratios, figure))
+        jobs = frozenset(part["job"].drop_nulls())
+        made.append(Grokking(title, own, own_exponents, own_ratios, jobs, figure))
     return made
 
 

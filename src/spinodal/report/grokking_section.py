@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from spinodal.analysis.grokking import BEGUN, FITTED, GENERALISED
 from spinodal.analysis.plateau import GEOMETRY, PACE, WHEN
+from spinodal.report.commands import again
 from spinodal.report.grokking import Grokking, Times, steps_told
 from spinodal.report.names import with_error
 from spinodal.report.page import Picture, Section
@@ -30,12 +32,13 @@ MakeRow = Callable[[str, Mapping[str, Any]], Row]
 SYMBOLS = {"scalar_curvature": "R", "trace_hessian": "tr ∇²E", "norm": "‖θ‖"}
 
 
-def grokking_section(networks: Sequence[Grokking], times: Times | None) -> Section:
+def grokking_section(networks: Sequence[Grokking], times: Times | None, campaign: Path) -> Section:
     """The section of the page.
 
     Args:
         networks: what was found.
         times: against λ and noise.
+        campaign: its folder.
     """
     pictures = [
         Picture(
@@ -43,6 +46,7 @@ def grokking_section(networks: Sequence[Grokking], times: Times | None) -> Secti
             alt=f"Accuracy and geometry against steps: {each.told}",
             title=f"{each.name}.",
             caption=f"{each.told}.",
+            commands=again(campaign, each.jobs),
         )
         for each in networks
     ]

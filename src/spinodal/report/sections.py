@@ -53,7 +53,7 @@ def sections(report: Report) -> Iterator[Section]:
     if report.noisy_loops:
         yield noisy_loops_section(report.noisy_loops)
     if report.grokking:
-        yield grokking_section(report.grokking, report.grokking_times)
+        yield grokking_section(report.grokking, report.grokking_times, report.campaign)
     yield _open(report)
     yield _commands(report.campaign)
 
