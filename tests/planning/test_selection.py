@@ -125,6 +125,10 @@ def test_curves_that_differ_in_what_replicas_may_share_their_packs() -> None:
         assert len({part.config["data"]["complexity"] for part in pack.parts}) == 1
     assert {curve for pack in packs for curve in pack.curves} == {curve.name for curve in curves}
     assert cut(curves[::-1], Limits(1, None, {})) in (packs, packs[::-1])
+    noisy = ("protocol=train", "protocol.noise=langevin", "protocol.temperature=0.01", "optimizer=sgd")
+    assert (
+        len(cut(asked(*noisy, "optimizer.lr=0.05,0.1", "model.init_scale=0.5,1"), Limits(1, None, {}))) == 2
+    )
     smaller = cut(curves, Limits(1, None, {curves[0].name: 5}))
     assert sorted(len(pack.points) for pack in smaller) == [4, 5, 5, 5, 5, 24]
     first, second = halves(packs[0], list(packs[0].points)[:5])

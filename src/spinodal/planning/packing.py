@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 from spinodal.campaign import Pack, Part, own_values, with_values
 from spinodal.planning.curves import Curve
 from spinodal.planning.identity import canonical, job_id
-from spinodal.protocols import Trajectory
+from spinodal.protocols import TRAIN, Trajectory
 
 LARGEST = 1024
 """Replicas in a pack at most, unless somebody asks for more: with more nothing is gained, and more is lost if a job
@@ -46,8 +47,7 @@ def cut(wanted: Iterable[Curve], limits: Limits) -> list[Pack]:
     alike: dict[str, list[Part]] = defaultdict(list)
     for curve in wanted:
         if curve.points:
-            shared = canonical(with_values(curve.config, dict.fromkeys(own_values(curve.config), 0.0)))
-            alike[shared].append(Part(curve.name, curve.config, curve.points))
+            alike[_shared(curve.config)].append(Part(curve.name, curve.config, curve.points))
     total = sum(len(part.points) for parts in alike.values() for part in parts)
     # Enough packs for every process to have one, if they do not become too small for it.
     share = max(SMALLEST, math.ceil(total / limits.jobs))
@@ -57,6 +57,15 @@ def cut(wanted: Iterable[Curve], limits: Limits) -> list[Pack]:
         size = min(limits.replicas or min(LARGEST, share), fitting)
         packs += _even(sorted(parts, key=lambda part: part.curve), max(size, 1))
     return packs
+
+
+def _shared(config: Mapping[str, Any]) -> str:
+    """All that the replicas of an ensemble have to share."""
+    own = dict.fromkeys(own_values(config), 0.0)
+    protocol = config.get("protocol", {})
+    if protocol.get("name") == TRAIN and protocol.get("noise") != "none":
+        own.pop("optimizer.lr", None)  # the step of the noise is that of the descent
+    return canonical(with_values(config, own))
 
 
 def halves(pack: Pack, points: Iterable[str]) -> list[Pack]:

@@ -110,18 +110,23 @@ class EnsembleModule(pl.LightningModule):
         self.task = self.task.to(self.device)
         of_rows = (self.ensemble.theta, self.objective.loss, self.rule, self.seeds, self.settings)
         if self.ends is not None:
-            return Training(*of_rows, self.ends, self.lr)
+            return Training(*of_rows, self.ends, self._noise(getattr(self.rule, "lr", 0.0)), self.lr)
         if self.hold is None:
             return Relaxation(*of_rows, self.lr)
         last = max(len(itinerary.trajectory.path) for itinerary in self.itineraries) - 1
-        return Holding(*of_rows, self.hold, self._noise(self.hold.time_step), last, self.lr)
+        noise = self._noise(self.hold.time_step)
+        assert noise is not None
+        return Holding(*of_rows, self.hold, noise, last, self.lr)
 
-    def _noise(self, time_step: float) -> Noise:
+    def _noise(self, time_step: float) -> Noise | None:
+        """What moves the replicas, in steps of this length; None if nothing does."""
         holds = [itinerary.trajectory.hold for itinerary in self.itineraries]
         temperatures = [hold.temperature for hold in holds if hold and hold.temperature is not None]
         if temperatures:
             return Langevin(self.seeds, temperatures, time_step)
         batches = [hold.batch for hold in holds if hold and hold.batch is not None]
+        if not batches:
+            return None
         errors, samples = self.objective.sample_errors, len(self.task.inputs)
         return Minibatch(self.seeds, batches, time_step, errors, samples)
 
