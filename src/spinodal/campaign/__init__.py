@@ -15,6 +15,13 @@ from spinodal.campaign.packs import (
     with_values,
     write_pack,
 )
+from spinodal.campaign.submissions import (
+    Submission,
+    read_submission,
+    read_submissions,
+    submission_file,
+    write_submission,
+)
 from spinodal.campaign.tidy import tidy
 
 __all__ = [
@@ -24,6 +31,7 @@ __all__ = [
     "Pack",
     "Part",
     "Running",
+    "Submission",
     "alive",
     "begin",
     "checkpoint_file",
@@ -35,9 +43,13 @@ __all__ = [
     "read_launches",
     "read_pack",
     "read_packs",
+    "read_submission",
+    "read_submissions",
+    "submission_file",
     "tidy",
     "with_values",
     "write_atomically",
     "write_launch",
     "write_pack",
+    "write_submission",
 ]
