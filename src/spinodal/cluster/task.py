@@ -23,6 +23,7 @@ from spinodal.campaign import (
     Pack,
     Submission,
     alive,
+    own_values,
     pack_file,
     read_attempts,
     read_pack,
@@ -127,7 +128,8 @@ def _compute(campaign: Path, name: str, submission: Submission, where: str) -> i
 def _overrides(pack: Pack, point: str, submission: Submission) -> Iterator[str]:
     """What one would type to get a point alone."""
     replica = pack.points[point]
-    own = {"seed": str(replica.seed), "l2": f"[{','.join(map(str, sorted(set(replica.path))))}]"}
+    own = {key: str(value) for key, value in own_values(pack.part_of[point].config).items()}
+    own |= {"seed": str(replica.seed), "l2": f"[{','.join(map(str, sorted(set(replica.path))))}]"}
     for line in submission.overrides[pack.name]:
         if line.partition("=")[0] not in own:
             yield line
