@@ -57,8 +57,8 @@ class RecordWriter:
                 own observables, a number each.
 
         Raises:
-            ValueError: If such a column holds anything else, or may be one of ours misspelt, or if a row lacks its point
-                or stage.
+            ValueError: If such a column holds anything else, or is one of ours misspelt, or if a row lacks its point or
+                stage.
             UserError: If the file cannot be written; then it is what it was before.
         """
         if not rows:
