@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from spinodal.analysis import agreement, compare, find_transitions
+from spinodal.analysis import agreement, coexistence, compare, find_transitions, hysteresis
 from spinodal.cli import main
 from spinodal.records import read_records
 
@@ -42,3 +42,66 @@ def test_curvature_jumps_where_the_error_does(records):
 
 def test_of_digits_too(records):
     agree(records("curvature_digits"), jumps=3 * 3)
+
+
+def test_more_complex_data_has_more_transitions_where_predicted(records):
+    """In every seed: K of them, each bracket of relative width 1e-4 around the exact spinodal."""
+    table = records("complexity")
+    for seed in range(5):
+        own = table.filter(seed=seed)
+        found = compare(find_transitions(own), own)
+        assert found["status"].eq("matched").all()
+        assert found["order"].eq(1).all()
+        assert found["inside"].all()
+        assert (found["l2_high"] / found["l2_low"]).log().max() <= 1.0001e-4
+        counts = found.group_by("depth", "complexity").len().sort("depth", "complexity")
+        assert counts.rows() == [(depth, features, features) for depth in (3, 4) for features in range(1, 6)]
+
+
+def test_one_hidden_layer_has_kinks_and_more_have_jumps(records):
+    table = records("order")
+    found = compare(find_transitions(table), table)
+    assert found["status"].eq("matched").all()
+    assert found["seeds"].eq(5).all()
+    assert found.sort("depth", "location")["order"].to_list() == [2, 2, *6 * [1]]
+    kinks = found.filter(depth=2).sort("location")["location"].to_list()
+    assert kinks == pytest.approx([0.25, 0.5], rel=1e-4)
+
+
+@pytest.mark.parametrize("axis", ["width", "samples"])
+def test_transitions_are_where_predicted_at_any(axis, records):
+    table = records(f"order_{axis}")
+    for seed in range(5):
+        own = table.filter(seed=seed)
+        found = compare(find_transitions(own), own)
+        assert found["status"].eq("matched").all()
+        assert found["inside"].all()
+
+
+def test_only_deep_networks_have_hysteresis(records):
+    found = hysteresis(records("hysteresis"))
+    assert found["depth"].to_list() == [2, 2, 3, 3, 4, 4]
+    flat, deep = found.filter(depth=2), found.filter(pl.col("depth") > 2)
+    assert (flat["area"].abs() <= 2 * flat["area_error"]).all()
+    assert flat["area_error"].max() < 1e-6
+    assert (deep["area"] > 20 * deep["area_error"]).all()
+    assert (deep["reach_deviation"].abs() < 3).all()
+
+
+def test_phases_coexist_where_theory_has_it(records):
+    found = coexistence(records("coexistence"))
+    assert len(found) == 8  # two depths, two sets of strengths, two transitions each
+    assert (found["l2_coexistence"] / found["l2_exact"] - 1).abs().max() < 1e-3
+
+
+def test_digits_have_a_transition_for_each_class_but_one(records):
+    """Deep linear networks near the estimate from measured strengths and variances; tanh networks as often."""
+    table = records("digits_complexity", "data.complexity=1,2,4")
+    found = compare(find_transitions(table), table)
+    linear, tanh = (found.filter(activation=name) for name in ("linear", "tanh"))
+    assert linear["status"].eq("matched").all()
+    assert linear["deviation_percent"].abs().max() < 5
+    large = tanh.filter(pl.col("learned_features_before") > pl.col("learned_features_after"))
+    for rows in (linear, large):
+        counts = rows.group_by("complexity").len().sort("complexity").rows()
+        assert counts == [(1, 1), (2, 2), (4, 4)]

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -58,6 +59,7 @@ COMMANDS = [words for _, script in blocks("bash") for words in commands(script)]
 RUNS = [words for words in COMMANDS if words[:2] == ["spinodal", "run"]]
 OTHERS = [words for words in COMMANDS if words[0] == "spinodal" and words[1:2] != ["run"]]
 SCRIPTS = [words[0] for words in COMMANDS if words[0].startswith("./")]
+WANDB = [words for words in COMMANDS if words[0] == "wandb"]
 
 
 def points(arguments: list[str]) -> Iterator[list[str]]:
@@ -155,6 +157,17 @@ def test_what_somebody_adds_is_run(beside_the_files: Path) -> None:
 def test_other_documented_commands_exist(words: list[str]) -> None:
     options = words[1:] if words[1].startswith("-") else [words[1], "--help"]
     assert exit_code(options) == 0
+
+
+@pytest.mark.parametrize("words", WANDB, ids=" ".join)
+def test_documented_commands_of_wandb_exist(words: list[str]) -> None:
+    command = [sys.executable, "-m", "wandb", words[1], "--help"]
+    assert "Usage: " in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_no_documented_command_is_left_out() -> None:
+    others = [words for words in COMMANDS if words[0] not in {"spinodal", "wandb", *SCRIPTS}]
+    assert others == [["source", ".venv/bin/activate"]]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

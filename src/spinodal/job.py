@@ -8,6 +8,7 @@ import os
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -27,6 +28,7 @@ from spinodal.campaign import (
     checkpoint_file,
     commit,
     delete_strays,
+    own_values,
     pack_file,
     read_attempts,
     read_pack,
@@ -245,7 +247,11 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
         torch.set_num_threads(1)
     task = instantiate(plan.data)
     sizes = {"input_dim": task.inputs.shape[-1], "output_dim": task.targets.shape[-1]}
-    ensemble = Ensemble(lambda: instantiate(plan.model, **sizes), [each.seed for each in points.values()])
+    values = [own_values(pack.part_of[point].config) for point in points]
+    scales = [each.get("model.init_scale") for each in values]
+    build = partial(instantiate, plan.model, **sizes)
+    makers = {scale: build if scale is None else partial(build, init_scale=scale) for scale in scales}
+    ensemble = Ensemble([makers[scale] for scale in scales], [each.seed for each in points.values()])
     module = EnsembleModule(
         ensemble,
         task,
@@ -253,9 +259,10 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
         instantiate(plan.optimizer, _convert_="all"),
         RelaxationSettings(**plan.relaxation, smooth=getattr(ensemble.network, "smooth", True)),
         refine=plan.protocol.refine,
-        perturbation=plan.protocol.perturbation,
+        perturbation=[each["protocol.perturbation"] for each in values],
         hold=_hold(plan.protocol),
         ends=looks(plan.protocol.steps, plan.protocol.records) if plan.protocol.name == TRAIN else None,
+        lr=[each["optimizer.lr"] for each in values] if "lr" in plan.optimizer else None,
     )
     config = cast(dict[str, Any], OmegaConf.to_container(plan, resolve=True))
     writer = RecordWriter(campaign / "records" / f"{pack.name}.parquet")
@@ -266,7 +273,6 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
     if resumed:
         _say(f"continuing from {resumed}")
     constants = {
-        "curve": pack.curve,
         "job": pack.name,
         "campaign": plan.campaign,
         "task": task.name,
@@ -278,7 +284,8 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
         "bias": plan.model.get("bias"),
         "depth": plan.model.get("depth"),
         "width": plan.model.get("width"),
-        "perturbation": float(plan.protocol.perturbation),
+        **sizes,
+        "refine": plan.protocol.refine,
         "parameters": ensemble.theta.shape[-1],
         "device": str(plan.trainer.get("accelerator", "")),
         "dtype": str(ensemble.theta.dtype).removeprefix("torch."),
@@ -286,13 +293,17 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
         "commit": commit(),
         "torch": torch.__version__,
     }
+    own = [
+        {"curve": pack.part_of[point].curve} | {key.partition(".")[2]: value for key, value in each.items()}
+        for point, each in zip(points, values, strict=True)
+    ]
     trackers, logger = _tracking(plan, config, writer, list(points), _say)
     trainer = _trainer(
         plan,
         max_epochs=-1,  # the module stops when every replica has finished its itinerary
         callbacks=[
             *callbacks,
-            RecordStages(writer, list(points), constants),
+            RecordStages(writer, list(points), constants, own),
             _ReportStages(running, list(points)),
             *trackers,
             Checkpoint(checkpoint, plan.checkpoint.every_seconds, interruption),
@@ -310,7 +321,6 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
 
 
 def _trainer(plan: DictConfig, **arguments: Any) -> pl.Trainer:
-    # What Lightning says of devices, and of torch's newest release, is not about this user's work.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*", module="pytorch_lightning")
     trainer: pl.Trainer = instantiate(plan.trainer, default_root_dir=plan.paths.campaign, **arguments)

@@ -16,21 +16,24 @@ from spinodal.errors import UserError
 from spinodal.tasks import Task
 from spinodal.training import AtomicCheckpointIO, RelaxationSettings
 from spinodal.training.checkpoint import BrokenError
-from spinodal.training.probe import FACTORS, HEAT, TIME, Evidence, probe
+from spinodal.training.probe import FACTORS, HEAT, STEPS, TIME, Evidence, probe
 
 SHOWN = 12
 """So many replicas of an ensemble are probed."""
 
+WIDE = 150
+"""Characters of a line in a file, where nobody knows how wide it may be."""
+
 MEANING = {
-    "slope": "without noise E changes: it was still on its way",
-    "saddle": "it rests, but with a negative eigenvalue of ∇²𝓛: beside it, without noise, E changes",
-    "metastable minimum": "without noise E stays, and a test led to a lower 𝓛 at the same λ",
-    "minimum": "without noise E stays, and no test led to a lower 𝓛",
-    "undecided": "E has not changed, but the gradient did not vanish within relaxation.max_steps",
+    "slope": "without noise E changes or 𝓛 falls: it was still on its way",
+    "saddle": "it rests, but with a negative eigenvalue of ∇²𝓛: beside it, without noise, E changes or 𝓛 falls",
+    "metastable minimum": "without noise E and 𝓛 stay, and a test led to a lower 𝓛 at the same λ",
+    "minimum": "without noise E and 𝓛 stay, and no test led to a lower 𝓛",
+    "undecided": "E and 𝓛 have not changed, but the gradient did not vanish within relaxation.max_steps",
 }
 
 HEADER = (
-    *("seed", "λ", "E", "max |∇𝓛|", "μ_min/μ_max", "E relaxed", "relaxed", "soft mode"),
+    *("seed", "λ", "E", "max |∇𝓛|", "μ_min/μ_max", "E relaxed", "𝓛 falls by", "relaxed", "soft mode"),
     *("𝓛 lower by", "found by", "verdict"),
 )
 
@@ -63,11 +66,14 @@ def main(checkpoint: Path) -> int:
     with Console(stderr=True).status("probing"):
         found = probe(Objective(ensemble, task), theta, l2, seeds, settings)
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, WIDE)
     console.print(_table(found, seeds))
     for verdict in dict.fromkeys(found.verdicts):
         console.print(f"{verdict}: {MEANING[verdict]}", soft_wrap=True)
     console.print(
-        f"tests: {', '.join(_tests())} for {TIME:g}/λ. That none leads to a lower 𝓛 does not prove that nothing does.",
+        f"tests: {', '.join(_tests())} for {TIME:g}/λ or {STEPS:,} steps. "
+        "That none leads to a lower 𝓛 does not prove that nothing does.",
         soft_wrap=True,
     )
     return 0
@@ -98,7 +104,7 @@ def _table(found: Evidence, seeds: list[int]) -> Table:
     for row, verdict in enumerate(found.verdicts):
         gain, test = (each.item() for each in found.gain[row].max(0))
         lower = gain > found.tolerance
-        numbers = (found.l2, found.error, found.grad_max, found.lowest, found.relaxed_error)
+        numbers = (found.l2, found.error, found.grad_max, found.lowest, found.relaxed_error, found.fall)
         table.add_row(
             str(seeds[row]),
             *(f"{float(each[row]):.4g}" for each in numbers),

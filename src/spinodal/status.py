@@ -42,6 +42,11 @@ class Point:
     state: str
 
     @property
+    def curve(self) -> str:
+        """What it shares with its like."""
+        return self.pack.part_of[self.name].curve
+
+    @property
     def seed(self) -> int:
         """Of its replica."""
         return self.pack.points[self.name].seed
@@ -146,7 +151,7 @@ def _table(*columns: str) -> Table:
 
 
 def _curves(points: Sequence[Point], names: Mapping[str, str], terminal: Console) -> Table:
-    counts = Counter((point.pack.curve, point.state) for point in points)
+    counts = Counter((point.curve, point.state) for point in points)
     table = _table("", "points", *STATES)
     names_on_the_left(table, terminal)
     for curve, name in list(names.items())[:SHOWN]:
@@ -181,7 +186,7 @@ def _failed(status: Status, names: Mapping[str, str]) -> Table:
     for point in points[:SHOWN]:
         found = status.found
         why, attempts = found.failed[point.name].error, found.attempts[point.name]
-        table.add_row(point.name, str(point.seed), point.l2, names[point.pack.curve], str(attempts), why)
+        table.add_row(point.name, str(point.seed), point.l2, names[point.curve], str(attempts), why)
     if len(points) > SHOWN:
         table.add_row(f"and {len(points) - SHOWN} more")
     return table
@@ -191,7 +196,7 @@ def _each(status: Status, names: Mapping[str, str]) -> Table:
     table = _table("point", "seed", "λ", "", "attempts", "state", "")
     for point in status.points:
         attempts = str(status.found.attempts.get(point.name, 0))
-        about = names[point.pack.curve]
+        about = names[point.curve]
         table.add_row(
             point.name, str(point.seed), point.l2, about, attempts, point.state, _detail(point, status)
         )
@@ -227,7 +232,7 @@ def _is_at(pack: Pack, point: str, found: Survey) -> bool:
 
 def _names(packs: Sequence[Pack]) -> dict[str, str]:
     """By curve, in what it differs from the others."""
-    configs = {pack.curve: dict(_leaves(scientific(pack.config))) for pack in packs}
+    configs = {part.curve: dict(_leaves(scientific(part.config))) for pack in packs for part in pack.parts}
     keys = dict.fromkeys(key for config in configs.values() for key in config)
     missing = object()
     varied = [key for key in keys if len({repr(each.get(key, missing)) for each in configs.values()}) > 1]

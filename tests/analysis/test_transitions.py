@@ -271,5 +271,7 @@ def test_unresolved_is_where_a_grid_is_too_coarse() -> None:
     steep = unresolved(coarse, find_transitions(coarse))
     assert steep.select("l2_low", "l2_high").rows() == [(0.08, 0.3)]
     assert steep["width"].to_list() == [8]
+    bisected = coarse.with_columns(refine=pl.lit(4, pl.Int64))
+    assert unresolved(bisected, find_transitions(bisected)).is_empty()
     fine = branch()
     assert unresolved(fine, find_transitions(fine)).is_empty()

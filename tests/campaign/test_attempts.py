@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from spinodal.campaign import Pack, alive, attempts, begin, machine, read_attempts, tidy
+from spinodal.campaign import Pack, Part, alive, attempts, begin, machine, read_attempts, tidy
 from spinodal.campaign.attempts import HEARTBEAT, SILENCE
 from spinodal.errors import UserError
 
-PACK = Pack("0" * 12, "c" * 12, {}, {})
+PACK = Pack("0" * 12, (Part("c" * 12, {}, {}),))
 
 
 def claimed(campaign: Path, points: list[str]) -> tuple[str, ...]:
@@ -104,7 +104,7 @@ def test_many_at_the_same_moment_get_each_point_once(tmp_path: Path) -> None:
 def test_the_killed_are_taken_over_from_at_once(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from spinodal.campaign import *\n"
-        "r = begin(Path(sys.argv[1]), Pack('p', 'c', {}, {}), ['a']); r.__enter__(); print('on', flush=True)\n"
+        "r = begin(Path(sys.argv[1]), Pack('p', (Part('c', {}, {}),)), ['a']); r.__enter__(); print('on', flush=True)\n"
         "time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)

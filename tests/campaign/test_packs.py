@@ -4,20 +4,33 @@ import json
 import os
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import spinodal
-from spinodal.campaign import Pack, pack_file, read_launches, read_pack, read_packs, write_launch, write_pack
+from spinodal.campaign import (
+    Pack,
+    Part,
+    pack_file,
+    read_launches,
+    read_pack,
+    read_packs,
+    with_values,
+    write_launch,
+    write_pack,
+)
 from spinodal.errors import UserError
-from spinodal.protocols import PROTOCOLS, UNDER_NOISE, planned, trajectories
+from spinodal.protocols import PROTOCOLS, UNDER_NOISE, Trajectory, planned, trajectories
 
 
 def pack(protocol: str, name: str = "a" * 12) -> Pack:
     paths = trajectories(protocol, [0.2, 0.1 + 0.2, 1e-3], [7, 0])
-    return Pack(
-        name, "c" * 12, {"protocol": {"name": protocol}}, {f"p{k}": each for k, each in enumerate(paths)}
-    )
+    return packed({"protocol": {"name": protocol}}, paths, name)
+
+
+def packed(config: dict[str, Any], paths: list[Trajectory], name: str = "a" * 12) -> Pack:
+    return Pack(name, (Part("c" * 12, config, {f"p{k}": each for k, each in enumerate(paths)}),))
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -39,8 +52,7 @@ def test_a_pack_comes_back_with_its_noise(
     strengths = {"temperature": [0.1 + 0.2, 1e-3], "batch": [16, 4]}
     protocol = {"name": name, "phase": phase, "noise": noise, "temperature": [0.7], "batch": [2]}
     paths = planned(protocol | {axis: strengths[axis]}, [0.2, 0.1], [7, 0])
-    config = {"protocol": protocol}
-    written = Pack("a" * 12, "c" * 12, config, {f"p{k}": each for k, each in enumerate(paths)})
+    written = packed({"protocol": protocol}, paths)
     write_pack(tmp_path, written)
     read = read_pack(pack_file(tmp_path, written.name))
     assert read == written
@@ -50,10 +62,27 @@ def test_a_pack_comes_back_with_its_noise(
 def test_a_training_comes_back(tmp_path: Path) -> None:
     protocol = {"name": "train", "steps": 100, "records": 5}
     paths = planned(protocol, [0.2, 0.1], [7, 0])
-    points = {f"p{k}": each for k, each in enumerate(paths)}
-    written = Pack("a" * 12, "c" * 12, {"protocol": protocol}, points)
+    written = packed({"protocol": protocol}, paths)
     write_pack(tmp_path, written)
     assert read_pack(pack_file(tmp_path, written.name)) == written
+
+
+def test_curves_that_differ_in_what_replicas_may_come_back(tmp_path: Path) -> None:
+    config = {
+        "protocol": {"name": "down", "perturbation": 0.0},
+        "optimizer": {"lr": 0.1},
+        "model": {"width": 4},
+    }
+    path, other = trajectories("down", [0.2, 0.1], [7, 8])
+    noisy = with_values(config, {"protocol.perturbation": 0.1 + 0.2})
+    assert config["protocol"] == {"name": "down", "perturbation": 0.0}
+    written = Pack("a" * 12, (Part("c", config, {"p": path}), Part("d", noisy, {"q": path, "r": other})))
+    write_pack(tmp_path, written)
+    read = read_pack(pack_file(tmp_path, written.name))
+    assert read == written
+    assert list(read.points) == ["p", "q", "r"]
+    assert [read.part_of[point].curve for point in read.points] == ["c", "d", "d"]
+    assert read.plan["seed"] == [7, 8]
 
 
 @pytest.mark.parametrize(

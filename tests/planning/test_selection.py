@@ -22,7 +22,7 @@ from spinodal.planning import (
 )
 from spinodal.planning.curves import Curve, curves
 from spinodal.planning.memory import bytes_per_replica
-from spinodal.planning.packing import LARGEST, SMALLEST, Limits, cut
+from spinodal.planning.packing import LARGEST, SMALLEST, Limits, cut, halves
 from spinodal.planning.parallelism import GB, bytes_per_job, cores, jobs_at_once
 from spinodal.planning.selection import Selection, select
 from spinodal.protocols import Trajectory
@@ -114,12 +114,36 @@ def test_a_branch_stays_together() -> None:
         assert {len(each.path) for each in pack.points.values()} == {15}
 
 
+def test_curves_that_differ_in_what_replicas_may_share_their_packs() -> None:
+    swept = ("optimizer.lr=0.05,0.1", "model.init_scale=0.5,1", "protocol.perturbation=0,0.1")
+    curves = asked(*swept, "data.complexity=1,2", "seed=range(3)")
+    packs = cut(curves, Limits(1, None, {}))
+    assert [len(pack.points) for pack in packs] == [24, 24]
+    assert [len(pack.parts) for pack in packs] == [8, 8]
+    for pack in packs:
+        check_identities(pack)
+        assert len({part.config["data"]["complexity"] for part in pack.parts}) == 1
+    assert {curve for pack in packs for curve in pack.curves} == {curve.name for curve in curves}
+    assert cut(curves[::-1], Limits(1, None, {})) in (packs, packs[::-1])
+    noisy = ("protocol=train", "protocol.noise=langevin", "protocol.temperature=0.01", "optimizer=sgd")
+    assert (
+        len(cut(asked(*noisy, "optimizer.lr=0.05,0.1", "model.init_scale=0.5,1"), Limits(1, None, {}))) == 2
+    )
+    smaller = cut(curves, Limits(1, None, {curves[0].name: 5}))
+    assert sorted(len(pack.points) for pack in smaller) == [4, 5, 5, 5, 5, 24]
+    first, second = halves(packs[0], list(packs[0].points)[:5])
+    assert (len(first.points), len(second.points)) == (2, 3)
+    assert {*first.points, *second.points} == set(list(packs[0].points)[:5])
+    check_identities(second)
+
+
 def test_a_pack_of_another_version_is_refused() -> None:
     (pack,) = cut(asked("seed=0"), Limits(1, None, {}))
     check_identities(pack)
-    config = {**pack.config, "relaxation": {**pack.config["relaxation"], "tolerance": 1e-7}}
+    (part,) = pack.parts
+    config = {**part.config, "relaxation": {**part.config["relaxation"], "tolerance": 1e-7}}
     with pytest.raises(UserError, match="version of spinodal with other results"):
-        check_identities(dataclasses.replace(pack, config=config))
+        check_identities(dataclasses.replace(pack, parts=(dataclasses.replace(part, config=config),)))
 
 
 # What is there

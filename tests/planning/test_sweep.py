@@ -101,6 +101,20 @@ def test_other_launchers_find_the_same(launcher: str, outputs: Path) -> None:
     assert os.getpid() not in {each.process.pid for each in read_attempts(outputs / "there")}
 
 
+def test_replicas_may_differ_in_more_than_seed_and_l2(outputs: Path) -> None:
+    """Curves in one ensemble are the curves that each has for itself."""
+    swept = ("model.init_scale=0.5,1", "optimizer.lr=0.05,0.1", "protocol.perturbation=0,0.05")
+    swept = ("protocol=loop", "data.complexity=2", "seed=0,1", *swept)
+    assert go(*swept, "campaign=together") == 0
+    assert len(list((outputs / "together" / "records").glob("*.parquet"))) == 1
+    table = results(outputs / "together")
+    told = table.select("curve", "init_scale", "lr", "perturbation").unique()
+    assert len(told) == 8
+    assert len(told.select("init_scale", "lr", "perturbation").unique()) == 8
+    assert go(*swept, "packing.max_replicas=3", "campaign=apart") == 0
+    assert_frame_equal(table, results(outputs / "apart"), rel_tol=1e-6, abs_tol=1e-7)
+
+
 def test_without_the_planner_a_configuration_is_a_job(outputs: Path) -> None:
     assert go("hydra/sweeper=basic", "seed=0,1", "campaign=basic") == 0
     assert go("seed=0,1", "campaign=planner") == 0

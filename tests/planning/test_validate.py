@@ -164,3 +164,12 @@ def test_planning_imports_nothing_heavy() -> None:
     code += "print({'torch', 'pytorch_lightning', 'wandb', 'polars', 'sklearn', 'numpy'} & set(sys.modules))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert printed.stdout.strip() == "set()"
+
+
+def test_values_of_a_callback_that_is_not_chosen_are_refused() -> None:
+    """As when callbacks=default leaves out what an experiment sets values of."""
+    curvature, spectrum = mistakes("experiment=grokking", "callbacks=default")
+    assert curvature.startswith("callbacks.curvature={probes:40}: has no _target_")
+    assert "~callbacks.spectrum" in spectrum
+    left_out = ["~callbacks.curvature", "callbacks.spectrum=null"]
+    assert "progress" in plan(["experiment=grokking", "callbacks=default", *left_out]).callbacks

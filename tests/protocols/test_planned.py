@@ -32,8 +32,14 @@ def test_a_noisy_loop_is_a_loop_per_strength() -> None:
 
 
 def test_training_has_a_stage_per_look() -> None:
-    found = planned({"name": "train", "steps": 100, "records": 3}, [0.1, 0.2], [0])
+    found = planned({"name": "train", "noise": "none", "steps": 100, "records": 3}, [0.1, 0.2], [0])
     assert [each.path for each in found] == [(0.1,) * 3, (0.2,) * 3]
+
+
+def test_training_may_meet_noise_of_several_strengths() -> None:
+    found = planned({"name": "train", "steps": 100, "records": 3, **NOISE}, [0.1], [0])
+    assert [each.hold for each in found] == [Hold(None, 0.1), Hold(None, 0.2)]
+    assert {each.path for each in found} == {(0.1,) * 3}
 
 
 @pytest.mark.parametrize("name", ["up", "down", "loop", "quench"])

@@ -15,7 +15,7 @@ from spinodal.report import main, make_report
 from spinodal.report.curvature_figure import draw_curvature
 from spinodal.report.foresight_figure import draw_foresight
 from spinodal.report.names import CurveName
-from spinodal.theory import spinodal
+from spinodal.theory import geometry, learned_state, spinodal
 
 STRENGTHS = [1.0, 0.6, 0.36]
 Rows = Callable[..., list[dict[str, Any]]]
@@ -123,6 +123,24 @@ def test_exact_soft_mode_is_drawn(folder: Callable[..., Path], measured: Measure
     assert (values > -1e-5).all()
     gaps = np.isnan(curve[:, 1])
     assert gaps.any()
+
+
+def test_exact_curvature_is_drawn_where_the_sizes_are_known(
+    folder: Callable[..., Path], measured: Measured
+) -> None:
+    sizes = (5, 16, 16, 4)
+    figure = curvature_figure(folder(measured(0, input_dim=5, output_dim=4)))
+    for panel, column in ((2, "curvature"), (3, "trace")):
+        l2, values = np.array(
+            max(
+                (line.get_xydata() for line in figure.axes[panel].lines if line.get_color() == "black"),
+                key=len,
+            )
+        ).T
+        drawn = np.isfinite(values)
+        exact = geometry(learned_state(l2[drawn], STRENGTHS, 3).amplitudes, STRENGTHS, sizes)
+        np.testing.assert_allclose(values[drawn], getattr(exact, column))
+        assert drawn.sum() > 100
 
 
 def test_foresight_figure(folder: Callable[..., Path], measured: Measured) -> None:

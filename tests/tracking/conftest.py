@@ -9,6 +9,7 @@ from wandb.util import get_core_path
 
 from spinodal.job import run
 from spinodal.planning import plan
+from spinodal.tracking.messenger import finish
 
 SMALL = ("data.complexity=2", "data.samples=12", "model=deep_linear", "model.width=4", "campaign=c")
 
@@ -30,10 +31,11 @@ def outputs(tmp_path, monkeypatch):
 
 @pytest.fixture
 def go(outputs):
-    """Runs a small job in this process."""
+    """Runs a small job in this process, and waits for its mirror."""
 
-    def start(*overrides):
+    def start(*overrides, wait=True):
         run(plan([*SMALL, *overrides]))
+        assert not wait or finish()
 
     return start
 

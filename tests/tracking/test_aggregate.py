@@ -11,16 +11,24 @@ from spinodal.records import COLUMNS, read_records
 
 @pytest.fixture
 def reported(outputs, go, inspect, capsys):
-    """The campaign's report run: two complexities, two seeds."""
-    for complexity in (1, 2):
-        go(f"data.complexity={complexity}", "l2=geom:0.03:0.4:14", "seed=[0,1]")
-    assert cli.main(["report", str(outputs), "--wandb"]) == 0
-    assert "W&B: report of c: `spinodal sync" in capsys.readouterr().out
-    (run,) = (run for run in inspect() if run.run["job_type"] == "report")
-    return run
+    """Runs jobs, and reports on them."""
+
+    def make(*jobs):
+        for job in jobs:
+            go(*job)
+        assert cli.main(["report", str(outputs), "--wandb"]) == 0
+        assert "W&B: report of c: `spinodal sync" in capsys.readouterr().out
+        (run,) = (run for run in inspect() if run.run["job_type"] == "report")
+        return run
+
+    return make
 
 
-def test_curves_have_their_bands_for_each_complexity_and_branch(reported, outputs):
+BRANCHES = [[f"data.complexity={complexity}", "l2=geom:0.03:0.4:14", "seed=[0,1]"] for complexity in (1, 2)]
+
+
+def test_curves_have_their_bands_and_tables_figures_page_and_verdicts_are_there(reported, outputs):
+    reported = reported(*BRANCHES)
     records = read_records(outputs)
     rows = {row["l2"]: row for row in reported.history if "l2" in row}
     assert sorted(rows) == sorted(records["l2"].unique())
@@ -33,9 +41,6 @@ def test_curves_have_their_bands_for_each_complexity_and_branch(reported, output
             assert row[name] == pytest.approx(errors.mean())
             assert row[f"{name}_low"] == pytest.approx(errors.mean() - spread)
             assert row[f"{name}_high"] == pytest.approx(errors.mean() + spread)
-
-
-def test_tables_figures_page_and_verdicts_are_there(reported, outputs):
     (media,) = (row for row in reported.history if "comparison.path" in row)
     folder = next((outputs / "wandb").glob("*-report-*")) / "files"
     comparison = json.loads((folder / media["comparison.path"]).read_text())
@@ -50,3 +55,33 @@ def test_tables_figures_page_and_verdicts_are_there(reported, outputs):
     assert reported.summary["verdicts"] == "3 of 3 predicted transitions found, 3 in their brackets"
     assert (reported.summary["points"], reported.summary["finished_points"]) == (4, 4)
     assert (reported.state, reported.run["run_group"]) == ("finished", "c")
+
+
+def test_survival_under_noise_escape_times_and_trainings_have_curves_of_their_own(reported, outputs):
+    held = ["protocol=escape", "l2=0.15", "seed=lin:0:11:12", "protocol.temperature=[0.03,0.05]"]
+    training = ["protocol=train", "protocol.steps=40", "protocol.records=5", "l2=0.03", "seed=[0,1]"]
+    run, records = reported([*held, "protocol.longest=400"], training), read_records(outputs)
+    (times,) = (name for name in run.axes if name.startswith("mean_time/") and name.endswith("-0"))
+    assert run.axes[times] == run.axes[f"{times}_low"] == "temperature"
+    found = pl.read_csv(outputs / "report" / "escape_times.csv")
+    told = {row["temperature"]: row[times] for row in run.history if times in row}
+    assert told == dict(
+        found.filter(pl.col("mean_time").is_finite()).select("temperature", "mean_time").rows()
+    )
+    assert told
+    for temperature in (0.03, 0.05):
+        name = f"survival/{times.partition('/')[2]} T={temperature}"
+        assert run.axes[name] == "escape/time"
+        curve = [(row["escape/time"], row[name]) for row in run.history if name in row]
+        assert curve[0] == (0, 1)
+        rows = records.filter(pl.col("temperature") == temperature)
+        assert curve[-1][1] == pytest.approx(1 - rows["escaped"].mean())
+    name = "error/linear_teacher-K2-linear-L3-w4-train λ=0.03"
+    assert run.axes[name] == "trained_steps"
+    looks = records.filter(pl.col("trained_steps").is_not_null())
+    means = looks.group_by("trained_steps").agg(pl.col("error").mean())
+    assert {row["trained_steps"]: row[name] for row in run.history if name in row} == pytest.approx(
+        dict(means.rows())
+    )
+    (media,) = (row for row in run.history if "escape_times.path" in row)
+    assert len(media["figures.filenames"]) == 2

@@ -6,9 +6,10 @@ import statistics
 import polars as pl
 import pytest
 
-from spinodal.records import COLUMNS, OBSERVED, SCHEMA, TRAINING
+from spinodal.records import COLUMNS, OBSERVED, SCHEMA
 from spinodal.theory import coexistence, spinodal
 from spinodal.tracking.runs import axis_of, job_runs, means, replica_runs
+from spinodal.tracking.survival import survival
 
 CONFIGURATION = {
     "data": {"complexity": 2},
@@ -100,8 +101,10 @@ def test_each_stage_tells_its_training_curve_and_every_observable():
     first, second = run.history.values()
     assert first == [
         {"training/steps": 50, "training/loss": 0.5, "training/grad_max": 0.125},
-        {"training/steps": 100, "training/loss": 0.25, "training/grad_max": 0.0},
         {
+            "training/steps": 100,
+            "training/loss": 0.25,
+            "training/grad_max": 0.0,
             "stage": 0,
             "l2": 0.1,
             "error": 0.25,
@@ -120,11 +123,22 @@ def test_each_stage_tells_its_training_curve_and_every_observable():
 def test_every_measured_column_is_an_observable():
     """A column added to the records goes to W&B without anybody doing anything."""
     numeric = {column.name for column in COLUMNS if column.dtype in {pl.Float64, pl.Boolean}}
-    asked_for = {"noise", "bias", "perturbation", "temperature", "time_step", "hold_time"}
+    asked_for = {"noise", "bias", "init_scale", "lr", "perturbation", "temperature", "time_step", "hold_time"}
     assert numeric - asked_for <= set(OBSERVED)
-    assert {axis_of(name.replace("training_", "training/")) for name in TRAINING} == {"training/steps"}
-    assert {axis_of(name) for name in OBSERVED} == {"l2"}
-    assert {axis_of(name, trained=True) for name in OBSERVED} == {"trained_steps"}
+
+
+@pytest.mark.parametrize(("columns", "axis"), [({}, "l2"), ({"trained_steps": 10}, "trained_steps")])
+def test_each_metric_has_its_axis(columns, axis):
+    (rows,) = the_run(columns).history.values()
+    for row in rows:
+        for name in row:
+            assert axis_of(name, row) == ("training/steps" if name.startswith("training/") else axis)
+
+
+def test_what_is_not_a_number_is_not_told():
+    (rows,) = the_run({"effective_temperature": math.nan, "error": math.inf, "norm": 1.0}).history.values()
+    assert not {"effective_temperature", "error"} & rows[-1].keys()
+    assert rows[-1]["norm"] == 1.0
 
 
 def test_stages_come_in_the_order_of_the_path_bisected_or_not():
@@ -173,7 +187,30 @@ def test_a_job_has_a_run_for_each_strength_of_noise():
     assert (cold.name, hot.name) == tuple(f"K=2 L=3 λ=0.1…0.2 T={t} escape 2 seeds" for t in (0.1, 0.2))
     assert cold.id != hot.id
     assert cold.config["temperature"] == 0.1
-    assert [each["replicas"] for stage in cold.history.values() for each in stage] == [2]
+    assert cold.history[0.1][0]["replicas"] == 2
+
+
+def test_a_job_tells_which_part_of_its_replicas_is_still_in_its_phase():
+    held = {"branch": "escape", "stages": 1, "temperature": 0.1, "time_step": 0.25, "campaign": "c"}
+    ends = [(10.0, True), (30.0, True), (20.0, False), (40.0, True), (50.0, False)]
+    rows = [
+        held | {"point": f"p{seed}", "seed": seed, "escape_time": time, "escaped": escaped}
+        for seed, (time, escaped) in enumerate(ends)
+    ]
+    told = the_run(*rows, unit=job_runs).history["survival"]
+    assert "survival" not in the_run(*rows, rows[0] | {"stages": 2}, unit=job_runs).history
+    assert {axis_of("escape/survival", each) for each in told} == {"escape/time"}
+    # Who was let go at 20 counts among those at risk until then, and not after.
+    expected = {0: 1, 10: 4 / 5, 20: 4 / 5, 30: 8 / 15, 40: 4 / 15, 50: 4 / 15}
+    assert {each["escape/time"]: each["escape/survival"] for each in told} == pytest.approx(expected)
+
+
+def test_survival_is_thinned():
+    rows = table(*({"escape_time": float(time), "escaped": True} for time in range(1, 1001)))
+    told = survival(rows)
+    assert len(told) == 65
+    assert (told[0]["escape/survival"], told[-1]["escape/survival"]) == (1, 0)
+    assert told[30]["escape/survival"] == pytest.approx(1 - told[30]["escape/time"] / 1000)
 
 
 def test_of_a_training_there_are_means_at_every_look_though_nothing_is_relaxed():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -54,6 +55,11 @@ class Server:
     def query(self, text):
         with closing(sqlite3.connect(self.folder / "openwandb.db")) as database:
             return database.execute(text).fetchall()
+
+    def publish(self):
+        """Its pages ask nobody to log in."""
+        with closing(sqlite3.connect(self.folder / "openwandb.db")) as database, database:
+            database.execute("update projects set visibility = 'public'")
 
     def configs(self):
         """Of all runs but that of the report; without what W&B writes about itself."""
@@ -108,6 +114,19 @@ def compare(server, outputs):
         assert len(metrics[run, "training/loss"]) == sum(map(len, rows["training_loss"]))
 
 
+def browse(url, picture):
+    """What a browser makes of a page."""
+    browser = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    assert browser, "no chromium: ./launch/browser.sh installs it, or set CHROMIUM"
+    options = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+    size = ("--window-size=1400,2200", "--virtual-time-budget=15000")
+    command = [browser, *options, *size, f"--user-data-dir={picture.with_suffix('')}"]
+    subprocess.run([*command, f"--screenshot={picture}", url], check=True, capture_output=True, timeout=120)
+    assert picture.stat().st_size > 20_000
+    read = subprocess.run([*command, "--dump-dom", url], check=True, capture_output=True, timeout=120)
+    return read.stdout.decode()
+
+
 def leave_useless(outputs):
     """A run that is closed but broken, and one of which a kill has left nothing."""
     word = {"id": "x", "project": "spinodal", "entity": None, "outcome": "finished"}
@@ -157,6 +176,40 @@ def test_online_runs_are_on_the_server_when_the_job_is_over(outputs, go, serve, 
     assert cli.main(["sync", str(outputs)]) == 0
     assert "2 uploaded before" in capfd.readouterr().out
     assert not [path for path in outputs.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+
+
+def test_its_page_shows_runs_and_their_curves(outputs, go, serve, tmp_path):
+    """The pictures stay where pytest says, to be looked at."""
+    server = serve()
+    go("l2=geom:0.03:0.3:8", "seed=[0,1]", "logger.mode=online")
+    server.publish()
+    project = browse(f"{server.url}/projects/default/spinodal", tmp_path / "project.png")
+    assert all(f"K=2 L=3 λ=0.03…0.3 up seed {seed}" in project for seed in (0, 1))
+    ((run,),) = server.query("select run_id from runs limit 1")
+    charts = browse(f"{server.url}/runs/default/spinodal/{run}", tmp_path / "run.png")
+    assert all(name in charts for name in ("accuracy", "error", "norm", "grad_max"))
+    assert charts.count("<canvas") >= 10
+
+
+def test_a_server_that_goes_away_costs_nothing_but_a_line(outputs, serve):
+    first = serve()
+    asked = ["data.complexity=2", "model=deep_linear", "campaign=c", "l2=geom:0.03:0.3:40", "seed=[0,1]"]
+    job = subprocess.Popen(
+        [sys.executable, "-m", "spinodal.cli", "run", *asked, "logger.mode=online"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not first.query("select 1 from metrics limit 1") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    first.process.kill()
+    said = job.communicate(timeout=300)[1]
+    assert job.returncode == 0, said
+    assert said.count("offline from here on") == 1
+    second = serve()
+    assert cli.main(["sync", str(outputs)]) == 0
+    compare(second, outputs)
 
 
 def test_an_interrupted_upload_continues(outputs, go, serve):

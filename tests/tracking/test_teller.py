@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from spinodal.records import SCHEMA
-from spinodal.tracking import teller
+from spinodal.tracking import session, teller
 from spinodal.tracking.folders import closed_runs
 from spinodal.tracking.session import Session
 
@@ -56,7 +56,7 @@ def test_what_a_folder_tells_of_already_is_not_told_again(outputs, tell):
 
 
 def test_never_more_runs_are_open_than_a_few(outputs, tell, monkeypatch):
-    monkeypatch.setattr(teller, "LIVE", 3)
+    monkeypatch.setattr(teller, "CLOSING", 3)
     seen, follow = [], teller.Teller._follow
 
     def watched(self, run, end):
@@ -82,7 +82,22 @@ def test_a_disk_that_is_full_is_said_once(outputs, monkeypatch):
     monkeypatch.setattr(Session, "open", broken)
     told.tell(rows("a", 1, 2))
     told.tell(rows("a", 2, 2), "failed")
-    told.conclude()
+    told.session.conclude()
     (line,) = said
     assert "no space left" in line
     assert "--rebuild" in line
+
+
+def test_what_is_not_on_disk_is_said_and_not_counted(outputs, monkeypatch):
+    said = []
+    told = teller.Teller(Session(outputs, "p", say=said.append), {}, "replica", pytest.fail)
+    monkeypatch.setattr(session, "_written", lambda folder: "a-up" not in folder.name)
+    settle = Session.settle
+    monkeypatch.setattr(Session, "settle", lambda self: settle(self, patience=0.1))
+    told.tell(rows("ab", 2, 2), "failed")
+    told.session.conclude()
+    assert len(list(closed_runs(outputs))) == 1
+    lost, there = said
+    assert "runs not on disk: 1;" in lost
+    assert "--rebuild" in lost
+    assert "W&B: 1 run: " in there

@@ -445,7 +445,11 @@ def driven(folder, kind, times, *arguments):
     undisturbed = read_records(folder / "undisturbed" / "c").drop("wall_time")
     for disturbed in {folder / str(number) / "c" for number, *_ in told}:
         table = read_records(disturbed).drop("wall_time")
-        assert_frame_equal(table.sort("job"), undisturbed.sort("job"), check_exact=True)
+        assert_frame_equal(
+            table.sort("job", maintain_order=True),
+            undisturbed.sort("job", maintain_order=True),
+            check_exact=True,
+        )
         assert nothing_left(disturbed)
     return told
 

@@ -24,14 +24,21 @@ def found():
     ensemble = Ensemble(lambda: MLP(1, 1, width=1, activation="linear"), [0])
     unlearned, learned = (phase_parameters(ensemble, task, phase, L2) for phase in (0, 1))
     scale = float(saddle_amplitude(L2, 1.0, 3)) ** (1 / 3) / float(learned.abs()[0])
-    theta = torch.stack([unlearned, learned, scale * learned, 0.6 * learned])
-    l2 = torch.full((4,), L2, dtype=torch.float64)
+    unbalanced = learned * torch.tensor([1.5, 1.0, 1 / 1.5], dtype=torch.float64)  # the same function
+    theta = torch.stack([unlearned, learned, scale * learned, 0.6 * learned, unbalanced])
+    l2 = torch.full((5,), L2, dtype=torch.float64)
     settings = RelaxationSettings()
-    return probe(Objective(ensemble, task), theta, l2, [0, 1, 2, 3], settings)
+    return probe(Objective(ensemble, task), theta, l2, [0, 1, 2, 3, 4], settings)
 
 
 def test_every_kind_is_told_from_the_others(found) -> None:
-    assert found.verdicts == ["metastable minimum", "minimum", "saddle", "slope"]
+    assert found.verdicts == ["metastable minimum", "minimum", "saddle", "slope", "slope"]
+
+
+def test_a_slope_on_which_the_error_stays_is_one_by_its_loss(found) -> None:
+    """As on a plateau that the L2 term alone leads away from."""
+    assert abs(float(found.relaxed_error[4] - found.error[4])) < found.tolerance
+    assert float(found.fall[4]) > found.tolerance
 
 
 def test_the_evidence_is_what_theory_says(found) -> None:
@@ -63,7 +70,7 @@ def test_a_checkpoint_is_probed_from_the_command_line(tmp_path, monkeypatch, cap
         each for each in (tmp_path / "c" / "checkpoints").glob("*.ckpt") if "previous" not in each.name
     )
     assert cli.main(["probe", str(checkpoint)]) == 0
-    assert "metastable minimum: without noise E stays" in capsys.readouterr().out
+    assert "metastable minimum: without noise E and 𝓛 stay" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", [None, b"no checkpoint"])

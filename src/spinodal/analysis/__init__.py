@@ -4,10 +4,11 @@ from spinodal.analysis.agreement import agreement
 from spinodal.analysis.coexistence import coexistence
 from spinodal.analysis.curves import CURVE, evidence, trajectory
 from spinodal.analysis.deep_linear import DeepLinear, Expected, compare, deep_linear, expected
+from spinodal.analysis.delays import l2_exponents, noise_ratios
 from spinodal.analysis.dependence import dependence, seed_jumps
 from spinodal.analysis.escape import HOLD, arrhenius_laws, escape_times, held
 from spinodal.analysis.foresight import foresight
-from spinodal.analysis.grokking import grokking, trained
+from spinodal.analysis.grokking import grokking, milestones, trained
 from spinodal.analysis.hysteresis import hysteresis
 from spinodal.analysis.jumps import find_jumps
 from spinodal.analysis.loops import Run, pairs, runs
@@ -39,6 +40,9 @@ __all__ = [
     "grokking",
     "held",
     "hysteresis",
+    "l2_exponents",
+    "milestones",
+    "noise_ratios",
     "onset_under_noise",
     "pairs",
     "rescaled",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -23,6 +24,8 @@ class DeepLinear(NamedTuple):
     strengths: Float64[np.ndarray, " k"]
     variances: Float64[np.ndarray, " k"]
     depth: int
+    sizes: tuple[int, ...] | None = None
+    """Of the layers from input to output; None where the records do not tell."""
 
     @property
     def spinodals(self) -> Float64[np.ndarray, " k"]:
@@ -37,6 +40,13 @@ class DeepLinear(NamedTuple):
         """Least eigenvalue of ∇²𝓛 that moves an amplitude; NaN where nothing is learned."""
         state = self.learned_state(l2)
         return theory.soft_mode(state.amplitudes, self.strengths, self.depth, self.variances)
+
+    def geometry(self, l2: Float64[np.ndarray, " l"]) -> theory.Geometry | None:
+        """Of the error surface on that branch, with whitened inputs; None where sizes are not known."""
+        if self.sizes is None:
+            return None
+        amplitudes = self.learned_state(l2).amplitudes
+        return theory.geometry(amplitudes, self.strengths, self.sizes, self.variances)
 
 
 class Expected(NamedTuple):
@@ -98,7 +108,16 @@ def _covered(curve: pl.DataFrame) -> DeepLinear | None:
     strengths, variances = (np.array(curve[name].to_list()) for name in ("strengths", "variances"))
     if np.ptp(strengths, axis=0).max() > 1e-6 * strengths.max():
         return None
-    return DeepLinear(strengths[0], variances[0], int(curve["depth"][0]))
+    return DeepLinear(strengths[0], variances[0], int(curve["depth"][0]), _sizes(curve))
+
+
+def _sizes(curve: pl.DataFrame) -> tuple[int, ...] | None:
+    names = ("depth", "width", "input_dim", "output_dim")
+    told = [curve[name][0] for name in names if name in curve.columns]
+    if len(told) < len(names) or None in told:
+        return None
+    depth, width, inputs, outputs = map(int, told)
+    return inputs, *[width] * (depth - 1), outputs
 
 
 def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
@@ -119,62 +138,69 @@ def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
           where nothing was found: a row of its own, without `index` and measured values), or null where no theory
           says where the transitions are. A transition that is matched may still be of another `order`.
     """
-    parts = [
-        transitions.with_columns(**{name: pl.lit(None, dtype) for name, dtype in _COMPARED.items()}).clear()
-    ]
-    for curve in table.partition_by(CURVE, maintain_order=True):
-        identity = curve.select(CURVE).head(1)
-        found = transitions.join(identity, on=CURVE, how="semi", nulls_equal=True)
-        theirs = expected(curve)
-        if theirs is not None and curve["branch"][0] == "up":
-            l2 = curve["l2"].to_numpy()
-            inside = theirs.l2[(theirs.l2 > l2.min()) & (theirs.l2 < l2.max())]
-            parts += [_told(part, theirs) for part in _matched(found, identity, inside)]
-        else:
-            parts.append(found)
-    compared = pl.concat(parts, how="diagonal_relaxed")
-    predicted, error = pl.coalesce("l2_exact", "l2_estimate"), pl.col("location_error")
-    off = pl.col("location") - predicted
-    return compared.with_columns(
-        deviation=pl.when(error > 0).then(off / error), deviation_percent=100 * off / predicted
+    numbered = transitions.with_row_index("_row")
+    own = numbered.select(*CURVE, "_row", "location").rows_by_key(CURVE)
+    columns = [name for name in (*CURVE, *_NEEDED) if name in table.columns]
+    curves = table.select(columns).partition_by(CURVE, maintain_order=True, as_dict=True)
+    told: list[tuple[Any, ...]] = []
+    missing: list[tuple[Any, ...]] = []
+    for place, (identity, curve) in enumerate(curves.items()):
+        found = own.get(identity, [])
+        theirs = expected(curve) if curve["branch"][0] == "up" else None
+        if theirs is None:
+            told += [(place, row, None, None, None, None) for row, _ in found]
+            continue
+        low, high = np.min(curve["l2"].to_numpy()), np.max(curve["l2"].to_numpy())
+        inside = theirs.l2[(theirs.l2 > low) & (theirs.l2 < high)]
+        partner = _partners([location for _, location in found], inside)
+        for i, (row, _) in enumerate(found):
+            predicted = float(inside[partner[i]]) if i in partner else None
+            told.append(
+                (place, row, predicted, *theirs[1:], "unexpected" if predicted is None else "matched")
+            )
+        left = np.delete(inside, list(partner.values())).tolist()
+        missing += [(*identity, place, predicted, *theirs[1:], "missing") for predicted in left]
+    added = {
+        "_curve": pl.Int64(),
+        "_predicted": pl.Float64(),
+        "_order": pl.Int64(),
+        "_exact": pl.Boolean(),
+        "status": pl.String(),
+    }
+    schema = [(name, transitions.schema[name]) for name in CURVE]
+    compared = pl.concat(
+        [
+            numbered.join(
+                pl.DataFrame(
+                    told, {"_curve": added["_curve"], "_row": numbered.schema["_row"], **added}, orient="row"
+                ),
+                on="_row",
+            ),
+            pl.DataFrame(missing, [*schema, *added.items()], orient="row"),
+        ],
+        how="diagonal",
+    ).sort("_curve", "_row", nulls_last=True)
+    l2, error, exact = pl.col("_predicted"), pl.col("location_error"), pl.col("_exact")
+    off = pl.col("location") - l2
+    return compared.select(
+        *transitions.columns,
+        l2_exact=pl.when(exact).then(l2),
+        l2_estimate=pl.when(~exact).then(l2),
+        inside=pl.when(exact).then(l2.is_between("l2_low", "l2_high")),
+        order_exact=pl.when(l2.is_not_null()).then("_order"),
+        deviation=pl.when(error > 0).then(off / error),
+        deviation_percent=100 * off / l2,
+        status="status",
     )
 
 
-def _told(part: pl.DataFrame, theirs: Expected) -> pl.DataFrame:
-    """An estimate has a column of its own, and no bracket has to hold it."""
-    part = part.with_columns(
-        order_exact=pl.when(pl.col("l2_exact").is_not_null()).then(pl.lit(theirs.order, pl.Int64))
-    )
-    if theirs.exact:
-        return part
-    moved = part.with_columns(l2_estimate=pl.col("l2_exact"), l2_exact=pl.lit(None, pl.Float64))
-    return moved.with_columns(inside=pl.lit(None, pl.Boolean)) if "inside" in moved.columns else moved
+_NEEDED = ("l2", "noise", "error_name", "input_dim", "output_dim", "strengths", "variances")
+"""Columns that `expected` looks at, beside those of `CURVE`."""
 
 
-_COMPARED = {
-    "l2_exact": pl.Float64,
-    "l2_estimate": pl.Float64,
-    "order_exact": pl.Int64,
-    "inside": pl.Boolean,
-    "deviation": pl.Float64,
-    "deviation_percent": pl.Float64,
-    "status": pl.String,
-}
-
-
-def _matched(
-    found: pl.DataFrame, identity: pl.DataFrame, expected: Float64[np.ndarray, " e"]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The transitions of a curve with the exact ones that are theirs, and those that are left."""
-    distance = np.abs(np.log(found["location"].to_numpy()[:, None] / expected))
+def _partners(found: Sequence[float], predicted: Float64[np.ndarray, " e"]) -> dict[int, int]:
+    """Which of the predicted places belongs to which of those found, at most one to one."""
+    distance = np.abs(np.log(np.array(found)[:, None] / predicted))
     # The least total distance, where partners too far apart count for more than all others together.
     rows, columns = linear_sum_assignment(np.where(distance > APART, 1e9, distance))
-    partner = {i: j for i, j in zip(rows, columns, strict=True) if distance[i, j] <= APART}
-    exact = pl.Series("l2_exact", [expected[partner[i]] if i in partner else None for i in range(len(found))])
-    matched = found.with_columns(
-        exact.cast(pl.Float64),
-        exact.cast(pl.Float64).is_between(found["l2_low"], found["l2_high"]).alias("inside"),
-        pl.Series("status", ["matched" if i in partner else "unexpected" for i in range(len(found))]),
-    )
-    left = pl.DataFrame({"l2_exact": np.delete(expected, list(partner.values())), "status": "missing"})
-    return matched, identity.join(left, how="cross")
+    return {i: j for i, j in zip(rows.tolist(), columns.tolist(), strict=True) if distance[i, j] <= APART}

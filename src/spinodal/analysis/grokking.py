@@ -1,11 +1,15 @@
-"""Grokking: when a network fits its training set, when it generalises, and what its geometry does in between."""
+"""Grokking: when networks that are trained fit, when they leave their plateau, and when they generalise."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
+from jaxtyping import Float64
 
 from spinodal.analysis.curves import CURVE
+from spinodal.analysis.plateau import PLATEAU, on_the_plateau
 
 FITTED = 0.99
 """Accuracy on the training set from which on it is fitted."""
@@ -13,23 +17,31 @@ FITTED = 0.99
 GENERALISED = 0.9
 """Accuracy on the test set from which on a network has generalised."""
 
-NETWORK = (*CURVE, "l2")
-"""Columns that are the same for all seeds of one network at one λ."""
+BEGUN = 0.1
+"""Part of the way from the plateau to `GENERALISED` at which the test accuracy has begun to rise."""
 
-GEOMETRY = ("norm", "scalar_curvature", "soft_mode", "learned_features")
-"""What is compared between the plateau and the end."""
+NETWORK = (*CURVE, "l2", "batch")
+"""Columns that are the same for all seeds of one network at one λ, under one noise."""
 
-_RESULT = {
+_STEPS = ("fit_steps", "begin_steps", "leave_steps", "generalise_steps")
+
+TIMES = ("fit", "leave", "generalise")
+"""What happens to a network, one after the other."""
+
+_RESULT: dict[str, pl.DataType | type[pl.DataType]] = {
     "seeds": pl.Int64,
     "fitted": pl.Int64,
     "fit_steps": pl.Float64,
     "fit_factor": pl.Float64,
+    "left": pl.Int64,
+    "leave_steps": pl.Float64,
+    "leave_factor": pl.Float64,
     "generalised": pl.Int64,
     "generalise_steps": pl.Float64,
     "generalise_factor": pl.Float64,
     "delay": pl.Float64,
     "delay_factor": pl.Float64,
-    **{f"{name}_{when}": pl.Float64 for name in GEOMETRY for when in ("plateau", "end")},
+    **PLATEAU,
 }
 
 
@@ -39,27 +51,64 @@ def trained(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def milestones(records: pl.DataFrame) -> pl.DataFrame:
-    """Of every trajectory when it fitted and when it generalised, if it did: the first look that found it so.
+    """Of every trajectory when it fitted, and when it generalised, if it did.
+
+    Between two looks accuracies are taken to change evenly in the logarithm of steps.
 
     Args:
         records: of any campaign; other rows are left out.
 
     Returns:
-        The columns of `NETWORK`, `seed`, `point`, `fit_steps`, `generalise_steps`, `last_steps`.
+        The columns of `NETWORK`, `seed`, `point`; `fit_steps` at which the training set was fitted; `begin_steps` and
+        `leave_steps` at which the test accuracy had come the fraction `BEGUN`, and half the way, from what it was
+        then to `GENERALISED`; `generalise_steps` at which it came there; `last_steps` of all. Null for what did not
+        happen.
     """
+    rows = []
+    for part in trained(records).partition_by((*NETWORK, "seed", "point"), maintain_order=True):
+        identity = part.select(*NETWORK, "seed", "point").row(0, named=True)
+        rows.append(identity | _milestones(part.sort("trained_steps")))
+    schema = {name: records.schema[name] for name in (*NETWORK, "seed", "point")}
+    return pl.DataFrame(rows, schema=schema | dict.fromkeys((*_STEPS, "last_steps"), pl.Float64))
 
-    def first(column: str, above: float) -> pl.Expr:
-        return pl.col("trained_steps").filter(pl.col(column) >= above).min()
 
-    return (
-        trained(records)
-        .group_by(*NETWORK, "seed", "point", maintain_order=True)
-        .agg(
-            first("accuracy", FITTED).alias("fit_steps"),
-            first("test_accuracy", GENERALISED).alias("generalise_steps"),
-            pl.col("trained_steps").max().alias("last_steps"),
-        )
+def _milestones(part: pl.DataFrame) -> dict[str, Any]:
+    steps, accuracy, test = (
+        part[name].to_numpy().astype(float) for name in ("trained_steps", "accuracy", "test_accuracy")
     )
+    fit, generalised = crossing(steps, accuracy, FITTED), crossing(steps, test, GENERALISED)
+    begin = leave = None
+    if fit is not None:
+        plateau = float(np.interp(np.log(fit), np.log(steps), test))
+        if plateau < GENERALISED:
+            begin, leave = (
+                crossing(steps, test, plateau + way * (GENERALISED - plateau), after=fit)
+                for way in (BEGUN, 0.5)
+            )
+    found = dict(zip(_STEPS, (fit, begin, leave, generalised), strict=True))
+    return found | {"last_steps": float(steps[-1])}
+
+
+def crossing(
+    steps: Float64[np.ndarray, " s"], values: Float64[np.ndarray, " s"], level: float, after: float = 0.0
+) -> float | None:
+    """Where values first reach a level; None if they do not.
+
+    Args:
+        steps: rising.
+        values: at these.
+        level: to be reached.
+        after: so many steps, before which nothing counts.
+    """
+    steps, values = steps[steps >= after], values[steps >= after]
+    above = np.flatnonzero(values >= level)
+    if not len(above):
+        return None
+    there = int(above[0])
+    if there == 0:
+        return float(steps[0])
+    part = (level - values[there - 1]) / (values[there] - values[there - 1])
+    return float(steps[there - 1] * (steps[there] / steps[there - 1]) ** part)
 
 
 def grokking(records: pl.DataFrame) -> pl.DataFrame:
@@ -69,51 +118,32 @@ def grokking(records: pl.DataFrame) -> pl.DataFrame:
         records: of any campaign.
 
     Returns:
-        The columns of `NETWORK`; `seeds`, how many of them `fitted` and `generalised`; geometric means of
-        `fit_steps`, `generalise_steps` and of the `delay` between, their ratio, each with the `_factor` that one
-        standard error multiplies or divides it by, over the seeds that did; and means over those seeds of what
-        `GEOMETRY` was in the middle of the plateau (in the logarithm of steps) and at the end.
+        The columns of `NETWORK`; `seeds`, how many of them `fitted`, `left` the plateau and `generalised`; geometric
+        means of `fit_steps`, `leave_steps`, `generalise_steps` and of the `delay`, their ratio of the last to the
+        first, each with the `_factor` that one standard error multiplies or divides it by, over the seeds that did.
+
+        Over the seeds that did both also what `on_the_plateau` finds.
     """
     rows = []
-    marks = milestones(records)
-    for part in marks.partition_by(NETWORK, maintain_order=True):
+    for part in milestones(records).partition_by(NETWORK, maintain_order=True):
         both = part.drop_nulls(["fit_steps", "generalise_steps"])
-        delay = (both["generalise_steps"] / both["fit_steps"]).to_numpy()
-        row = part.select(NETWORK).row(0, named=True) | {
-            "seeds": len(part),
-            "fitted": part["fit_steps"].count(),
-            "generalised": part["generalise_steps"].count(),
-        }
-        for name, values in {
-            "fit_steps": part["fit_steps"].drop_nulls().to_numpy(),
-            "generalise_steps": part["generalise_steps"].drop_nulls().to_numpy(),
-            "delay": delay,
-        }.items():
-            row[name], row[f"{name.removesuffix('_steps')}_factor"] = _geometric(values)
-        rows.append(row | _geometry(records, both))
+        row = part.select(NETWORK).row(0, named=True) | {"seeds": len(part)}
+        for name, count in zip(TIMES, ("fitted", "left", "generalised"), strict=True):
+            steps = part[f"{name}_steps"].drop_nulls().to_numpy()
+            row[count] = len(steps)
+            row[f"{name}_steps"], row[f"{name}_factor"] = geometric(steps)
+        row["delay"], row["delay_factor"] = geometric(
+            (both["generalise_steps"] / both["fit_steps"]).to_numpy()
+        )
+        rows.append(row | on_the_plateau(records, both))
     schema = {name: records.schema[name] for name in NETWORK} | _RESULT
     return pl.DataFrame(rows, schema=schema)
 
 
-def _geometric(values: np.ndarray) -> tuple[float | None, float | None]:
+def geometric(values: Float64[np.ndarray, " s"]) -> tuple[float | None, float | None]:
+    """The geometric mean, and the factor that its standard error multiplies or divides it by; None for too few."""
     if not len(values):
         return None, None
     logs = np.log(values)
     error = logs.std(ddof=1) / len(logs) ** 0.5 if len(logs) > 1 else None
     return float(np.exp(logs.mean())), None if error is None else float(np.exp(error))
-
-
-def _geometry(records: pl.DataFrame, marks: pl.DataFrame) -> dict[str, float | None]:
-    """On the plateau, at the look nearest to √(fit · generalise) steps, and at the end."""
-    found: dict[str, list[float]] = {}
-    for mark in marks.iter_rows(named=True):
-        own = records.filter(pl.col("point") == mark["point"]).sort("trained_steps")
-        middle = np.sqrt(mark["fit_steps"] * mark["generalise_steps"])
-        for name in GEOMETRY:
-            measured = own.drop_nulls(name)
-            if measured.is_empty():
-                continue
-            plateau = int(np.abs(np.log(measured["trained_steps"].to_numpy() / middle)).argmin())
-            for when, place in (("plateau", plateau), ("end", len(measured) - 1)):
-                found.setdefault(f"{name}_{when}", []).append(float(measured[name][place]))
-    return {name: float(np.mean(values)) for name, values in found.items()}

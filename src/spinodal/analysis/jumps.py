@@ -207,9 +207,10 @@ def noise_between(
     deviation = np.abs(y[1:-1] - weight * y[:-2] - (1 - weight) * y[2:])
     deviation /= np.sqrt(1 + weight**2 + (1 - weight) ** 2)
     # Neither the points at a jump nor the one before them, where the branch bends into its fold.
-    keep = np.setdiff1d(np.arange(1, len(y) - 1), np.add.outer(jumps, (-1, 0, 1)))
+    inner = np.arange(1, len(y) - 1)
+    keep = inner[~np.isin(inner, np.add.outer(jumps, (-1, 0, 1)))] if jumps else inner
     if len(keep) < 3:
-        keep = np.arange(1, len(y) - 1)
+        keep = inner
     window = min(_WINDOW, len(keep))
     medians = np.median(np.lib.stride_tricks.sliding_window_view(deviation[keep - 1], window), axis=1)
     start = np.searchsorted(keep, np.arange(len(y) - 1) + 0.5) - window // 2

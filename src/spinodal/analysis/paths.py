@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -42,35 +42,51 @@ def paths(curve: pl.DataFrame, observable: str, alongside: Sequence[str] = ()) -
         observable: Column that is looked at.
         alongside: Further columns.
     """
+    return [path for group in paths_of(curve, (), observable, alongside).values() for path in group]
+
+
+def paths_of(
+    table: pl.DataFrame, curve: Sequence[str], observable: str, alongside: Sequence[str] = ()
+) -> dict[tuple[Any, ...], list[Path]]:
+    """The same of many curves at once: by the values of the columns that make a curve, in the order of the table.
+
+    Args:
+        table: Records.
+        curve: The columns that are the same in all rows of a curve.
+        observable: Column that is looked at.
+        alongside: Further columns.
+    """
     columns = ["l2", observable, *alongside]
-    known = f"{observable}_se" in curve.columns
+    known = f"{observable}_se" in table.columns
     if known:
         columns.append(f"{observable}_se")
-    table = curve.select(
+    own = [*curve, "_name"]
+    rows = table.select(
+        *curve,
         trajectory().alias("_name"),
         evidence().alias("_evidence"),
         pl.col("stage").fill_null(-1).alias("_stage"),
         *(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in columns),
     )
-    evident, stages = table["_evidence"].to_numpy(), table["_stage"].to_numpy()
-    numbers = table.select(columns).to_numpy().T
-    places: dict[str, int] = {}
-    code = np.array([places.setdefault(name, len(places)) for name in table["_name"].to_list()])
+    each = rows.select(own).unique(maintain_order=True).with_row_index("_path")
+    code = rows.join(each, on=own, how="left", nulls_equal=True, maintain_order="left")["_path"].to_numpy()
+    evident, stages = rows["_evidence"].to_numpy(), rows["_stage"].to_numpy()
+    numbers = rows.select(columns).to_numpy().T
     usable = evident & (numbers[0] > 0) & np.isfinite(numbers[1])
     order = np.lexsort((numbers[0], stages, code))
-    ends = np.searchsorted(code[order], np.arange(len(places) + 1))
-    made = []
-    for name, start, end in zip(places, ends[:-1], ends[1:], strict=True):
-        rows = order[start:end]
-        used = _path(numbers[0], rows[usable[rows]])
-        made.append(
+    ends = np.searchsorted(code[order], np.arange(len(each) + 1))
+    made: dict[tuple[Any, ...], list[Path]] = {}
+    for (*identity, name), start, end in zip(each.select(own).iter_rows(), ends[:-1], ends[1:], strict=True):
+        at = order[start:end]
+        used = _path(numbers[0], at[usable[at]])
+        made.setdefault(tuple(identity), []).append(
             Path(
                 name,
                 numbers[0, used],
                 numbers[1, used],
                 np.nan_to_num(numbers[-1, used]) if known else None,
                 numbers[2 : 2 + len(alongside), used],
-                numbers[0, rows[~evident[rows]]],
+                numbers[0, at[~evident[at]]],
             )
         )
     return made

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+from itertools import groupby
+from typing import Any
+
 import polars as pl
 
 from spinodal.analysis.curves import CURVE, evidence, trajectory
@@ -15,7 +17,8 @@ def unresolved(table: pl.DataFrame, transitions: pl.DataFrame, observable: str =
     """Find stretches of λ in which an observable moves steeply, though most trajectories show no jump.
 
     Jumps in neighbouring intervals look like a slope, and a slope within one interval like a jump: only a
-    finer grid can tell. The interval beside a transition does not count, since a branch is steep there.
+    finer grid can tell. The interval beside a transition does not count, since a branch is steep there; nor do
+    branches whose jumps were bisected (`protocol.refine`), where every interval was taken back to see if E jumps.
 
     Args:
         table: Records.
@@ -25,30 +28,38 @@ def unresolved(table: pl.DataFrame, transitions: pl.DataFrame, observable: str =
     Returns:
         The columns of `CURVE` with `l2_low` and `l2_high` of each stretch, the trajectories taken together.
     """
-    parts = [transitions.select(*CURVE, "l2_low", "l2_high").clear()]
-    for curve in table.filter(evidence(), pl.col(observable).is_finite()).partition_by(CURVE):
-        identity = curve.select(CURVE).head(1)
-        found = transitions.join(identity, on=CURVE, how="semi", nulls_equal=True)
-        most = found.filter(pl.col("seeds") * 2 >= pl.col("seeds_all"))
-        taken = most.select("l2_low", "l2_high").rows()
-        stretches: list[tuple[float, float]] = []
-        for low, high in sorted(_steep(curve, observable)):
-            if any(low <= end and start <= high for start, end in taken):
+    most = transitions.filter(pl.col("seeds") * 2 >= pl.col("seeds_all"))
+    taken = most.select(*CURVE, "l2_low", "l2_high").rows_by_key(CURVE)
+    stretches: list[tuple[Any, ...]] = []
+    for identity, rows in groupby(_steep(table, observable).iter_rows(), lambda row: row[:-2]):
+        own: list[tuple[float, float]] = []
+        for low, high in (row[-2:] for row in rows):
+            if any(low <= end and start <= high for start, end in taken.get(identity, ())):
                 continue
-            if stretches and low <= stretches[-1][1]:
-                stretches[-1] = (stretches[-1][0], max(high, stretches[-1][1]))
+            if own and low <= own[-1][1]:
+                own[-1] = (own[-1][0], max(high, own[-1][1]))
             else:
-                stretches.append((low, high))
-        ends = pl.DataFrame(stretches, schema=["l2_low", "l2_high"], orient="row")
-        parts.append(identity.join(ends.cast(pl.Float64), how="cross"))
-    return pl.concat(parts)
+                own.append((low, high))
+        stretches += [(*identity, *ends) for ends in own]
+    schema = transitions.select(*CURVE, "l2_low", "l2_high").schema
+    return pl.DataFrame(stretches, schema=schema, orient="row")
 
 
-def _steep(curve: pl.DataFrame, observable: str) -> set[tuple[float, float]]:
-    intervals = set()
-    for branch in curve.with_columns(trajectory().alias("_name")).partition_by("_name"):
-        branch = branch.sort("l2")
-        l2, values = branch["l2"].to_numpy(), branch[observable].cast(pl.Float64).to_numpy()
-        for i in np.flatnonzero(np.abs(np.diff(values)) > STEEP * np.ptp(values)):
-            intervals.add((float(l2[i]), float(l2[i + 1])))
-    return intervals
+def _steep(table: pl.DataFrame, observable: str) -> pl.DataFrame:
+    """The steep intervals of each curve, those that several trajectories share once, from small to large λ."""
+    name, value = trajectory().alias("_name"), pl.col(observable).cast(pl.Float64).alias("_value")
+    own = [*CURVE, "_name"]
+    coarse = pl.col("refine").fill_null(0) == 0
+    rows = table.filter(evidence(), pl.col(observable).is_finite(), coarse)
+    moved = (
+        rows.select(*CURVE, name, "l2", value)
+        .sort("l2", maintain_order=True)
+        .with_columns(
+            pl.col("l2").shift(1).over(own).alias("l2_low"),
+            pl.col("_value").diff().abs().over(own).alias("_change"),
+            (pl.col("_value").max() - pl.col("_value").min()).over(own).alias("_range"),
+        )
+    )
+    steep = moved.filter(pl.col("_change") > STEEP * pl.col("_range"))
+    intervals = steep.select(*CURVE, "l2_low", pl.col("l2").alias("l2_high")).unique()
+    return intervals.sort(*CURVE, "l2_low", "l2_high", nulls_last=True)

@@ -11,7 +11,7 @@ import polars as pl
 
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.jumps import SIGNIFICANCE
-from spinodal.analysis.paths import Path, paths
+from spinodal.analysis.paths import Path, paths_of
 from spinodal.analysis.pooled import Mean, PooledBreak, mean_of, pooled_breaks
 from spinodal.analysis.seeds import Jump, Kink, match, path_jumps, path_kinks, starts_as
 from spinodal.records import SCHEMA
@@ -71,22 +71,16 @@ def find_transitions(
         - `unrelaxed`: rows within the brackets that are no evidence, of all seeds together.
     """
     alongside = [name for name in alongside if name in table.columns and name != observable]
-    columns = list(dict.fromkeys([*CURVE, *_needed(table, observable, alongside)]))
     rows = []
-    for curve in table.select(columns).partition_by(CURVE, maintain_order=True):
-        identity = curve.select(CURVE).row(0, named=True)
-        rows += [identity | row for row in _curve(paths(curve, observable, alongside), observable, alongside)]
+    for identity, curve in paths_of(table, CURVE, observable, alongside).items():
+        names = dict(zip(CURVE, identity, strict=True))
+        rows += [names | row for row in _curve(curve, observable, alongside)]
     sides = [f"{name}_{side}" for name in alongside for side in ("before", "after")]
     schema = [(name, SCHEMA[name]) for name in CURVE]
     schema += [("index", pl.Int64()), ("order", pl.Int64()), ("evidence", pl.String())]
     schema += [(name, pl.Int64()) for name in _COUNTED]
     schema += [(name, pl.Float64()) for name in (*_MEASURED, *_KINK, *sides)]
     return pl.DataFrame(rows, schema=schema).sort(*CURVE, "location")
-
-
-def _needed(table: pl.DataFrame, observable: str, alongside: Sequence[str]) -> list[str]:
-    names = [*("seed", "point", "stage", "stages", "l2", "stationary", "minimum"), observable, *alongside]
-    return [*names, f"{observable}_se"] if f"{observable}_se" in table.columns else names
 
 
 def _curve(curve: Sequence[Path], observable: str, alongside: Sequence[str]) -> list[dict[str, Any]]:

@@ -61,7 +61,7 @@ class Attempt:
     Attributes:
         number: in the order of the starts.
         pack: which job.
-        curve: what its points share.
+        curve: what its points share, or the first of them.
         points: the points it set out to compute, which nobody else did at the time.
         process: that computes them.
         state: `done` also with failures of single points; `stopped` by a signal; `failed` or `too large` as a whole,
@@ -221,7 +221,7 @@ def begin(campaign: Path, pack: Pack, points: Iterable[str], where: str = "") ->
         number = max(known, default=0) + 1
         now = time.time()
         attempt = Attempt(
-            number, pack.name, pack.curve, mine, this_process(), began=now, seen=now, where=where
+            number, pack.name, pack.curves[0], mine, this_process(), began=now, seen=now, where=where
         )
         if _create(_file(campaign, number), _encoded(attempt)):
             return Running(campaign, attempt)

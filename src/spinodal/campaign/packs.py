@@ -13,22 +13,56 @@ from spinodal.campaign.atomic import write_atomically
 from spinodal.errors import UserError
 from spinodal.protocols import Trajectory, at_strengths, planned
 
+REPLICA_AXES = ("model.init_scale", "optimizer.lr", "protocol.perturbation")
+"""Keys of a configuration in which the replicas of one ensemble may differ, beside seed, path and noise."""
+
 
 @dataclass(frozen=True)
-class Pack:
-    """Points that share everything but seed, path and strength of noise: the replicas of one ensemble.
+class Part:
+    """Points of one curve.
 
     Attributes:
-        name: identity of the job, a hash of its points: also of its records and its checkpoint.
-        curve: identity of what the points share.
+        curve: identity of what they share.
         config: the checked configuration they share, plain and resolved; without `l2` and `seed`.
         points: identity of each point, and its trajectory.
     """
 
-    name: str
     curve: str
     config: Mapping[str, Any]
     points: Mapping[str, Trajectory]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """The replicas of one ensemble: points of one curve, or of several that differ only in `REPLICA_AXES`.
+
+    Attributes:
+        name: identity of the job, a hash of its points: also of its records and its checkpoint.
+        parts: a curve each.
+    """
+
+    name: str
+    parts: tuple[Part, ...]
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What all points share, with the first curve's values of what they do not."""
+        return self.parts[0].config
+
+    @property
+    def curves(self) -> tuple[str, ...]:
+        """Their identities."""
+        return tuple(part.curve for part in self.parts)
+
+    @cached_property
+    def points(self) -> dict[str, Trajectory]:
+        """Identity of each point, and its trajectory: the order of the replicas."""
+        return {point: each for part in self.parts for point, each in part.points.items()}
+
+    @cached_property
+    def part_of(self) -> dict[str, Part]:
+        """By point."""
+        return {point: part for part in self.parts for point in part.points}
 
     @cached_property
     def plan(self) -> dict[str, Any]:
@@ -37,6 +71,25 @@ class Pack:
         protocol = at_strengths(self.config["protocol"], (each.strength for each in self.points.values()))
         seed = sorted({each.seed for each in self.points.values()})
         return {**self.config, "protocol": protocol, "l2": l2, "seed": seed}
+
+
+def own_values(config: Mapping[str, Any]) -> dict[str, float]:
+    """The values of `REPLICA_AXES` that a configuration has."""
+    found = {}
+    for key in REPLICA_AXES:
+        section, name = key.split(".")
+        if name in config.get(section, {}):
+            found[key] = config[section][name]
+    return found
+
+
+def with_values(config: Mapping[str, Any], values: Mapping[str, float]) -> dict[str, Any]:
+    """A configuration with other values of `REPLICA_AXES`."""
+    changed = dict(config)
+    for key, value in values.items():
+        section, name = key.split(".")
+        changed[section] = {**changed[section], name: value}
+    return changed
 
 
 def pack_file(campaign: Path, name: str) -> Path:
@@ -59,12 +112,18 @@ def write_pack(campaign: Path, pack: Pack) -> None:
     places = {path: place for place, path in enumerate(paths)}
     content = {
         "pack": pack.name,
-        "curve": pack.curve,
         "config": pack.config,
         "paths": paths,
-        "points": [
-            [point, each.seed, places[each.path], *([] if each.strength is None else [each.strength])]
-            for point, each in pack.points.items()
+        "parts": [
+            {
+                "curve": part.curve,
+                "values": own_values(part.config),
+                "points": [
+                    [point, each.seed, places[each.path], *([] if each.strength is None else [each.strength])]
+                    for point, each in part.points.items()
+                ],
+            }
+            for part in pack.parts
         ],
     }
     write_atomically(pack_file(campaign, pack.name), json.dumps(content).encode())
@@ -79,11 +138,14 @@ def read_pack(path: Path) -> Pack:
     try:
         content = json.loads(path.read_bytes())
         config, paths = content["config"], [tuple(each) for each in content["paths"]]
-        points = {
-            point: _trajectory(config["protocol"], paths[place], seed, *strength)
-            for point, seed, place, *strength in content["points"]
-        }
-        return Pack(content["pack"], content["curve"], config, points)
+        parts = []
+        for part in content["parts"]:
+            points = {
+                point: _trajectory(config["protocol"], paths[place], seed, *strength)
+                for point, seed, place, *strength in part["points"]
+            }
+            parts.append(Part(part["curve"], with_values(config, part["values"]), points))
+        return Pack(content["pack"], tuple(parts))
     except FileNotFoundError:
         raise UserError(f"{path}: no such pack; spinodal run makes them") from None
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:

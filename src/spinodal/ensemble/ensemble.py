@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -32,9 +32,9 @@ class Ensemble(nn.Module):
     Replicas never interact: whatever is computed for a row depends on that row alone.
 
     Args:
-        build: makes one network; called under each replica's seed, so any `nn.Module` serves. What it returns
-            must have the same parameters' shapes every time and no buffers (running statistics would couple
-            samples to the order of evaluation).
+        build: makes one network, or one maker for each replica [R]; called under each replica's seed, so any
+            `nn.Module` serves. What it returns must have the same parameters' shapes every time and no buffers
+            (running statistics would couple samples to the order of evaluation).
         seeds: one per replica, [R].
         dtype: of the parameters.
 
@@ -45,21 +45,25 @@ class Ensemble(nn.Module):
     theta: nn.Parameter  # [R, n]
 
     def __init__(
-        self, build: Callable[[], nn.Module], seeds: Sequence[int], dtype: torch.dtype = torch.float64
+        self,
+        build: Callable[[], nn.Module] | Sequence[Callable[[], nn.Module]],
+        seeds: Sequence[int],
+        dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
-        rows: dict[int, Tensor] = {}
-        for seed in seeds:
-            if seed not in rows:
-                network = _build_seeded(build, seed).to(dtype)
-                rows[seed] = torch.cat([p.detach().reshape(-1) for p in network.parameters()])
+        makers = build if isinstance(build, Sequence) else [build] * len(seeds)
+        rows: dict[tuple[Any, int], Tensor] = {}
+        for key in zip(makers, seeds, strict=True):
+            if key not in rows:
+                network = _build_seeded(*key).to(dtype)
+                rows[key] = torch.cat([p.detach().reshape(-1) for p in network.parameters()])
         if next(network.buffers(), None) is not None:
             raise UserError(f"model: {type(network).__name__} has buffers; allowed are networks without any")
         self._shapes = [(name, p.shape) for name, p in network.named_parameters()]
         self._sizes = [p.numel() for p in network.parameters()]
         # Kept out of the registered submodules: its parameters are placeholders, never trained.
         self._network = (network.requires_grad_(False),)
-        self.theta = nn.Parameter(torch.stack([rows[seed] for seed in seeds]))
+        self.theta = nn.Parameter(torch.stack([rows[key] for key in zip(makers, seeds, strict=True)]))
 
     @property
     def network(self) -> nn.Module:

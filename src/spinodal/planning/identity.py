@@ -83,14 +83,15 @@ def check_identities(pack: Pack) -> None:
     Raises:
         UserError: If it was planned by another version, for which the same configuration gave other results.
     """
-    science = canonical(scientific(pack.config))
     paths: dict[tuple[float, ...], str] = {}
-    for point, each in pack.points.items():
-        path = paths.setdefault(each.path, canonical(list(each.path)))
-        if point_of(science, each.seed, path, each.strength) != point:
-            raise UserError(
-                f"pack={pack.name}: was planned by a version of spinodal with other results; run the command again"
-            )
+    for part in pack.parts:
+        science = canonical(scientific(part.config))
+        for point, each in part.points.items():
+            path = paths.setdefault(each.path, canonical(list(each.path)))
+            if point_of(science, each.seed, path, each.strength) != point:
+                raise UserError(
+                    f"pack={pack.name}: was planned by a version of spinodal with other results; run the command again"
+                )
 
 
 def canonical(value: Any) -> str:

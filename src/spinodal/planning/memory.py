@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from spinodal.protocols import UNDER_NOISE
-
 KRYLOV = 120
 """Dimensions of the Krylov space in which a point is inspected: that many vectors of all parameters."""
 
@@ -31,9 +29,10 @@ def bytes_per_replica(config: Mapping[str, Any]) -> float | None:
     parameters += sum(widths[1:]) if model["bias"] else 0
     # The inspection's basis and the state of descent; what each layer keeps for derivatives of second order.
     numbers = parameters * (1.5 * min(KRYLOV, parameters) + 40) + 10 * samples * sum(widths[1:])
-    if config["protocol"]["name"] in UNDER_NOISE:
-        drawn = samples if config["protocol"]["noise"] == "minibatch" else parameters
-        numbers += 2 * max(DRAWN, config["protocol"]["check"]) * drawn
+    noise = config["protocol"].get("noise", "none")
+    if noise != "none":
+        drawn = samples if noise == "minibatch" else parameters
+        numbers += 2 * max(DRAWN, config["protocol"].get("check", 0)) * drawn
     spectrum = (config["callbacks"] or {}).get("spectrum")
     if spectrum and parameters <= spectrum.get("full_up_to", 0):
         numbers += 4 * parameters**2

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from spinodal.campaign import Pack
+from spinodal.campaign import Pack, Part, own_values, with_values
 from spinodal.planning.curves import Curve
-from spinodal.planning.identity import job_id
-from spinodal.protocols import Trajectory
+from spinodal.planning.identity import canonical, job_id
+from spinodal.protocols import TRAIN, Trajectory
 
 LARGEST = 1024
 """Replicas in a pack at most, unless somebody asks for more: with more nothing is gained, and more is lost if a job
@@ -40,32 +41,56 @@ def cut(wanted: Iterable[Curve], limits: Limits) -> list[Pack]:
     """Packs of all points that are left to run, the same for the same points whatever the order they come in.
 
     Args:
-        wanted: curves with the points to run.
+        wanted: curves with the points to run; those that differ only in `REPLICA_AXES` share their packs.
         limits: of the size of a pack.
     """
-    groups = [curve for curve in wanted if curve.points]
-    total = sum(len(curve.points) for curve in groups)
+    alike: dict[str, list[Part]] = defaultdict(list)
+    for curve in wanted:
+        if curve.points:
+            alike[_shared(curve.config)].append(Part(curve.name, curve.config, curve.points))
+    total = sum(len(part.points) for parts in alike.values() for part in parts)
     # Enough packs for every process to have one, if they do not become too small for it.
     share = max(SMALLEST, math.ceil(total / limits.jobs))
     packs = []
-    for curve in groups:
-        size = min(limits.replicas or min(LARGEST, share), limits.fitting.get(curve.name, len(curve.points)))
-        packs += _even(curve.name, curve.config, curve.points, max(size, 1))
+    for parts in alike.values():
+        fitting = min(limits.fitting.get(part.curve, total) for part in parts)
+        size = min(limits.replicas or min(LARGEST, share), fitting)
+        packs += _even(sorted(parts, key=lambda part: part.curve), max(size, 1))
     return packs
+
+
+def _shared(config: Mapping[str, Any]) -> str:
+    """All that the replicas of an ensemble have to share."""
+    own = dict.fromkeys(own_values(config), 0.0)
+    protocol = config.get("protocol", {})
+    if protocol.get("name") == TRAIN and protocol.get("noise") != "none":
+        own.pop("optimizer.lr", None)  # the step of the noise is that of the descent
+    return canonical(with_values(config, own))
 
 
 def halves(pack: Pack, points: Iterable[str]) -> list[Pack]:
     """Some points of a pack, in two packs."""
-    kept = {point: pack.points[point] for point in points}
-    return _even(pack.curve, pack.config, kept, math.ceil(len(kept) / 2))
+    kept = set(points)
+    parts = [
+        replace(part, points={point: each for point, each in part.points.items() if point in kept})
+        for part in pack.parts
+    ]
+    return _even(parts, math.ceil(len(kept) / 2))
 
 
-def _even(
-    curve: str, config: Mapping[str, Any], points: Mapping[str, Trajectory], largest: int
-) -> list[Pack]:
+def _even(parts: Sequence[Part], largest: int) -> list[Pack]:
     """Packs of sizes that differ by one at most, λ after λ of seed after seed, noise after noise of each."""
-    ordered = sorted(points.items(), key=lambda item: (item[1].seed, item[1].path, item[1].strength or 0))
+    ordered = sorted(
+        ((point, place, each) for place, part in enumerate(parts) for point, each in part.points.items()),
+        key=lambda item: (item[2].seed, item[2].path, item[2].strength or 0, item[1]),
+    )
     count = math.ceil(len(ordered) / largest)
     ends = [len(ordered) * place // count for place in range(count + 1)]
-    parts = [dict(ordered[begin:end]) for begin, end in pairwise(ends)]
-    return [Pack(job_id(part), curve, config, part) for part in parts]
+    packs = []
+    for begin, end in pairwise(ends):
+        own: dict[int, dict[str, Trajectory]] = defaultdict(dict)
+        for point, place, each in ordered[begin:end]:
+            own[place][point] = each
+        members = tuple(replace(parts[place], points=points) for place, points in sorted(own.items()))
+        packs.append(Pack(job_id(point for point, _, _ in ordered[begin:end]), members))
+    return packs

@@ -58,6 +58,18 @@ def protocol(protocol: Values) -> Iterator[str]:
         yield f"protocol.refine={protocol['refine']}: must be 0 for a quench, which follows no branch"
 
 
+def training(plan: Values) -> Iterator[str]:
+    """Noise in the gradients needs steps that nobody refuses, and a temperature those of Langevin dynamics."""
+    noise, rule = plan["protocol"].get("noise", "none"), plan["optimizer"].get("_target_")
+    if plan["protocol"]["name"] != "train" or noise == "none":
+        return
+    sgd = rule == "spinodal.training.descent.SGD"
+    if noise == "langevin" and not (sgd and plan["optimizer"]["momentum"] == 0):
+        yield "protocol.noise=langevin: must go with optimizer=sgd and optimizer.momentum=0, or T is no temperature"
+    if noise == "minibatch" and rule == "spinodal.training.descent.GradientDescent":
+        yield "protocol.noise=minibatch: must go with optimizer=adam or sgd; gradient_descent refuses noisy steps"
+
+
 RULES: dict[type, Callable[[Values], Iterator[str]]] = {
     LinearTeacher: linear_teacher,
     Digits: digits,

@@ -182,13 +182,16 @@ class Escape(Checked):
 
 @dataclass
 class Train(Checked):
-    """λ as it is, for a number of steps."""
+    """λ as it is, for a number of steps, with noise or without."""
 
     name: Annotated[str, one_of("train")]
     perturbation: Annotated[float, Field(strict=True, ge=0, le=0, description="0: training is not disturbed")]
     refine: Annotated[int, Field(strict=True, ge=0, le=0, description="0: nothing is bisected")]
     steps: Annotated[int, Field(strict=True, ge=2, description="an integer ≥ 2")]
     records: Annotated[int, Field(strict=True, ge=2, description="an integer ≥ 2")]
+    noise: Annotated[str, one_of("none", "langevin", "minibatch")]
+    temperature: Annotated[Any, BeforeValidator(grid.l2_values)]
+    batch: Annotated[Any, BeforeValidator(grid.batch_values)]
 
 
 @dataclass

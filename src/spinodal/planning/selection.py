@@ -146,8 +146,9 @@ def _continued(campaign: Path, asked: Mapping[str, Curve], left: Set[str], found
         open_points = {
             point for point in pack.points if point not in found.done and point not in found.failed
         }
-        if open_points and open_points <= left - covered and pack.curve in asked:
-            packs.append(replace(pack, config=asked[pack.curve].config))
+        if open_points and open_points <= left - covered and asked.keys() >= set(pack.curves):
+            parts = [replace(part, config=asked[part.curve].config) for part in pack.parts]
+            packs.append(replace(pack, parts=tuple(parts)))
             covered |= open_points
     return packs
 

@@ -96,7 +96,12 @@ def _launched(
 ) -> list[Sequence[JobReturn]]:
     lines = {curve.name: curve.lines for curve in selection.asked}
     # In quotes, since some names read as numbers: 7e2782707198.
-    overrides = [[*lines[pack.curve], f"pack='{pack.name}'"] for pack in selection.packs]
+    overrides = []
+    for pack in selection.packs:
+        shared, *others = [lines[curve] for curve in pack.curves]
+        overrides.append(
+            [*(line for line in shared if all(line in other for other in others)), f"pack='{pack.name}'"]
+        )
     returned: list[Sequence[JobReturn]] = []
     broken: list[Exception] = []
     size = at_once(launching) or len(overrides)

@@ -43,7 +43,8 @@ def tell(selection: Selection, console: Console, jobs: int) -> None:
     asked, found, todo = selection.asked, selection.found, selection.todo
     sizes = defaultdict(list)
     for pack in selection.packs:
-        sizes[pack.curve].append(len(pack.points))
+        for curve in pack.curves:
+            sizes[curve].append(len(pack.points))
     columns = ("points", "done", "running", "failed", "to run", "jobs", "replicas")
     table = Table("", *columns, box=None, pad_edge=False, header_style="bold")
     names_on_the_left(table, console)
@@ -54,9 +55,9 @@ def tell(selection: Selection, console: Console, jobs: int) -> None:
     if len(rows) > SHOWN:
         table.add_row(f"and {len(rows) - SHOWN} more")
     if len(rows) > 1:
-        all_sizes = [size for each in sizes.values() for size in each]
-        total = [sum(column) for column in zip(*(row[:6] for row in rows), strict=True)]
-        table.add_row("all", *map(str, total), _span(all_sizes), style="bold")
+        total = [sum(column) for column in zip(*(row[:5] for row in rows), strict=True)]
+        packs = [len(pack.points) for pack in selection.packs]
+        table.add_row("all", *map(str, (*total, len(packs), _span(packs))), style="bold")
     console.print(table)
     if seconds := expected(selection, jobs):
         console.print(f"about {spoken(seconds)}, going by what was run here before")
@@ -125,7 +126,7 @@ def expected(selection: Selection, jobs: int) -> float | None:
         return None
     total = 0.0
     for pack in selection.packs:
-        key = pack.curve if rows[pack.curve] else ""
+        key = pack.curves[0] if rows[pack.curves[0]] else ""
         stages = sum(
             len(each.path) for point, each in pack.points.items() if point not in selection.found.done
         )

@@ -118,6 +118,11 @@ def _callbacks(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Callbacks of ours with their arguments in their types; null is none, and others are anybody's."""
     typed, mistakes = dict(values), []
     for name, each in values.items():
+        if isinstance(each, dict) and "_target_" not in each:
+            mistakes.append(
+                f"callbacks.{name}={shown(each)}: has no _target_, so that nothing takes these values; choose "
+                f"callbacks that have {name}, or write ~callbacks.{name}"
+            )
         schema = CALLBACKS.get(str(each.get("_target_"))) if isinstance(each, dict) else None
         if schema is not None:
             typed[name], wrong = _typed(schema, each, f"callbacks.{name}")

@@ -18,28 +18,31 @@ def planned(protocol: Mapping[str, Any], l2: Sequence[float], seeds: Sequence[in
         l2: λ.
         seeds: of the replicas.
     """
-    name = protocol["name"]
+    name, axis = protocol["name"], _axis(protocol)
+    phase = protocol.get("phase")
+    holds = [Hold(phase, **{axis: strength}) for strength in sorted(protocol[axis])] if axis else []
     if name == TRAIN:
-        return train(l2, seeds, len(looks(protocol["steps"], protocol["records"])))
-    if name not in UNDER_NOISE:
-        return trajectories(name, l2, seeds)
-    axis = _axis(protocol)
-    holds = [Hold(protocol["phase"], **{axis: strength}) for strength in sorted(protocol[axis])]
-    return UNDER_NOISE[name](l2, seeds, holds)
+        return train(l2, seeds, holds or [None], len(looks(protocol["steps"], protocol["records"])))
+    if name in UNDER_NOISE:
+        return UNDER_NOISE[name](l2, seeds, holds)
+    return trajectories(name, l2, seeds)
 
 
 def size(protocol: Mapping[str, Any], l2: Sequence[float], seeds: Sequence[int]) -> int:
     """How many there are, as of `planned`, without making them."""
-    name = protocol["name"]
-    strengths = len(protocol[_axis(protocol)]) if name in UNDER_NOISE else 1
+    name, axis = protocol["name"], _axis(protocol)
+    strengths = len(protocol[axis]) if axis else 1
     return len(seeds) * strengths * (len(l2) if name in ("quench", ESCAPE, TRAIN) else 1)
 
 
 def at_strengths(protocol: Mapping[str, Any], strengths: Iterable[float | None]) -> dict[str, Any]:
     """A protocol as if asked for at these strengths of noise; as it is without noise, where they are None."""
-    known = sorted({each for each in strengths if each is not None})
-    return {**protocol, _axis(protocol): known} if known else dict(protocol)
+    known, axis = sorted({each for each in strengths if each is not None}), _axis(protocol)
+    return {**protocol, axis: known} if known and axis else dict(protocol)
 
 
-def _axis(protocol: Mapping[str, Any]) -> str:
-    return "batch" if protocol["noise"] == "minibatch" else "temperature"
+def _axis(protocol: Mapping[str, Any]) -> str | None:
+    """The key with the strengths of its noise, if it has any."""
+    if protocol["name"] not in (*UNDER_NOISE, TRAIN):
+        return None
+    return {"langevin": "temperature", "minibatch": "batch"}.get(protocol["noise"])

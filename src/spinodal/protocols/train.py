@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spinodal.protocols.trajectory import Trajectory
+from spinodal.protocols.trajectory import Hold, Trajectory
 
 TRAIN = "train"
 """The branch of a stage that ends when its steps are done, relaxed or not."""
 
 
-def train(l2: Sequence[float], seeds: Sequence[int], stages: int) -> list[Trajectory]:
-    """For every seed and λ one trajectory from a fresh initialisation.
+def train(
+    l2: Sequence[float], seeds: Sequence[int], holds: Sequence[Hold | None], stages: int
+) -> list[Trajectory]:
+    """For every seed, λ and noise one trajectory from a fresh initialisation.
 
     Args:
         l2: λ, each for itself.
         seeds: of the replicas.
+        holds: the noise they meet all the time; None for none.
         stages: how often the network is looked at.
     """
-    return [Trajectory(seed, (value,) * stages, (TRAIN,) * stages) for seed in seeds for value in sorted(l2)]
+    return [
+        Trajectory(seed, (value,) * stages, (TRAIN,) * stages, hold=hold)
+        for seed in seeds
+        for value in sorted(l2)
+        for hold in holds
+    ]
 
 
 def looks(steps: int, records: int) -> list[int]:

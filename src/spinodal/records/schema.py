@@ -35,11 +35,16 @@ COLUMNS = (
     Column("bias", pl.Boolean, "", "whether the layers have biases"),
     Column("depth", pl.Int64, "", "L, number of weight layers"),
     Column("width", pl.Int64, "", "units in a hidden layer"),
+    Column("input_dim", pl.Int64, "", "d, numbers in an input"),
+    Column("output_dim", pl.Int64, "", "c, numbers in an output"),
     Column("parameters", pl.Int64, "", "n, number of trainable parameters"),
+    Column("init_scale", pl.Float64, "", "standard deviation of fresh weights times √fan_in"),
+    Column("lr", pl.Float64, "", "step length of the descent, or of its first step"),
     Column("branch", pl.String, "", "where the state comes from: up, down, quench, escape or train"),
     Column(
         "perturbation", pl.Float64, "", "standard deviation of the noise on each parameter at a stage's start"
     ),
+    Column("refine", pl.Int64, "", "digits to which λ of each jump is bisected; 0: the grid as it is"),
     Column("seed", pl.Int64, "", "of the replica"),
     Column("stage", pl.Int64, "", "place in the trajectory, from 0"),
     Column("stages", pl.Int64, "", "length of the trajectory; null until it is known"),
@@ -135,7 +140,17 @@ SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
 IDENTITY = ("point", "curve", "job", "campaign")
 SETTINGS = (
     *("task", "error_name", "complexity", "noise", "samples", "activation", "bias", "depth", "width"),
-    *("parameters", "branch", "perturbation", "seed"),
+    *(
+        "input_dim",
+        "output_dim",
+        "parameters",
+        "init_scale",
+        "lr",
+        "branch",
+        "perturbation",
+        "refine",
+        "seed",
+    ),
     *("start_phase", "temperature", "batch", "time_step", "hold_time"),
 )
 MEASURED_TASK = ("strengths", "variances")

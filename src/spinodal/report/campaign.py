@@ -16,7 +16,7 @@ from spinodal.report.dependence import Family, make_families
 from spinodal.report.drawing import Drawings
 from spinodal.report.escape import Hold, make_holds
 from spinodal.report.figure import draw_curve
-from spinodal.report.grokking import Grokking, make_grokking
+from spinodal.report.grokking import Grokking, Times, make_grokking, make_times
 from spinodal.report.groups import CurveReport, Group, chosen, make_groups
 from spinodal.report.hysteresis import HysteresisReport, make_hysteresis_report
 from spinodal.report.page import write_page
@@ -61,6 +61,8 @@ class Report:
     """Taken through λ under noise."""
     grokking: list[Grokking]
     """Trained for a number of steps."""
+    grokking_times: Times | None
+    """None if there is nothing to draw them against."""
     unfinished: pl.DataFrame
     """As the function of that name returns it."""
     page: Path
@@ -72,9 +74,10 @@ class Report:
         return [*lines, *(each.told for each in self.told_apart)]
 
     @property
-    def told_apart(self) -> list[Hold | NoisyLoops | Grokking]:
+    def told_apart(self) -> list[Hold | NoisyLoops | Grokking | Times]:
         """What has sections of its own."""
-        return [*self.holds, *self.noisy_loops, *self.grokking]
+        times = [self.grokking_times] if self.grokking_times else []
+        return [*self.holds, *self.noisy_loops, *self.grokking, *times]
 
     @property
     def followed(self) -> pl.DataFrame:
@@ -131,6 +134,7 @@ def _found(
         groups[place] = replace(group, figure=figure)
     compared.write_csv(folder / "transitions.csv")
     curves = [curve for group in groups for curve in group.curves]
+    networks = make_grokking(records, folder, drawings)
     drawn = [curve for group in groups if group.figure for curve in group.curves]
     return Report(
         campaign,
@@ -144,7 +148,8 @@ def _found(
         make_hysteresis_report(moved.filter(NOISELESS), _noiseless(groups), folder, drawings),
         make_holds(records, folder, drawings),
         make_noisy_loops(moved, folder, drawings),
-        make_grokking(records, folder, drawings),
+        networks,
+        make_times(networks, folder, drawings),
         unfinished(campaign, records),
         folder / "report.html",
     )

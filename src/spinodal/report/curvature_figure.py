@@ -90,6 +90,8 @@ def _exact(axes: list[Axes], exact: DeepLinear) -> None:
     # At depth 2 features end without a jump, and the soft mode of the next takes over.
     soft_mode[1:][np.diff(state.alive.sum(axis=1)) != 0] = np.nan
     values = {"error": state.error, "norm": np.sqrt(state.norm_squared), "soft_mode": soft_mode}
+    if (surface := exact.geometry(l2)) is not None:
+        values |= {"scalar_curvature": surface.curvature, "trace_hessian": surface.trace}
     for panel, column in zip(axes, PANELS, strict=True):
         if column in values:
             panel.plot(l2, np.where(ended, np.nan, values[column]), **EXACT)

@@ -1,47 +1,62 @@
-"""What the report says of grokking: training and test curves, and the geometry along the way."""
+"""What was found of grokking: when networks fit and generalise, what that depends on, and their geometry meanwhile."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 
-from spinodal.analysis import CURVE, grokking, trained
-from spinodal.analysis.grokking import FITTED, GENERALISED, GEOMETRY
+from spinodal.analysis import CURVE, grokking, l2_exponents, noise_ratios, trained
 from spinodal.report.drawing import Drawings
+from spinodal.report.grokking_figure import Series, draw_grokking, draw_times, told_condition, varied
 from spinodal.report.names import curve_names
-from spinodal.report.page import Picture, Section
-from spinodal.report.sheet import Row, Sheet
-from spinodal.report.style import CURVES, STYLE, TEST, ZERO
 
-PANELS = {
-    "accuracy": "accuracy",
-    "scalar_curvature": "$R$",
-    "soft_mode": "soft mode",
-    "norm": r"$\Vert\theta\Vert$",
-}
-"""Columns of the panels, those of them that were measured, and their labels."""
+ALIKE = tuple(name for name in CURVE if name != "temperature")
+"""Columns that are the same for one network on its data."""
+
+CONDITION = ("l2", "temperature", "batch")
+"""What it is trained under."""
 
 
 @dataclass(frozen=True, eq=False)
 class Grokking:
-    """One network, at every λ it was trained with."""
+    """One network on its data, at every λ and under all noise it was trained with."""
 
     name: str
     found: pl.DataFrame
     """As `analysis.grokking` returns it."""
+    exponents: pl.DataFrame
+    """As `l2_exponents` returns it."""
+    ratios: pl.DataFrame
+    """As `noise_ratios` returns it."""
+    jobs: frozenset[str]
+    """That trained it."""
     figure: Path
     """Without suffix."""
 
     @property
+    def conditions(self) -> list[tuple[str, dict[str, Any]]]:
+        """What is said of each, and its row."""
+        names = varied(self.found.select(CONDITION))
+        return [(told_condition(row, names), row) for row in self.found.iter_rows(named=True)]
+
+    @property
     def told(self) -> str:
         """What was found, in a line."""
-        return "; ".join(f"λ = {row['l2']:g}: {_told(row)}" for row in self.found.iter_rows(named=True))
+        return "; ".join(f"{label}: {_told(row)}" for label, row in self.conditions)
+
+
+@dataclass(frozen=True, eq=False)
+class Times:
+    """When they fit, leave their plateau and generalise, against what that depends on."""
+
+    figure: Path
+    """Without suffix."""
+    told: str
+    name: str = "When networks fit, leave their plateau and generalise"
 
 
 def make_grokking(records: pl.DataFrame, folder: Path, drawings: Drawings) -> list[Grokking]:
@@ -55,110 +70,88 @@ def make_grokking(records: pl.DataFrame, folder: Path, drawings: Drawings) -> li
     rows = trained(records)
     if rows.is_empty():
         return []
-    found = grokking(rows)
-    found.write_csv(folder / "grokking.csv")
+    found, exponents, ratios = grokking(rows), l2_exponents(rows), noise_ratios(rows)
+    for file, table in {"grokking": found, "delays": exponents, "delays_noise": ratios}.items():
+        table.write_csv(folder / f"{file}.csv")
+    parts = rows.sort("task", "samples", "depth", "width", maintain_order=True).partition_by(
+        ALIKE, maintain_order=True
+    )
+    identities = [part.select(CURVE).head(1) for part in parts]
+    names = curve_names(pl.concat(identities).with_columns(temperature=pl.lit(None, pl.Float64)))
     made = []
-    for number, part in enumerate(rows.partition_by(CURVE, maintain_order=True)):
-        identity = part.select(CURVE).head(1)
-        name = curve_names(identity)[0]
+    for number, (part, identity, name) in enumerate(zip(parts, identities, names, strict=True)):
         title = f"{name.data}; {name.model}"
         figure = drawings.add(folder / f"grokking-{number}", draw_grokking, part, title)
-        own = found.join(identity, on=CURVE, how="semi", nulls_equal=True)
-        made.append(Grokking(title, own, figure))
+        own, own_exponents, own_ratios = (
+            table.join(identity, on=ALIKE, how="semi", nulls_equal=True)
+            for table in (found.sort(CONDITION), exponents, ratios)
+        )
+        jobs = frozenset(part["job"].drop_nulls())
+        made.append(Grokking(title, own, own_exponents, own_ratios, jobs, figure))
     return made
 
 
-def draw_grokking(rows: pl.DataFrame, title: str) -> Figure:
-    """Draw accuracy on training and test data against steps, and beneath it what else was measured.
-
-    Args:
-        rows: of one network.
-        title: of the figure.
-    """
-    measured = {name: label for name, label in PANELS.items() if rows[name].drop_nans().count()}
-    with rc_context(STYLE):
-        figure = Figure(figsize=(5.4, 1.2 + 1.7 * len(measured)), layout="constrained")
-        panels = figure.subplots(len(measured), sharex=True, squeeze=False)[:, 0]
-        figure.suptitle(title)
-        values = rows["l2"].unique().sort()
-        for colour, l2 in zip(CURVES, values, strict=False):
-            own = rows.filter(pl.col("l2") == l2).partition_by("point", maintain_order=True)
-            for number, one in enumerate(own):
-                for panel, (column, label) in zip(panels, measured.items(), strict=True):
-                    part = one.drop_nulls(column).sort("trained_steps")  # not everything at every look
-                    steps = part["trained_steps"]
-                    name = rf"$\lambda$ = {l2:g}" if number == 0 and column == "accuracy" else None
-                    panel.plot(
-                        steps, part[column], color=colour, linewidth=1, marker=".", markersize=3, label=name
-                    )
-                    panel.set_ylabel(label)
-                    if column == "accuracy":
-                        style = {**TEST, "color": colour, "linestyle": "--", "linewidth": 1, "marker": ""}
-                        test = "test" if number == 0 and l2 == values[0] else None
-                        panel.plot(steps, part["test_accuracy"], **style, label=test)
-                    if column == "scalar_curvature":
-                        panel.axhline(0, **ZERO)
-                        panel.set_yscale(
-                            "symlog", linthresh=max(1e-3, np.nanmax(np.abs(part[column].to_numpy())) / 1e4)
-                        )
-        panels[-1].set(xscale="log", xlabel="steps")
-        figure.align_ylabels()
-        panels[0].legend(loc="center left")
-    return figure
-
-
-def grokking_section(networks: list[Grokking]) -> Section:
-    """The section of the page.
+def make_times(networks: Sequence[Grokking], folder: Path, drawings: Drawings) -> Times | None:
+    """Draw what times depend on; None if they were measured under one condition only.
 
     Args:
         networks: what was found.
+        folder: for the figure.
+        drawings: draws it.
     """
-    notes = [
-        f"Networks trained for a number of steps, not relaxed. Fitted means an accuracy of {FITTED} on training data, "
-        f"generalised one of {GENERALISED} on test data, at the first look that found it so. Geometry is that of E "
-        "where training was, which is no minimum; plateau is the look half-way between, in the logarithm of steps."
-    ]
-    header = ["λ", "fitted at", "generalised at", "delay", "seeds"]
-    header += [f"{name.replace('_', ' ')}, {when}" for name in GEOMETRY for when in ("plateau", "end")]
-    bodies: list[tuple[str, list[Row]]] = [
-        (each.name, [_row(row) for row in each.found.iter_rows(named=True)]) for each in networks
-    ]
-    pictures = [
-        Picture(
-            each.figure,
-            alt=f"Accuracy and geometry against steps: {each.told}",
-            title=f"{each.name}.",
-            caption=f"{each.told}.",
-        )
-        for each in networks
-    ]
-    sheet = Sheet("When networks fit and when they generalise", header, bodies)
-    return Section("grokking", "Grokking", "Grokking", notes, pictures=pictures, sheets=[sheet])
+    series = [each for network in networks for each in _series(network)]
+    if not series:
+        return None
+    found = {each.name: ", ".join(_dependences(each)) for each in networks}
+    told = [f"{name}: {lines}" for name, lines in found.items() if lines]
+    return Times(drawings.add(folder / "grokking-times", draw_times, series), "; ".join(told))
 
 
-def _told(row: dict[str, Any]) -> str:
-    if not row["generalised"]:
-        return f"{row['fitted']} of {row['seeds']} seeds fitted, none generalised"
-    return (
-        f"fitted after {_times(row, 'fit')} steps, generalised after {_times(row, 'generalise')} "
-        f"({row['generalised']} of {row['seeds']} seeds)"
-    )
+def steps_told(row: Mapping[str, Any], name: str) -> str:
+    """As in 1.06e+03 ×/÷ 1.22.
 
-
-def _times(row: dict[str, Any], name: str) -> str:
+    Args:
+        row: of `analysis.grokking`.
+        name: fit, leave, generalise or delay.
+    """
     value, factor = row[f"{name}_steps" if name != "delay" else name], row[f"{name}_factor"]
     if value is None:
         return ""
     return f"{value:.3g}" + ("" if factor is None else f" ×/÷ {factor:.2f}")
 
 
-def _row(row: dict[str, Any]) -> Row:
-    geometry = [row[f"{name}_{when}"] for name in GEOMETRY for when in ("plateau", "end")]
+def _told(row: Mapping[str, Any]) -> str:
+    if not row["generalised"]:
+        return f"{row['fitted']} of {row['seeds']} seeds fitted, none generalised"
     return (
-        f"{row['l2']:g}",
-        _times(row, "fit"),
-        _times(row, "generalise"),
-        _times(row, "delay"),
-        f"{row['generalised']}/{row['seeds']}",
-        *("" if value is None else f"{value:.4g}" for value in geometry),
+        f"fitted after {steps_told(row, 'fit')} steps, generalised after {steps_told(row, 'generalise')} "
+        f"({row['generalised']} of {row['seeds']} seeds)"
     )
+
+
+def _series(network: Grokking) -> Iterator[Series]:
+    """Against each thing that varies, all else equal."""
+    for axis in CONDITION:
+        others = [name for name in CONDITION if name != axis]
+        for part in network.found.drop_nulls(axis).partition_by(others, maintain_order=True):
+            if len(part) > 1:
+                others_vary = [
+                    name for name in varied(network.found.select(others)) if len(network.found) > len(part)
+                ]
+                label = told_condition(part.row(0, named=True), others_vary) if others_vary else ""
+                yield Series(axis, ", ".join(filter(None, [network.name, label])), part)
+
+
+def _dependences(network: Grokking) -> Iterator[str]:
+    for row in network.exponents.iter_rows(named=True):
+        if row["generalise_exponent"] is not None:
+            yield (
+                f"generalises after λ^({row['generalise_exponent']:.2f} ± {row['generalise_exponent_error']:.2f})"
+            )
+    names = varied(network.found.select(CONDITION))
+    for row in network.ratios.iter_rows(named=True):
+        if row["leave_factor"] is not None:
+            yield (
+                f"leaves its plateau {row['leave_ratio']:.2f} ×/÷ {row['leave_factor']:.2f} times as late at "
+                f"{told_condition(row, names)} as under the least noise"
+            )

@@ -17,7 +17,7 @@ from spinodal.report.names import BRANCHES, CurveName, curve_names, together
 FIGURES = 12
 """So many groups are all drawn."""
 
-EXAMPLES = 6
+EXAMPLES = 4
 """Of more, so many are."""
 
 FAMILY = ("task", "activation", "bias", "depth")

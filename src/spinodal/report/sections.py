@@ -13,7 +13,7 @@ from spinodal.report.commands import again, launches
 from spinodal.report.curvature_section import curvature_section, foresight_section
 from spinodal.report.dependence import dependence_section
 from spinodal.report.escape_section import escape_section
-from spinodal.report.grokking import grokking_section
+from spinodal.report.grokking_section import grokking_section
 from spinodal.report.groups import Group, jobs
 from spinodal.report.hysteresis_section import hysteresis_section
 from spinodal.report.page import Picture, Section, capitalised
@@ -53,7 +53,7 @@ def sections(report: Report) -> Iterator[Section]:
     if report.noisy_loops:
         yield noisy_loops_section(report.noisy_loops)
     if report.grokking:
-        yield grokking_section(report.grokking)
+        yield grokking_section(report.grokking, report.grokking_times, report.campaign)
     yield _open(report)
     yield _commands(report.campaign)
 

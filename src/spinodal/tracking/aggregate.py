@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,12 +9,12 @@ import wandb
 
 from spinodal.records import COLUMNS
 from spinodal.report.campaign import Report
+from spinodal.report.page import Picture
+from spinodal.report.sections import sections
+from spinodal.tracking.curves import curves_of
 from spinodal.tracking.rebuild import logging_of
-from spinodal.tracking.runs import Run, identity, means
+from spinodal.tracking.runs import Run, identity
 from spinodal.tracking.session import Mode, Session
-
-DRAWN = ("error", "accuracy", "norm", "scalar_curvature", "soft_mode")
-"""Columns whose means are logged for each curve, with the band of their standard errors."""
 
 
 def publish(report: Report) -> str:
@@ -51,10 +48,6 @@ def report_run(report: Report) -> Run:
         report: As `make_report` returns it.
     """
     campaign = report.campaign.resolve().name
-    rows: Mapping[Any, dict[str, Any]] = defaultdict(dict)
-    for curve in report.curves:
-        for row in means(curve.records.sort("l2")).iter_rows(named=True):
-            rows[row["l2"]] |= {"l2": row["l2"]} | _bands(curve.name.file, row)
     summary = report.summary
     return Run(
         id=f"report-{identity(campaign)}",
@@ -68,7 +61,7 @@ def report_run(report: Report) -> Run:
             "strengths": {curve.name.file: curve.strengths for curve in report.curves},
             **summary.provenance,
         },
-        history={l2: [rows[l2]] for l2 in sorted(rows)},
+        history=curves_of(report),
         summary={
             "verdicts": "; ".join(report.verdicts),
             "complete": not summary.running,
@@ -80,34 +73,29 @@ def report_run(report: Report) -> Run:
     )
 
 
-def _bands(curve: str, row: Mapping[str, Any]) -> dict[str, float]:
-    told = {}
-    for name in DRAWN:
-        mean, error = row[name], row[f"{name}_se"]
-        if mean is not None:
-            told[f"{name}/{curve}"] = mean
-        if mean is not None and error is not None:
-            told |= {f"{name}/{curve}_low": mean - error, f"{name}/{curve}_high": mean + error}
-    return told
-
-
 def _media(report: Report) -> dict[str, Any]:
-    drawn = {str(group.name): group.figure for group in report.groups if group.figure}
-    drawn |= {each.name: each.figure for each in report.told_apart if each.figure}
-    phases = {diagram.title: diagram.figure for diagram in report.phases if diagram.figure}
+    """Every table and figure there is on the page, and the page itself."""
+    tables = {path.stem: pl.read_csv(path) for path in sorted(report.page.parent.glob("*.csv"))}
+    tables["comparison"] = tables.pop(report.csv.stem)
+    pictures: dict[str, list[wandb.Image]] = {}
+    for section in sections(report):
+        kind = "phases" if section.id == "phases" else "figures"
+        pictures.setdefault(kind, []).extend(map(_image, section.pictures))
     return {
-        "comparison": _table(pl.read_csv(report.csv)),
+        **{name: _table(rows) for name, rows in tables.items() if len(rows)},
         "columns": wandb.Table(
             columns=["column", "unit", "meaning"],
             data=[[column.name, column.unit, column.meaning] for column in COLUMNS],
         ),
-        "figures": [_image(figure, title) for title, figure in drawn.items()],
+        **{kind: images for kind, images in pictures.items() if images},
         "page": wandb.Html(report.page.read_text(encoding="utf-8"), inject=False),
-    } | ({"phases": [_image(figure, title) for title, figure in phases.items()]} if phases else {})
+    }
 
 
-def _image(figure: Path, title: str) -> wandb.Image:
-    return wandb.Image(f"{figure}.png", caption=title)
+def _image(picture: Picture) -> wandb.Image:
+    return wandb.Image(
+        f"{picture.path}.png", caption=" ".join(filter(None, (picture.title, picture.caption)))
+    )
 
 
 def _table(rows: pl.DataFrame) -> wandb.Table:

@@ -8,7 +8,8 @@ import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 
 from spinodal.records import COLUMNS
-from spinodal.tracking.runs import STEPS
+from spinodal.tracking.runs import STEPS, TRAINED
+from spinodal.tracking.survival import HELD, SURVIVAL
 
 NAME = "Phase transitions"
 
@@ -20,6 +21,9 @@ SECTIONS = {
     "Quality of relaxation": ("grad_max", "stationary", "minimum", "saddles", "steps", "wall_time"),
 }
 """Columns of the records, all drawn against λ."""
+
+TRAININGS = (("accuracy", "test_accuracy"), ("norm",), ("scalar_curvature",), ("soft_mode",))
+"""Columns of a panel each, drawn against steps where networks are not relaxed."""
 
 LOGARITHMIC = {"grad_max", "steps", "wall_time"}
 
@@ -49,6 +53,8 @@ def workspace(entity: str, project: str) -> ws.Workspace:
             ws.Section("Grid", panels=[_grid()], is_open=True),
             sections[2],
             ws.Section("Training", panels=[_training("loss"), _training("grad_max")]),
+            ws.Section("Training that is not relaxed", panels=[_trained(*columns) for columns in TRAININGS]),
+            ws.Section("Escape under noise", panels=_escape()),
             ws.Section("Report", panels=_report()),
         ],
         settings=ws.WorkspaceSettings(x_axis="l2", max_runs=100),
@@ -113,11 +119,60 @@ def _training(name: str) -> wr.LinePlot:
     )
 
 
-def _report() -> list[Any]:
-    """What `spinodal report --wandb` adds: a mean curve with its band for each complexity and branch."""
+def _trained(*columns: str) -> wr.LinePlot:
+    return wr.LinePlot(
+        title="; ".join(_COLUMNS[column].meaning for column in columns),
+        x=TRAINED,
+        y=list(columns),
+        log_x=True,
+        title_x="steps",
+        title_y=", ".join(columns),
+        max_runs_to_show=100,
+    )
+
+
+def _escape() -> list[Any]:
+    """First passages: a curve for each strength of the noise, or a dot for each replica that is a run."""
+    unit = _COLUMNS["escape_time"].unit
     return [
         wr.LinePlot(
-            title=f"{name}: mean, and mean ± standard error", x="l2", metric_regex=f"^{name}/", log_x=True
-        )
-        for name in ("error", "accuracy", "norm", "scalar_curvature")
-    ] + [wr.MediaBrowser(title="Figures and page of the report", media_keys=["figures", "page"])]
+            title="Fraction still in its phase",
+            x=HELD,
+            y=[SURVIVAL],
+            log_y=True,
+            title_x=f"time ({unit})",
+            max_runs_to_show=100,
+        ),
+        wr.ScatterPlot(
+            title=f"escape_time ({unit}): {_COLUMNS['escape_time'].meaning}",
+            x=wr.Config("temperature"),
+            y=wr.SummaryMetric("escape_time"),
+            z=wr.SummaryMetric("escaped"),
+            log_y=True,
+        ),
+    ]
+
+
+def _report() -> list[Any]:
+    """What `spinodal report --wandb` adds: mean curves with their bands, survival, and the page."""
+    return [
+        *(
+            wr.LinePlot(
+                title=f"{name}: mean, and mean ± standard error", x="l2", metric_regex=f"^{name}/", log_x=True
+            )
+            for name in ("error", "accuracy", "norm", "scalar_curvature")
+        ),
+        wr.LinePlot(
+            title="Fraction still in its phase", x=HELD, metric_regex="^survival/", log_y=True, title_x="time"
+        ),
+        wr.LinePlot(
+            title="Mean escape time, its 95 % interval, and Kramers'",
+            x="temperature",
+            metric_regex="^mean_time/",
+            log_y=True,
+            title_x="T",
+        ),
+        wr.MediaBrowser(
+            title="Figures, phase diagram and page of the report", media_keys=["figures", "phases", "page"]
+        ),
+    ]

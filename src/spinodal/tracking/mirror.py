@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import pickle
-import subprocess
-import sys
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,19 @@ import polars as pl
 import pytorch_lightning as lightning
 
 from spinodal.records import RecordWriter
-from spinodal.tracking.environment import afresh
-from spinodal.tracking.limits import GRACE, LIVE
+from spinodal.tracking.limits import GRACE, LIVE, PAUSE
+from spinodal.tracking.messenger import Messenger, finish, messenger
 from spinodal.training import Interrupted
+
+COMPLETE = (pl.col("stage").n_unique() >= pl.col("stages").max()).over("point")
+"""Whether a row's point has all its stages."""
 
 
 class Mirror(lightning.Callback):
     """Hands what is recorded to a process that tells W&B, so that the job does not wait for it.
 
-    Comes after the callback that records. Up to `LIVE` replicas are followed stage by stage; of more, each is told
-    of when its trajectory is complete, so that never more runs are open. Whatever happens there, the job goes on.
+    Comes after the callback that records. The first `LIVE` replicas are followed stage by stage; each of the others is
+    told of when its trajectory is complete, so that never more runs are open. Whatever happens there, the job goes on.
 
     Args:
         writer: Of the job's records.
@@ -46,73 +48,62 @@ class Mirror(lightning.Callback):
         self.writer, self.points, self.configuration = writer, tuple(points), dict(configuration)
         self.folder, self.say = folder, say
         self.whole = configuration["logger"]["unit"] == "job"
-        self.live = live and (self.whole or len(self.points) <= LIVE)
+        self.followed = self.points[: None if self.whole else LIVE] if live else ()
         self._sent: set[str] = set()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._looked = -math.inf
+        self._messenger: Messenger | None = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Starts the process. Of a job that continues, what was complete before may be told already."""
-        command = [sys.executable, "-P", "-m", "spinodal.tracking.process"]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=afresh()
-        )
-        self._send((self.folder, self.configuration))
-        self._send(("told_before", _bytes(self._complete())))
+        """Begins. Of a job that continues, what was complete before may be told already."""
+        self._messenger = messenger()
+        self._send("begin", self.folder, self.configuration)
+        before = self.writer.rows_of(self.points).filter(COMPLETE)
+        if not before.is_empty():
+            self._send("told_before", _bytes(before))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Hands over what is new."""
-        if self.whole and not self.live:
+        """Hands over what is new, once in a while."""
+        if time.monotonic() < self._looked + PAUSE:
             return
-        rows = self.writer.rows_of(self.points) if self.live else self._complete()
-        new = rows.filter(~pl.col("point").is_in(list(self._sent)))
-        self._sent.update(() if self.live else new["point"].unique())
-        if not new.is_empty():
-            self._send(("tell", _bytes(new), None))
+        self._looked = time.monotonic()
+        followed = pl.col("point").is_in(list(self.followed))
+        rows = self._unsent(self.points).filter(followed if self.whole else followed | COMPLETE)
+        if not self.whole:
+            self._sent.update(rows.filter(COMPLETE)["point"])
+        if not rows.is_empty():
+            self._send("tell", _bytes(rows))
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Ends what could not be completed, and waits until all is told."""
-        self._end("failed")
+        """Ends what could not be completed."""
+        self._end("failed", self.points)
 
     def on_exception(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
     ) -> None:
-        """Ends the runs in the state they are in. Of many, an interrupted job begins none: it will continue."""
-        if isinstance(exception, Interrupted | KeyboardInterrupt):
-            self._end("interrupted", begin=self.live, patience=GRACE)
-        else:
-            self._end("failed")
-
-    def _end(self, outcome: str, begin: bool = True, patience: float | None = None) -> None:
-        rows = self.writer.rows_of(self.points if begin else ())
-        self._send(("tell", _bytes(rows.filter(~pl.col("point").is_in(list(self._sent)))), outcome))
-        process, self._process = self._process, None
-        if process is None:
+        """Ends the runs in the state they are in. An interrupted job begins no other: it will continue."""
+        if not isinstance(exception, Interrupted | KeyboardInterrupt):
+            self._end("failed", self.points)
             return
-        try:
-            process.communicate(timeout=patience)
-        except subprocess.TimeoutExpired:
+        self._end("interrupted", self.followed)
+        if not finish(GRACE):
             self.say(
-                f"W&B: not done within {patience:.0f} s; `spinodal sync --rebuild` makes it from the records"
+                f"W&B: not done within {GRACE:.0f} s; `spinodal sync --rebuild` makes it from the records"
             )
 
-    def _complete(self) -> pl.DataFrame:
-        """Records of the points that have all their stages."""
-        complete = pl.col("stage").n_unique() >= pl.col("stages").max()
-        return self.writer.rows_of(self.points).filter(complete.over("point"))
+    def _end(self, outcome: str, points: Sequence[str]) -> None:
+        self._send("tell", _bytes(self._unsent(points)), outcome)
 
-    def _send(self, message: Any) -> None:
-        if self._process is None:
+    def _unsent(self, points: Sequence[str]) -> pl.DataFrame:
+        return self.writer.rows_of(set(points) - self._sent)
+
+    def _send(self, *message: Any) -> None:
+        if self._messenger is None:
             return
-        assert self._process.stdin is not None
         try:
-            pickle.dump(message, self._process.stdin)
-            self._process.stdin.flush()
+            self._messenger.send(*message)
         except OSError as error:
-            self._process = None
-            self._give_up(str(error))
-
-    def _give_up(self, trouble: str) -> None:
-        self.say(f"W&B: given up ({trouble}); `spinodal sync --rebuild` makes it from the records")
+            self._messenger = None
+            self.say(f"W&B: given up ({error}); `spinodal sync --rebuild` makes it from the records")
 
 
 def _bytes(rows: pl.DataFrame) -> bytes:

@@ -1,20 +1,26 @@
-"""The process that tells W&B of a job, while the job computes.
+"""The process that tells W&B of jobs, one after the other, while they compute.
 
-It reads what `Mirror` sends until there is no more. If that ends without an end the job was killed, and its runs are
-closed as interrupted.
+It reads until there is no more. A message is one of
+
+- `begin`, folder of a campaign, configuration: of the next job;
+- `told_before`, rows: of records, which a folder may tell of already;
+- `tell`, rows, and how those end that are not complete, unless they go on.
+
+A job without an end was killed, and its runs are closed as interrupted.
 """
 
 from __future__ import annotations
 
 import io
-import os
 import pickle
 import signal
 import sys
-from collections.abc import Iterator
+from functools import cache
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, BinaryIO
+
+from rich.console import Console
 
 Messages = SimpleQueue[Any]
 
@@ -27,32 +33,35 @@ def main() -> None:
     messages: Messages = SimpleQueue()
     # From the very start, or the job would wait for the imports below.
     Thread(target=_receive, args=(sys.stdin.buffer, messages), daemon=True).start()
-    folder, configuration = messages.get()
 
     import polars as pl
-    from rich.console import Console
 
     from spinodal.tracking.session import Session
     from spinodal.tracking.teller import Teller
 
-    def say(line: str) -> None:
-        Console(stderr=True).print(line, soft_wrap=True, markup=False)
-
-    logger = configuration["logger"]
-    session = Session(folder, logger["project"], logger["entity"], logger["mode"], say)
-    teller = Teller(session, configuration, logger["unit"], say)
-    rows = pl.DataFrame()
-    ended = False
-    for act, content, *end in _until_the_end(messages):
-        rows = pl.read_ipc(io.BytesIO(content))
-        getattr(teller, act)(rows, *end)
-        ended = any(end)
-    if not ended:
+    sessions: dict[tuple[Any, ...], Session] = {}
+    teller, rows = None, pl.DataFrame()
+    for act, *content in iter(messages.get, None):
+        if act == "begin":
+            folder, configuration = content
+            logger = configuration["logger"]
+            where = (folder, logger["project"], logger["entity"], logger["mode"])
+            if where not in sessions:
+                sessions[where] = Session(*where, _say)
+            teller, rows = Teller(sessions[where], configuration, logger["unit"], _say), pl.DataFrame()
+        elif teller is not None:
+            rows = pl.read_ipc(io.BytesIO(content[0]))
+            getattr(teller, act)(rows, *content[1:])
+    if teller is not None and not rows.is_empty():
         teller.tell(rows, "interrupted")
-    teller.conclude()
-    sys.stderr.flush()
-    # All is on disk, and online on the server, too: no need to wait for W&B's own end.
-    os._exit(0)
+    for session in sessions.values():
+        session.conclude()
+
+
+@cache
+def _say(line: str) -> None:
+    """Once: what is wrong for one job often is for the next."""
+    Console(stderr=True).print(line, soft_wrap=True, markup=False)
 
 
 def _receive(source: BinaryIO, messages: Messages) -> None:
@@ -61,10 +70,6 @@ def _receive(source: BinaryIO, messages: Messages) -> None:
             messages.put(pickle.load(source))
     except (EOFError, pickle.UnpicklingError):
         messages.put(None)
-
-
-def _until_the_end(messages: Messages) -> Iterator[Any]:
-    yield from iter(messages.get, None)
 
 
 if __name__ == "__main__":

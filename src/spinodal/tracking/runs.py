@@ -12,7 +12,9 @@ import polars as pl
 
 from spinodal import theory
 from spinodal.analysis import deep_linear, evidence
+from spinodal.campaign import REPLICA_AXES, with_values
 from spinodal.records import IDENTITY, MEASURED_TASK, OBSERVED, PROVENANCE, SETTINGS, TRAINING
+from spinodal.tracking.survival import HELD, survival
 
 SCIENCE = ("data", "model", "optimizer", "protocol", "relaxation", "callbacks")
 """The parts of a job's configuration that its runs have, too."""
@@ -22,6 +24,9 @@ STEPS = "training/steps"
 
 TRAINED = "trained_steps"
 """The axis of all else where networks are not relaxed."""
+
+AXES = (HELD, TRAINED, "temperature", "batch", "l2")
+"""What else is drawn against the first of these that is in its row."""
 
 STRENGTHS = {"temperature": "T=", "batch": "B="}
 """Columns with the strength of the noise under which a branch is held, and what they are called."""
@@ -81,18 +86,27 @@ def job_runs(table: pl.DataFrame, configuration: Mapping[str, Any]) -> list[Run]
     complete = all(_complete(point) for point in table.partition_by("point"))
     return [
         _job(_along(branch), configuration, complete)
-        for branch in table.partition_by("branch", *STRENGTHS, maintain_order=True)
+        for branch in table.partition_by("curve", "branch", *STRENGTHS, maintain_order=True)
     ]
 
 
-def axis_of(metric: str, trained: bool = False) -> str:
+def axis_of(metric: str, row: Mapping[str, Any]) -> str:
     """What a metric is drawn against.
 
     Args:
         metric: Its name.
-        trained: Whether its run is of networks that were trained for a number of steps, instead of relaxed.
+        row: In which it is logged.
     """
-    return STEPS if metric.startswith("training/") else TRAINED if trained else "l2"
+    return STEPS if metric.startswith("training/") else next(name for name in AXES if name in row)
+
+
+def finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What there is to draw: what is not known, or not a number, is left out."""
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and not (isinstance(value, float) and not math.isfinite(value))
+    }
 
 
 def identity(*parts: str) -> str:
@@ -160,11 +174,15 @@ def _job(rows: pl.DataFrame, configuration: Mapping[str, Any], complete: bool) -
     if not (complete or first["stages"] == 1):
         # What is logged once is never taken back: of a path, only means of all replicas are.
         there = there.filter(pl.col("replicas") >= replicas)
+    left = survival(rows) if complete else []
     seeds = rows["seed"].n_unique()
     config = _config(rows, configuration) | {"l2": _grid(rows, configuration)}
     return Run(
         id="-".join(
-            filter(None, (first["job"], branch, *_strength(first), identity(first["campaign"] or "")))
+            filter(
+                None,
+                (first["job"], first["curve"], branch, *_strength(first), identity(first["campaign"] or "")),
+            )
         ),
         name=f"{_name(first, _grid(rows, configuration))} {seeds} seed{'s' * (seeds != 1)}",
         group=first["campaign"] or "",
@@ -173,26 +191,25 @@ def _job(rows: pl.DataFrame, configuration: Mapping[str, Any], complete: bool) -
         config={name: value for name, value in config.items() if name not in {"point", "seed"}}
         | {"seeds": sorted(rows["seed"].unique().drop_nulls())},
         history={
-            (row["l2"], row[TRAINED]) if TRAINED in row else row["l2"]: [
-                {name: value for name, value in row.items() if value is not None}
-            ]
+            (row["l2"], row[TRAINED]) if TRAINED in row else row["l2"]: [finite(row)]
             for row in there.iter_rows(named=True)
-        },
+        }
+        | ({"survival": left} if left else {}),
         summary={"complete": complete, "rows": len(rows), "minima": len(rows.filter(evidence()))},
         complete=complete,
     )
 
 
 def _history(rows: pl.DataFrame) -> History:
-    """Of a replica: what each stage measured, after the way there."""
+    """Of a replica: what each stage measured, after the way there; where that ends, in one row: each costs its time."""
     history, spent = {}, 0
     for row in rows.iter_rows(named=True):
         moments = zip(*(row[name] or () for name in TRAINING), strict=True)
         way = [
-            {STEPS: spent + steps} | _finite({"training/loss": loss, "training/grad_max": grad_max})
+            {STEPS: spent + steps} | finite({"training/loss": loss, "training/grad_max": grad_max})
             for steps, loss, grad_max in moments
         ]
-        history[row["stage"]] = [*way, _observed(row)]
+        history[row["stage"]] = [*way[:-1], (way[-1] if way else {}) | _observed(row)]
         spent += row["steps"] or 0
     return history
 
@@ -202,25 +219,20 @@ def _observed(row: Mapping[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for name in OBSERVED:
         match row[name]:
-            case None:
-                continue
             case bool() as value:
                 told[name] = int(value)
             case list() as values:
                 told |= {f"{name}/{place}": value for place, value in enumerate(values, start=1)}
             case value:
                 told[name] = value
-    return told
-
-
-def _finite(values: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if math.isfinite(value)}
+    return finite(told)
 
 
 def _config(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> dict[str, Any]:
     first = rows.row(0, named=True)
     columns = (*IDENTITY, *SETTINGS, *MEASURED_TASK, *PROVENANCE)
     config = {section: configuration[section] for section in SCIENCE if section in configuration}
+    config = with_values(config, _own_values(first))
     config |= {name: first[name] for name in columns if first[name] is not None}
     config["l2"] = _path(rows, configuration)
     exact = deep_linear(rows)
@@ -230,6 +242,12 @@ def _config(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> dict[str, A
             places = theory.coexistence(exact.strengths, exact.depth, exact.variances)
             config["predicted"]["coexistence"] = places.tolist()
     return config
+
+
+def _own_values(row: Mapping[str, Any]) -> dict[str, float]:
+    """What a replica has for its own, in a job whose replicas differ."""
+    columns = {key: key.partition(".")[2] for key in REPLICA_AXES}
+    return {key: row[column] for key, column in columns.items() if row[column] is not None}
 
 
 def _path(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> float | list[float]:

@@ -18,7 +18,7 @@ from wandb.errors import Error as WandBError
 
 from spinodal.tracking.folders import MARKER
 from spinodal.tracking.limits import PATIENCE
-from spinodal.tracking.runs import TRAINED, Run, axis_of
+from spinodal.tracking.runs import Run, axis_of
 
 Mode = Literal["offline", "online"]
 Outcome = Literal["finished", "failed", "interrupted"]
@@ -49,7 +49,7 @@ class Session:
         os.environ.setdefault("WANDB_SILENT", "true")
         wandb.setup()  # starts its process, which takes a while
         self.folder, self.project, self.entity, self.mode, self.say = folder, project, entity, mode, say
-        self.url = ""
+        self.url, self.count = "", 0
         self._lock = threading.Lock()
         self._closing: list[tuple[Path, dict[str, Any]]] = []
 
@@ -93,6 +93,14 @@ class Session:
             self._mark()
             time.sleep(0.01 if self._closing else 0.0)
 
+    def conclude(self) -> None:
+        """Says where the runs are, if there are any, and whether some could not be written."""
+        if self._closing:
+            lost = f"runs not on disk: {len(self._closing)}"
+            self.say(f"W&B: {lost}; `spinodal sync {self.folder} --rebuild` makes them from the records")
+        if self.count:
+            self.say(f"W&B: {self.count} run{'s' * (self.count != 1)}: {self.where}")
+
     def closed(self, folder: Path, marker: dict[str, Any]) -> None:
         """Remembers to mark the folder of a run as closed, once it is on disk."""
         with self._lock:
@@ -103,6 +111,7 @@ class Session:
         for folder, marker in [each for each in self._closing if _written(each[0])]:
             (folder / MARKER).write_text(json.dumps(marker) + "\n", encoding="utf-8")
             self._closing.remove((folder, marker))
+            self.count += 1
 
     def _init(self, run: Run) -> wandb.Run:
         # Where it cannot write, W&B would write to a temporary folder.
@@ -147,19 +156,18 @@ class OpenRun:
 
     def log(self, run: Run) -> None:
         """Logs the stages that were not there yet."""
-        trained = any(TRAINED in row for rows in run.history.values() for row in rows)
         for stage, rows in run.history.items():
             if stage not in self._logged:
                 for row in rows:
-                    self._draw(row, trained)
+                    self._draw(row)
                     self.opened.log(row)
                 self._logged.add(stage)
 
-    def _draw(self, row: Mapping[str, Any], trained: bool) -> None:
+    def _draw(self, row: Mapping[str, Any]) -> None:
         """Says what each metric is drawn against, by exact names: of two globs W&B picks one at random."""
         for name in row:
             if name not in self._drawn:
-                axis = axis_of(name, trained)
+                axis = axis_of(name, row)
                 self.opened.define_metric(name, step_metric=None if axis == name else axis)
                 self._drawn.add(name)
 

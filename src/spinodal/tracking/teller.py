@@ -8,7 +8,7 @@ from typing import Any, Literal
 import polars as pl
 
 from spinodal.tracking.folders import complete_runs
-from spinodal.tracking.limits import LIVE
+from spinodal.tracking.limits import CLOSING
 from spinodal.tracking.runs import Run, job_runs, replica_runs
 from spinodal.tracking.session import Ending, OpenRun, Outcome, Session, close_all
 
@@ -52,7 +52,7 @@ class Teller:
             for run in self._runs(rows):
                 if run.id not in self._closed:
                     ending += self._follow(run, end)
-                if len(ending) == LIVE:
+                if len(ending) == CLOSING:
                     self._close(ending)
             self._close(ending)
             if end:
@@ -61,11 +61,6 @@ class Teller:
             self._given_up = True
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             self.say(f"W&B: given up ({reason}); `spinodal sync --rebuild` makes it from the records")
-
-    def conclude(self) -> None:
-        """Says where the runs are."""
-        if not self._given_up and self._closed:
-            self.say(f"W&B: {len(self._closed)} run{'s' * (len(self._closed) != 1)}: {self.session.where}")
 
     def _runs(self, rows: pl.DataFrame) -> Iterator[Run]:
         if self.unit == "job":

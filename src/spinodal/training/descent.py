@@ -18,7 +18,7 @@ Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
 """θ [A, n] → (𝓛 [A], ∇𝓛 [A, n])."""
 
 State = dict[str, Tensor]
-"""What a rule remembers, by name; each tensor has one row per replica."""
+"""What a rule remembers, by name; each tensor has one row per replica. Step lengths are "lr" [A, 1]."""
 
 
 @dataclass
@@ -140,12 +140,12 @@ class SGD(DescentRule):
 
     def start(self, theta: Tensor) -> State:
         """The state of rows about to start."""
-        return {"velocity": torch.zeros_like(theta)}
+        return {"lr": theta.new_full((len(theta), 1), self.lr), "velocity": torch.zeros_like(theta)}
 
     def step(self, position: Position, state: State, evaluate: Evaluate) -> Position:
         """One step of every row."""
         state["velocity"].mul_(self.momentum).add_(position.gradient)
-        theta = position.theta - self.lr * state["velocity"]
+        theta = position.theta - state["lr"] * state["velocity"]
         return Position(theta, *evaluate(theta))
 
 
@@ -166,6 +166,7 @@ class Adam(DescentRule):
     def start(self, theta: Tensor) -> State:
         """The state of rows about to start."""
         return {
+            "lr": theta.new_full((len(theta), 1), self.lr),
             "count": theta.new_zeros(len(theta), 1),
             "first": torch.zeros_like(theta),
             "second": torch.zeros_like(theta),
@@ -179,5 +180,5 @@ class Adam(DescentRule):
         state["second"].mul_(b2).addcmul_(position.gradient, position.gradient, value=1 - b2)
         first = state["first"] / (1 - b1 ** state["count"])
         second = state["second"] / (1 - b2 ** state["count"])
-        theta = position.theta - self.lr * first / (second.sqrt() + self.eps)
+        theta = position.theta - state["lr"] * first / (second.sqrt() + self.eps)
         return Position(theta, *evaluate(theta))

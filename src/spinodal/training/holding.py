@@ -82,6 +82,7 @@ class Holding(Relaxation):
         hold: how rows are held.
         noise: what moves them.
         last: the stage that is held.
+        lr: step lengths of the descent, one per row, instead of the rule's.
     """
 
     def __init__(
@@ -94,11 +95,12 @@ class Holding(Relaxation):
         hold: HoldSettings,
         noise: Noise,
         last: int,
+        lr: Sequence[float] | None = None,
     ) -> None:
         self.hold, self.noise, self.last = hold, noise, last
         with torch.no_grad():
             self.tolerance = JUMP * float(loss(torch.zeros_like(theta[:1]), theta.new_zeros(1)))
-        super().__init__(theta, loss, rule, seeds, settings)
+        super().__init__(theta, loss, rule, seeds, settings, lr)
 
     def begin(self, l2: Float[Tensor, " R"], stage: int, idle: Bool[Tensor, " R"] | None = None) -> None:
         """Starts a stage; the last one under noise."""
@@ -189,7 +191,7 @@ class Holding(Relaxation):
         errors = torch.full_like(self.rows["l2"][rows], torch.nan)
         places = self.theta[rows].isfinite().all(-1).nonzero().squeeze(-1)
         theta = self.theta[rows[places]].detach()
-        state = self.rule.start(theta)
+        state = self._start(rows[places])
         position = Position(theta, *value_and_gradient(self._loss_of(rows[places]), theta))
         self.rows["virial"][rows[places]] += self._virial(rows[places], position)
         for _ in range(LONGEST_FLOW):

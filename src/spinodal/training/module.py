@@ -42,9 +42,11 @@ class EnsembleModule(pl.LightningModule):
         rule: of descent.
         settings: of the relaxation.
         refine: digits to which jumps are located, or 0.
-        perturbation: standard deviation of the noise added to every parameter at the start of a stage.
+        perturbation: standard deviation of the noise added to every parameter at the start of a stage: of all
+            replicas, or of each [R].
         hold: how the last stage is held under noise, if it is.
         ends: steps after which each stage ends, if it is not relaxed.
+        lr: step lengths of the replicas [R], instead of the rule's.
 
     Attributes:
         failures: replicas that cannot go on, and why; the others do.
@@ -58,9 +60,10 @@ class EnsembleModule(pl.LightningModule):
         rule: DescentRule,
         settings: RelaxationSettings,
         refine: int = 0,
-        perturbation: float = 0.0,
+        perturbation: float | Sequence[float] = 0.0,
         hold: HoldSettings | None = None,
         ends: Sequence[int] | None = None,
+        lr: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -68,7 +71,9 @@ class EnsembleModule(pl.LightningModule):
         self.task = task
         self.rule = rule
         self.settings = settings
-        self.perturbation = perturbation
+        each = perturbation if isinstance(perturbation, Sequence) else [perturbation] * len(trajectories)
+        self.perturbations = tuple(each)
+        self.lr = lr
         self.hold = hold
         self.ends = ends
         with torch.no_grad():
@@ -105,18 +110,23 @@ class EnsembleModule(pl.LightningModule):
         self.task = self.task.to(self.device)
         of_rows = (self.ensemble.theta, self.objective.loss, self.rule, self.seeds, self.settings)
         if self.ends is not None:
-            return Training(*of_rows, self.ends)
+            return Training(*of_rows, self.ends, self._noise(getattr(self.rule, "lr", 0.0)), self.lr)
         if self.hold is None:
-            return Relaxation(*of_rows)
+            return Relaxation(*of_rows, self.lr)
         last = max(len(itinerary.trajectory.path) for itinerary in self.itineraries) - 1
-        return Holding(*of_rows, self.hold, self._noise(self.hold.time_step), last)
+        noise = self._noise(self.hold.time_step)
+        assert noise is not None
+        return Holding(*of_rows, self.hold, noise, last, self.lr)
 
-    def _noise(self, time_step: float) -> Noise:
+    def _noise(self, time_step: float) -> Noise | None:
+        """What moves the replicas, in steps of this length; None if nothing does."""
         holds = [itinerary.trajectory.hold for itinerary in self.itineraries]
         temperatures = [hold.temperature for hold in holds if hold and hold.temperature is not None]
         if temperatures:
             return Langevin(self.seeds, temperatures, time_step)
         batches = [hold.batch for hold in holds if hold and hold.batch is not None]
+        if not batches:
+            return None
         errors, samples = self.objective.sample_errors, len(self.task.inputs)
         return Minibatch(self.seeds, batches, time_step, errors, samples)
 
@@ -143,9 +153,9 @@ class EnsembleModule(pl.LightningModule):
             l2[row] = visit.l2
             if visit.start is not None:
                 theta[row] = visit.start
-            if visit.perturbed and self.perturbation:
+            if visit.perturbed and self.perturbations[row]:
                 noise = standard_normal(theta.shape[-1], "perturbation", self.seeds[row], stage)
-                theta[row] += self.perturbation * noise.to(theta)
+                theta[row] += self.perturbations[row] * noise.to(theta)
         self.measurements, self._seconds = {}, 0.0
         idle = torch.tensor([visit is None for visit in self.visits], device=self.device)
         self.relaxation.begin(l2, stage, idle)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,20 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from spinodal.geometry import value_and_gradient
+from spinodal.training.descent import Evaluate
 from spinodal.training.randomness import stream
 
 Loss = Callable[[Tensor], Tensor]
 
 
 class Noise(ABC):
-    """A noisy descent of rows, each with a strength of its own."""
+    """A noisy descent of rows, each with a strength of its own.
+
+    Attributes:
+        time_step: η, the length of a step.
+    """
+
+    time_step: float
 
     @abstractmethod
     def draw(self, row: int, steps: int, size: int, *key: int) -> Float64[np.ndarray, "steps m"]:
@@ -33,6 +41,22 @@ class Noise(ABC):
         """
 
     @abstractmethod
+    def evaluations(
+        self,
+        loss: Loss,
+        rows: Sequence[int],
+        l2: Float[Tensor, " A"],
+        drawn: Float[Tensor, "steps A m"],
+    ) -> Iterator[Evaluate]:
+        """What each step takes for 𝓛 and ∇𝓛, with these random numbers.
+
+        Args:
+            loss: 𝓛 of the rows.
+            rows: which they are.
+            l2: their λ.
+            drawn: as `draw` gives them, a row each.
+        """
+
     def walk(
         self,
         loss: Loss,
@@ -41,15 +65,10 @@ class Noise(ABC):
         l2: Float[Tensor, " A"],
         drawn: Float[Tensor, "steps A m"],
     ) -> Float[Tensor, "A n"]:
-        """Where steps with these random numbers lead.
-
-        Args:
-            loss: 𝓛 of the rows.
-            theta: where they are.
-            rows: which they are.
-            l2: their λ.
-            drawn: as `draw` gives them, a row each.
-        """
+        """Where steps θ − ηg lead, as of `evaluations`, from θ."""
+        for evaluate in self.evaluations(loss, rows, l2, drawn):
+            theta = theta - self.time_step * evaluate(theta)[1]
+        return theta
 
     @abstractmethod
     def columns(self) -> dict[str, Any]:
@@ -77,21 +96,24 @@ class Langevin(Noise):
         temperature = struct.unpack("<Q", struct.pack("<d", self.temperatures[row]))
         return stream("langevin", self.seeds[row], *temperature, *key).standard_normal((steps, size))
 
-    def walk(
+    def evaluations(
         self,
         loss: Loss,
-        theta: Float[Tensor, "A n"],
         rows: Sequence[int],
         l2: Float[Tensor, " A"],
         drawn: Float[Tensor, "steps A n"],
-    ) -> Float[Tensor, "A n"]:
-        """Steps of the rows."""
+    ) -> Iterator[Evaluate]:
+        """The gradient half a kick ahead, less what makes a step of length η end with the kick."""
         temperatures = torch.tensor([self.temperatures[row] for row in rows], dtype=torch.float64)
-        kick = (2 * self.time_step * temperatures).sqrt()[:, None].to(theta)
+        kick = (2 * self.time_step * temperatures).sqrt()[:, None].to(drawn)
         for xi in drawn:
-            _, gradient = value_and_gradient(loss, theta + 0.5 * kick * xi)
-            theta = theta - self.time_step * gradient + kick * xi
-        return theta
+            kicked = kick * xi
+
+            def evaluate(theta: Tensor, kicked: Tensor = kicked) -> tuple[Tensor, Tensor]:
+                value, gradient = value_and_gradient(loss, theta + 0.5 * kicked)
+                return value, gradient - kicked / self.time_step
+
+            yield evaluate
 
     def columns(self) -> dict[str, Any]:
         """T and η."""
@@ -130,22 +152,20 @@ class Minibatch(Noise):
         counts = stream("minibatch", self.seeds[row], batch, *key).multinomial(batch, often, size=steps)
         return np.asarray(counts / batch)
 
-    def walk(
+    def evaluations(
         self,
         loss: Loss,
-        theta: Float[Tensor, "A n"],
         rows: Sequence[int],
         l2: Float[Tensor, " A"],
         drawn: Float[Tensor, "steps A N"],
-    ) -> Float[Tensor, "A n"]:
-        """Steps of the rows."""
+    ) -> Iterator[Evaluate]:
+        """𝓛 on a batch."""
         for weights in drawn:
 
             def batch_loss(theta: Tensor, weights: Tensor = weights) -> Tensor:
                 return (weights * self.errors(theta)).sum(-1) + l2 * theta.square().sum(-1)
 
-            theta = theta - self.time_step * value_and_gradient(batch_loss, theta)[1]
-        return theta
+            yield partial(value_and_gradient, batch_loss)
 
     def columns(self) -> dict[str, Any]:
         """B and η."""

@@ -28,6 +28,9 @@ HEAT = (0.01, 0.03, 0.1)
 TIME = 20.0
 """For which the noise lasts, in units of 1/λ, the time in which λ alone takes a parameter to 0."""
 
+STEPS = 20_000
+"""For which it lasts at most: where E is stiff, steps are short."""
+
 RESTING = 1e-5
 """max |∇𝓛| below which a network rests, in units of E₀."""
 
@@ -45,6 +48,8 @@ class Evidence:
     """Smallest eigenvalue of ∇²𝓛 there, over the largest."""
     relaxed_error: Float64[Tensor, " A"]
     """E of the minimum to which it relaxes without noise."""
+    fall: Float64[Tensor, " A"]
+    """How much lower 𝓛 is there."""
     relaxed: Bool[Tensor, " A"]
     """Whether it does within its budget."""
     soft_mode: Float64[Tensor, " A"]
@@ -65,7 +70,8 @@ class Evidence:
         return [self._verdict(row) for row in range(len(self.l2))]
 
     def _verdict(self, row: int) -> str:
-        if abs(float(self.error[row] - self.relaxed_error[row])) > self.tolerance:
+        change = abs(float(self.error[row] - self.relaxed_error[row]))
+        if max(change, float(self.fall[row])) > self.tolerance:
             resting = float(self.grad_max[row]) < RESTING * self.zero_error
             return "saddle" if resting and float(self.lowest[row]) < -1e-6 else "slope"
         if not self.relaxed[row]:
@@ -88,10 +94,10 @@ def probe(
 ) -> Evidence:
     """Tests what networks sit in.
 
-    Each relaxes without noise: if E changes it was on a slope, or, where the gradient had vanished already, on a
-    saddle. The minimum it relaxes to is then tried by tilting, λ moved down or up and back, and by shaking, Langevin
-    noise for a while; it is metastable if one of these leads to a lower 𝓛 at the same λ. That none does proves
-    nothing: there may be others.
+    Each relaxes without noise: if E changes, or 𝓛 falls, it was on a slope, or, where the gradient had vanished
+    already, on a saddle. The minimum it relaxes to is then tried by tilting, λ moved down or up and back, and by
+    shaking, Langevin noise for a while; it is metastable if one of these leads to a lower 𝓛 at the same λ. That none
+    does proves nothing: there may be others.
 
     Args:
         objective: E and 𝓛.
@@ -119,6 +125,7 @@ def probe(
         grad_max=gradient.abs().amax(-1),
         lowest=ends.smallest / ends.largest,
         relaxed_error=objective.error(home.theta).detach(),
+        fall=(objective.loss(theta, l2) - objective.loss(home.theta, l2)).detach(),
         relaxed=home.relaxation.stationary,
         soft_mode=soft_mode(product, home.theta).value,
         gain=torch.stack(gains, -1),
@@ -153,7 +160,7 @@ def _shaken(
     parameter = nn.Parameter(theta.detach().clone())
     _, ends = _here(objective, theta, l2, seeds)
     time_step = 0.2 / float(ends.largest.max())
-    hold = HoldSettings(TIME / float(l2.min()), time_step, 100, every_stage=True)
+    hold = HoldSettings(min(TIME / float(l2.min()), STEPS * time_step), time_step, 100, every_stage=True)
     noise, rule = Langevin(seeds, [temperature] * len(theta), time_step), GradientDescent()
     return _run(Holding(parameter, objective.loss, rule, seeds, settings, hold, noise, 0), l2)
 

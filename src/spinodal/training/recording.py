@@ -18,19 +18,26 @@ class RecordStages(pl.Callback):
         writer: of the job's one file.
         points: identity of every replica's trajectory [R].
         constants: columns that are the same in all rows: what was run, and with what.
+        own: columns that are the same in all rows of a replica, of each replica [R].
     """
 
-    def __init__(self, writer: RecordWriter, points: Sequence[str], constants: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        writer: RecordWriter,
+        points: Sequence[str],
+        constants: Mapping[str, Any],
+        own: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
         self.writer = writer
         self.points = tuple(points)
-        self.constants = dict(constants)
+        self.constants = [{**constants, **each} for each in own or [{}] * len(self.points)]
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Writes this stage's rows; the same rows again do no harm."""
         assert isinstance(pl_module, EnsembleModule)
         self.writer.append(
             [
-                {"point": self.points[replica], **self.constants, **row}
+                {"point": self.points[replica], **self.constants[replica], **row}
                 for replica, row in pl_module.stage_rows()
             ]
         )

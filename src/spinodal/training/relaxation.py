@@ -75,6 +75,7 @@ class Relaxation(torch.optim.Optimizer):
         rule: of descent.
         seeds: one per row; they alone decide the random directions a row meets.
         settings: tolerances and budget.
+        lr: step lengths, one per row, instead of the rule's.
 
     Attributes:
         watch: called before each evaluation; what it raises interrupts the block, which then has not happened.
@@ -87,9 +88,10 @@ class Relaxation(torch.optim.Optimizer):
         rule: DescentRule,
         seeds: Sequence[int],
         settings: RelaxationSettings,
+        lr: Sequence[float] | None = None,
     ) -> None:
         super().__init__([theta], {})
-        self.loss, self.seeds, self.settings = loss, tuple(seeds), settings
+        self.loss, self.seeds, self.settings, self.lr = loss, tuple(seeds), settings, lr
         self.rule = rule if settings.smooth else rule.on_kinks()
         self.watch: Callable[[], None] = lambda: None
         self.begin(theta.new_zeros(len(theta)), stage=-1)
@@ -140,6 +142,7 @@ class Relaxation(torch.optim.Optimizer):
         """Starts a stage: every row but the idle ones descends from where it is, at its new λ."""
         theta = self.theta.detach()
         zeros = torch.zeros(len(theta), dtype=torch.int64, device=theta.device)
+        everything = torch.arange(len(theta), device=theta.device)
         self.rows.clear()
         self.rows.update(
             stage=stage,
@@ -152,7 +155,7 @@ class Relaxation(torch.optim.Optimizer):
             radius=_longest(theta),
             lowest=theta.new_full((len(theta),), torch.inf),
             without_fall=zeros.clone(),
-            **{f"descent.{name}": value for name, value in self.rule.start(theta).items()},
+            **{f"descent.{name}": value for name, value in self._start(everything).items()},
         )
         if idle is not None:
             self.rows["phase"][idle] = Phase.DONE
@@ -322,8 +325,16 @@ class Relaxation(torch.optim.Optimizer):
 
     def _descend_again(self, rows: Int[Tensor, " A"]) -> None:
         self.rows["phase"][rows] = Phase.DESCEND
-        for name, value in self.rule.start(self.theta[rows]).items():
+        for name, value in self._start(rows).items():
             self.rows[f"descent.{name}"][rows] = value
+
+    def _start(self, rows: Int[Tensor, " A"]) -> State:
+        """The rule's state of rows about to descend, with step lengths of their own where they have some."""
+        theta = self.theta[rows].detach()
+        state = self.rule.start(theta)
+        if self.lr is not None:
+            state["lr"] = theta.new_tensor([self.lr[row] for row in rows.tolist()])[:, None]
+        return state
 
 
 def _longest(theta: Float[Tensor, "A n"]) -> Float[Tensor, " A"]:

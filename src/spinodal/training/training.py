@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain, repeat
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from spinodal.geometry import value_and_gradient
-from spinodal.training.descent import DescentRule, Position, State
+from spinodal.training.descent import DescentRule, Evaluate, Position, State
+from spinodal.training.noise import Noise
 from spinodal.training.relaxation import Loss, Phase, Relaxation, RelaxationSettings
 
 
@@ -26,6 +30,8 @@ class Training(Relaxation):
         seeds: one per row.
         settings: of these only `block`, `descent_dtype` and `tolerance` matter.
         ends: how many steps have been done when each stage ends, rising.
+        noise: in the gradients, if there is any.
+        lr: step lengths, one per row, instead of the rule's; the same in all rows where there is noise.
     """
 
     def __init__(
@@ -36,9 +42,11 @@ class Training(Relaxation):
         seeds: Sequence[int],
         settings: RelaxationSettings,
         ends: Sequence[int],
+        noise: Noise | None = None,
+        lr: Sequence[float] | None = None,
     ) -> None:
-        self.ends = tuple(ends)
-        super().__init__(theta, loss, rule, seeds, settings)
+        self.ends, self.noise = tuple(ends), noise
+        super().__init__(theta, loss, rule, seeds, settings, lr)
 
     def begin(self, l2: Float[Tensor, " R"], stage: int, idle: Bool[Tensor, " R"] | None = None) -> None:
         """Starts a stage where the last one ended, with what the rule remembers."""
@@ -47,28 +55,45 @@ class Training(Relaxation):
         self.rows.update(remembered if stage > 0 else {})
 
     def columns(self) -> dict[str, Any]:
-        """Also how many steps have been done in all."""
-        return super().columns() | {"minimum": None, "trained_steps": self.ends[self.stage]}
+        """Also how many steps have been done in all, and under which noise."""
+        noise = self.noise.columns() if self.noise else {}
+        return super().columns() | noise | {"minimum": None, "trained_steps": self.ends[self.stage]}
 
     def _block(self) -> None:
         rows = self.active.nonzero().squeeze(-1)
         before = self.ends[self.stage - 1] if self.stage else 0
-        left = self.ends[self.stage] - before - int(self.rows["steps"][rows[0]])
+        done = before + int(self.rows["steps"][rows[0]])
+        left = self.ends[self.stage] - done
+        # Blocks end where they would without stages: noise is drawn for whole ones, however often somebody looks.
+        steps = min(left, self.settings.block - done % self.settings.block)
         dtype = getattr(torch, self.settings.descent_dtype)
-        loss = self._loss_of(rows, dtype)
         state: State = {
             name.removeprefix("descent."): value[rows].to(dtype)
             for name, value in self.rows.items()
             if name.startswith("descent.")
         }
         theta = self.theta[rows].to(dtype)
-        position = Position(theta, *value_and_gradient(loss, theta))
-        steps = min(left, self.settings.block)
-        for _ in range(steps):
-            position = self.rule.step(position, state, lambda theta: value_and_gradient(loss, theta))
+        exact: Evaluate = partial(value_and_gradient, self._loss_of(rows, dtype))
+        evaluations: Iterator[Evaluate] = chain(self._evaluations(rows, done, steps, dtype), [exact])
+        position = Position(theta, *next(evaluations)(theta))
+        for evaluate in evaluations:
+            position = self.rule.step(position, state, evaluate)
         self._arrive(rows, position)
         for name, value in state.items():
             self.rows[f"descent.{name}"][rows] = value.to(self.theta.dtype)
         self.rows["steps"][rows] += steps
         if steps == left:
             self.rows["phase"][rows] = Phase.GIVEN_UP
+
+    def _evaluations(
+        self, rows: Int[Tensor, " A"], done: int, steps: int, dtype: torch.dtype
+    ) -> Iterator[Evaluate]:
+        """What each of the next steps takes for 𝓛 and ∇𝓛."""
+        loss = self._loss_of(rows, dtype)
+        if self.noise is None:
+            return repeat(partial(value_and_gradient, loss), steps)
+        number, first = divmod(done, self.settings.block)
+        size = self.theta.shape[-1]
+        draws = [self.noise.draw(row, self.settings.block, size, number) for row in rows.tolist()]
+        drawn = torch.from_numpy(np.stack(draws, axis=1)[first : first + steps]).to(self.theta.device, dtype)
+        return self.noise.evaluations(loss, rows.tolist(), self.rows["l2"][rows].to(dtype), drawn)

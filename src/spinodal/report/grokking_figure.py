@@ -1,0 +1,209 @@
+"""Figures of grokking: training and test curves with geometry beneath, and times against λ and noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
+
+from spinodal.report.style import CURVES, STYLE, ZERO
+
+PANELS = {
+    "accuracy": "accuracy",
+    "error": "$E$",
+    "scalar_curvature": "$R$",
+    "soft_mode": "soft mode",
+    "norm": r"$\Vert\theta\Vert$",
+    "learned_features": "features",
+}
+"""Columns of the panels, those of them that were measured, and their labels."""
+
+TESTED = {"accuracy": "test_accuracy", "error": "test_error"}
+"""Panels with a second curve, dashed: the same on test data."""
+
+AXES = {
+    "l2": r"strength of the L2 term, $\lambda$",
+    "temperature": "temperature, $T$",
+    "batch": "batch size, $B$",
+}
+"""What times are drawn against."""
+
+MARKERS = {"fit": ("s", "fitted"), "leave": ("^", "left the plateau"), "generalise": ("o", "generalised")}
+
+
+DID = {"fit": "fitted", "leave": "left", "generalise": "generalised"}
+"""Columns with how many seeds did."""
+
+
+class Series(NamedTuple):
+    """Times of networks that differ in one thing."""
+
+    axis: str
+    """One of `AXES`."""
+    name: str
+    found: pl.DataFrame
+    """As `analysis.grokking` returns it."""
+
+
+def draw_grokking(rows: pl.DataFrame, title: str) -> Figure:
+    """Draw accuracy and E on training and test data against steps, and beneath it what else was measured.
+
+    Args:
+        rows: of one network, at every λ and under all noise it was trained with.
+        title: of the figure.
+    """
+    measured = {name: label for name, label in PANELS.items() if rows[name].drop_nans().n_unique() > 1}
+    conditions = rows.select("l2", "temperature", "batch").unique().sort(pl.all())
+    with rc_context(STYLE):
+        figure = Figure(figsize=(5.4, 1.2 + 1.7 * len(measured)), layout="constrained")
+        panels = figure.subplots(len(measured), sharex=True, squeeze=False)[:, 0]
+        figure.suptitle(title)
+        for colour, condition in zip(CURVES, conditions.iter_rows(named=True), strict=False):
+            own = rows.join(pl.DataFrame([condition], schema=conditions.schema), on=conditions.columns,
+                            how="semi", nulls_equal=True)  # fmt: skip
+            label = told_condition(condition, varied(conditions))
+            panels[0].plot([], [], color=colour, linewidth=1.2, label=label)
+            for one in own.partition_by("point", maintain_order=True):
+                for panel, column in zip(panels, measured, strict=True):
+                    _draw(panel, one.sort("trained_steps"), column, colour)
+        panels[0].plot([], [], color="0.4", linewidth=1, linestyle="--", label="test")
+        for panel, (column, label) in zip(panels, measured.items(), strict=True):
+            panel.set_ylabel(label)
+            _scale(panel, rows[column].drop_nans(), column)
+        panels[-1].set(xscale="log", xlabel="steps")
+        figure.align_ylabels()
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def draw_times(series: Sequence[Series]) -> Figure:
+    """Draw when networks fit, leave their plateau and generalise, against λ and against noise.
+
+    Args:
+        series: of networks, one panel for each of `AXES` among them.
+    """
+    axes = [axis for axis in AXES if any(each.axis == axis for each in series)]
+    most = max(sum(each.axis == axis for each in series) for axis in axes)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(0.8 + 3.7 * len(axes), 3.6 + 0.2 * most), layout="constrained")
+        panels = figure.subplots(1, len(axes), squeeze=False, sharey=True)[0]
+        for panel, axis in zip(panels, axes, strict=True):
+            own = [each for each in series if each.axis == axis]
+            panel.set(yscale="log", xlabel=AXES[axis])
+            _ticks(panel, axis, sorted({value for each in own for value in each.found[axis]}))
+            for colour, each in zip(CURVES, own, strict=False):
+                panel.plot([], [], color=colour, label=each.name)
+                for name in MARKERS:
+                    _times(panel, each, name, colour)
+            if axis == "l2":
+                _guide(panel, own)
+            panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
+        panels[0].set_ylabel("steps")
+        shapes = [
+            Line2D([], [], color="0.4", marker=marker, linestyle="none", markersize=4.5, **_filled(name))
+            for name, (marker, _) in MARKERS.items()
+        ]
+        figure.legend(shapes, [label for _, label in MARKERS.values()], loc="outside upper center", ncols=3)
+    return figure
+
+
+def varied(conditions: pl.DataFrame) -> list[str]:
+    """Columns in which some conditions differ; λ if they are one."""
+    names = [name for name in conditions.columns if conditions[name].n_unique() > 1]
+    return names or ["l2"]
+
+
+def told_condition(condition: Mapping[str, Any], names: Sequence[str]) -> str:
+    """As in λ = 0.001, T = 1e-05.
+
+    Args:
+        condition: λ, T and B.
+        names: what is said of them.
+    """
+    signs = {"l2": "λ", "temperature": "T", "batch": "B"}
+    return ", ".join(
+        f"{signs[name]} = {condition[name]:g}" for name in names if condition[name] is not None
+    ) or ("no noise")
+
+
+def _draw(panel: Axes, one: pl.DataFrame, column: str, colour: str) -> None:
+    """One trajectory; not everything is measured at every look."""
+    part = one.drop_nulls(column)
+    few = {"marker": ".", "markersize": 3} if len(part) < len(one) else {}
+    panel.plot(part["trained_steps"], part[column], color=colour, linewidth=0.9, alpha=0.8, **few)  # type: ignore[arg-type]
+    if column in TESTED:
+        test = one.drop_nulls(TESTED[column])
+        panel.plot(
+            test["trained_steps"],
+            test[TESTED[column]],
+            color=colour,
+            linewidth=0.9,
+            alpha=0.8,
+            linestyle="--",
+        )
+
+
+def _scale(panel: Axes, values: pl.Series, column: str) -> None:
+    if column == "learned_features":
+        panel.set_ylim(bottom=0)
+    if column not in ("error", "scalar_curvature", "soft_mode"):
+        return
+    known = values.drop_nulls().drop_nans().to_numpy()
+    if known.min() > 0:
+        panel.set_yscale("log")
+        return
+    panel.axhline(0, **ZERO)
+    panel.set_yscale("symlog", linthresh=float(np.abs(known).max()) / 1e3)
+    panel.set_ylim(2 * known.min(), 2 * known.max())
+
+
+def _times(panel: Axes, series: Series, name: str, colour: str) -> None:
+    found = series.found.drop_nulls(f"{name}_steps").sort(series.axis)
+    all_did = pl.col(DID[name]) == pl.col("seeds")
+    part, least = found.filter(all_did), found.filter(~all_did)
+    steps, factor = part[f"{name}_steps"].to_numpy(), part[f"{name}_factor"].fill_null(1.0).to_numpy()
+    style = {"color": colour, "marker": MARKERS[name][0], "markersize": 4, **_filled(name)}
+    errors = [steps - steps / factor, steps * factor - steps]
+    panel.errorbar(part[series.axis], steps, yerr=errors, linewidth=0.8, capsize=1.5, **style)
+    # Where not all seeds did, it takes at least as long as the mean of those that did.
+    bounds = least[f"{name}_steps"].to_numpy()
+    panel.errorbar(
+        least[series.axis], bounds, yerr=bounds / 2, lolims=True, linestyle="none", linewidth=0.8, **style
+    )
+
+
+def _filled(name: str) -> dict[str, Any]:
+    return {} if name == "generalise" else {"markerfacecolor": "white"}
+
+
+def _ticks(panel: Axes, axis: str, values: Sequence[float]) -> None:
+    """A logarithmic axis with a tick at each value; T = 0 has its place on it, too."""
+    if values[0] == 0:
+        panel.set_xscale("symlog", linthresh=values[1])
+    else:
+        panel.set_xscale("log")
+    panel.set_xticks(values, [f"{value:g}" for value in values])
+    panel.xaxis.set_minor_locator(NullLocator())
+
+
+def _guide(panel: Axes, series: Sequence[Series]) -> None:
+    """Steps ∝ 1/λ, above the longest times that there are."""
+    known = [each.found.drop_nulls("generalise_steps").sort("l2") for each in series]
+    known = [each for each in known if len(each) > 1]
+    if not known:
+        return
+    scale = 1.4 * max(float((each["generalise_steps"] * each["l2"]).max()) for each in known)  # type: ignore[arg-type]
+    ends = np.array([[each["l2"].min(), each["l2"].max()] for each in known], dtype=float)
+    x = np.array([ends.min(), ends.max()])
+    panel.plot(x, scale / x, color="0.5", linewidth=0.8, linestyle=(0, (1, 1.8)))
+    middle = float(np.sqrt(x.prod()))
+    panel.annotate(
+        r"$\propto 1/\lambda$", (middle, 1.05 * scale / middle), color="0.4", va="bottom", fontsize=9
+    )

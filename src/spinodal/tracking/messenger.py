@@ -1,0 +1,95 @@
+"""The way to the process that tells W&B: one for all jobs that this process runs, one after the other.
+
+Its start takes more than a second of a core, which is more than many a job does. So it stays until this process ends,
+and only then somebody waits for it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import pickle
+import subprocess
+import sys
+from contextlib import suppress
+from typing import Any
+
+from rich.console import Console
+
+from spinodal.tracking.environment import afresh
+from spinodal.tracking.limits import SILENCE
+
+
+class Messenger:
+    """Starts `spinodal.tracking.process`, which says what may be sent, and hands messages to it."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "spinodal.tracking.process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            env=afresh(),
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still listens."""
+        return self._process.poll() is None
+
+    def send(self, *message: Any) -> None:
+        """Hands over a message, and does not wait until it is told.
+
+        Raises:
+            OSError: If the process is not there any more.
+        """
+        assert self._process.stdin is not None
+        pickle.dump(message, self._process.stdin)
+        self._process.stdin.flush()
+
+    def finish(self, patience: float | None = None) -> bool:
+        """Sends nothing more, and waits.
+
+        Args:
+            patience: Seconds; None is as long as it takes.
+
+        Returns:
+            Whether all is told.
+        """
+        try:
+            self._process.communicate(timeout=patience)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+
+_here: list[Messenger] = []
+
+
+def messenger() -> Messenger:
+    """That of this process, started if there is none, or if it was killed."""
+    if not (_here and _here[0].alive):
+        _here[:] = [Messenger()]
+    return _here[0]
+
+
+def finish(patience: float | None = None) -> bool:
+    """Waits until everything is told.
+
+    Args:
+        patience: Seconds; None is as long as it takes.
+
+    Returns:
+        Whether all is told.
+    """
+    last, _here[:] = _here[:], []
+    return all(each.finish(patience) for each in last)
+
+
+@atexit.register
+def _finish_in_the_end() -> None:
+    last = _here[:]
+    with suppress(KeyboardInterrupt):  # a person need not wait: the process goes on by itself
+        if not finish(SILENCE):
+            line = "W&B: telling the rest; it goes on by itself if you stop waiting (Ctrl-C)"
+            Console(stderr=True).print(line, soft_wrap=True, markup=False)
+            for each in last:
+                each.finish()
