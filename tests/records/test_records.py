@@ -27,8 +27,8 @@ def test_every_column_is_named_once_and_explained() -> None:
 
 def test_the_readme_speaks_of_columns_that_there_are() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    table = readme.partition("| order parameter | column |")[2].partition("\n\n")[0]
-    named = re.findall(r"`(\w+)`", table)
+    sentence = readme.partition("Some of its columns are ")[2].partition("\n\n")[0]
+    named = re.findall(r"`(\w+)`", sentence)
     assert len(named) > 5
     assert set(named) <= SCHEMA.keys()
 
@@ -118,12 +118,26 @@ def test_asking_for_what_is_not_there(tmp_path: Path) -> None:
 
 def test_rows_that_are_no_records_are_refused(tmp_path: Path) -> None:
     writer = RecordWriter(tmp_path / "j.parquet")
-    with pytest.raises(ValueError, match="eror"):
+    with pytest.raises(ValueError, match=r"eror.*did you mean error"):
         writer.append([row(eror=1.0)])
+    with pytest.raises(ValueError, match=r"colour.*a number"):
+        writer.append([row(colour="red")])
     with pytest.raises(ValueError, match="point"):
         writer.append([{"stage": 0}])
     writer.append([])
     assert not list(tmp_path.iterdir())
+
+
+def test_observables_of_ones_own_have_columns_of_their_own(tmp_path: Path) -> None:
+    """Also where only later rows have them, and beside files that do not."""
+    writer = RecordWriter(tmp_path / "c" / "records" / "j.parquet")
+    writer.append([row(stage=0)])
+    writer.append([row(stage=1, sharpness=2), row(stage=2, sharpness=None)])
+    RecordWriter(tmp_path / "c" / "records" / "k.parquet").append([row(point="b", sharpness=0.5)])
+    table = read_records(tmp_path / "c").sort("point", "stage")
+    assert table["sharpness"].to_list() == [None, 2.0, None, 0.5]
+    assert table.schema["sharpness"] == pl.Float64
+    assert table.columns[: len(SCHEMA)] == list(SCHEMA)
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:

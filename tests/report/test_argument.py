@@ -100,8 +100,9 @@ def test_numbers_are_written_with_names_errors_and_units() -> None:
     assert written([Quantity("", i) for i in range(7)]) == "…, 2, 3, 4, 5, 6"
     assert written([Quantity("λ =", 0.2361, 0.0004), Quantity("", -1.0)]) == "−1; λ = 0.2361 ± 0.0004"
     assert (
-        written([Quantity("", 0.119552, 3e-6), Quantity("", -4e-9, 1e-8)]) == "0.119552 ± 3e-6, −4e-9 ± 1e-8"
+        written([Quantity("", 0.119552, 3e-6), Quantity("", -4e-9, 1e-8)]) == "0.119552 ± 3e−6, −4e−9 ± 1e−8"
     )
     assert written([Quantity("E", -2.5, 0.1, " %")]) == "E −2.5 ± 0.1 %"
+    assert written([Quantity("E", 2.6058, None, " %")]) == "E 2.61 %"
     assert written([Quantity("2nd order", float("nan"))]) == "2nd order"
     assert written([]) == ""

@@ -13,6 +13,8 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 from spinodal.records import RecordWriter
 from spinodal.report import make_report
+from spinodal.report.argument import make_argument
+from spinodal.report.argument_page import write_argument
 
 Rows = Callable[..., list[dict[str, Any]]]
 
@@ -68,13 +70,30 @@ def page(tmp_path_factory: pytest.TempPathFactory, rows: Rows, measured: Rows) -
     return Path(shutil.copy(made, tmp_path_factory.mktemp("alone")))
 
 
-@pytest.fixture(scope="module", params=WIDTHS, ids="{} px".format)
-def opened(request: pytest.FixtureRequest, chrome: Chrome, page: Path) -> Chrome:
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory, rows: Rows, measured: Rows) -> Path:
+    """The page on two campaigns."""
+    folder = tmp_path_factory.mktemp("verdicts")
+    campaigns = {"order": [rows(0, depth=2), rows(1, depth=3, shift=0.8)], "curvature": [measured(0)]}
+    for name, trajectories in campaigns.items():
+        for number, trajectory in enumerate(trajectories):
+            RecordWriter(folder / name / "records" / f"{number}.parquet").append(trajectory)
+    argument = make_argument(folder)
+    write_argument(argument)
+    return argument.page
+
+
+def show(chrome: Chrome, page: Path, width: int) -> Chrome:
     chrome.get_log("browser")
-    size = {"width": request.param, "height": 900, "deviceScaleFactor": 1, "mobile": request.param < 800}
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 800}
     chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     chrome.get(page.as_uri())
     return chrome
+
+
+@pytest.fixture(scope="module", params=WIDTHS, ids="{} px".format)
+def opened(request: pytest.FixtureRequest, chrome: Chrome, page: Path) -> Chrome:
+    return show(chrome, page, request.param)
 
 
 def test_nothing_goes_wrong_and_nothing_is_fetched(opened: Chrome) -> None:
@@ -174,3 +193,28 @@ def test_it_prints(opened: Chrome) -> None:
     printed = base64.b64decode(opened.execute_cdp_cmd("Page.printToPDF", {})["data"])
     assert printed.startswith(b"%PDF")
     assert len(printed) > 100_000
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_verdicts_are_read_without_scrolling_and_lead_to_their_figures(
+    chrome: Chrome, verdicts: Path, width: int
+) -> None:
+    opened = show(chrome, verdicts, width)
+    assert opened.get_log("browser") == []
+    assert opened.execute_script("return document.documentElement.scrollWidth") <= width
+    table = "document.querySelector('#verdicts table')"
+    assert opened.execute_script(
+        f"const box = {table}.parentElement; return box.scrollWidth <= box.clientWidth + 1"
+    )
+    links = opened.execute_script(f"return [...{table}.querySelectorAll('td a')].map(each => each.hash)")
+    assert len(links) >= 5
+    for link in links:
+        assert opened.execute_script(f"return document.getElementById('{link[1:]}').tagName") == "FIGURE"
+    seen = opened.execute_script(
+        f"return [...{table}.querySelectorAll('td:nth-child(2)')].map(each => each.textContent)"
+    )
+    assert {"confirmed", "not confirmed", "not decided"} == set(seen)
+    colours = opened.execute_script(
+        f"return [...{table}.querySelectorAll('td:nth-child(2)')].map(each => getComputedStyle(each).color)"
+    )
+    assert len(set(colours)) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,15 +57,19 @@ class RecordWriter:
                 own observables, a number each.
 
         Raises:
-            ValueError: If such a column holds anything else, or a row lacks its point or stage.
+            ValueError: If such a column holds anything else, or is one of ours misspelt, or if a row lacks its point or
+                stage.
             UserError: If the file cannot be written; then it is what it was before.
         """
         if not rows:
             return
         own = sorted({name for row in rows for name in row} - SCHEMA.keys())
+        for name in own:
+            if near := get_close_matches(name, SCHEMA, 1, 0.8):
+                raise ValueError(f"{name}: no such column in records.schema; did you mean {near[0]}?")
+            if not all(isinstance(row.get(name), int | float | None) for row in rows):
+                raise ValueError(f"{name}: a column that is not in records.schema must be a number")
         for row in rows:
-            if wrong := [name for name in own if not isinstance(row.get(name), int | float | None)]:
-                raise ValueError(f"no such columns in records.schema, and no numbers: {', '.join(wrong)}")
             if any(row.get(key) is None for key in KEY):
                 raise ValueError("a row of records needs its point and its stage")
         new = pl.DataFrame([dict(row) for row in rows], schema={**SCHEMA, **dict.fromkeys(own, pl.Float64())})

@@ -56,7 +56,7 @@ class Argument:
 
 def campaigns_in(folder: Path) -> list[Path]:
     """The campaigns of a folder that is none itself."""
-    if (folder / "records").is_dir():
+    if (folder / "records").is_dir() or not folder.is_dir():
         return []
     return sorted(each for each in folder.iterdir() if any((each / "records").glob("*.parquet")))
 

@@ -41,13 +41,13 @@ def _number(quantity: Quantity) -> str:
     if math.isinf(value):
         return "nothing"
     if error is None:
-        text = f"{value:.5g}"
+        text = f"{value:.{3 if quantity.unit else 5}g}"
     elif error >= PRECISE * abs(value) and max(abs(value), error) >= TINY:
         text = with_error(value, error)
     else:
         digits = 6 if abs(value) >= TINY else 1
-        text = f"{value:.{digits}g} ± {error:.0e}".replace("e-0", "e-")
-    return re.sub("^-", "−", text) + quantity.unit
+        text = f"{value:.{digits}g} ± {error:.0e}"
+    return re.sub("e-0?", "e−", re.sub("^-", "−", text)) + quantity.unit
 
 
 def argument_tables(argument: Argument) -> Iterator[Table]:

@@ -29,9 +29,9 @@ def complexity_verdicts(table: pl.DataFrame, transitions: pl.DataFrame) -> Itera
     """Two verdicts for each network run at several complexities: on the number of transitions, and on their places.
 
     Where theory speaks there must be exactly the transitions that it has within the grid; elsewhere K at which
-    features are lost, however many other jumps there are (they are told). Places: all within `AGREE` errors of exact
-    ones, or within `ESTIMATED` per cent of estimates. What is missing where rows did not relax, or where the grid
-    cannot tell two transitions apart, is undecided.
+    features are lost, and others are only told. Places: all within `AGREE` errors of exact ones, or within `ESTIMATED`
+    per cent of estimates. What is missing where rows did not relax, or where the grid cannot tell two transitions
+    apart, is undecided.
 
     Args:
         table: Records of branches.

@@ -78,7 +78,9 @@ def _stuck(rows: pl.DataFrame, plateaus: pl.DataFrame, case: str, curve: tuple[o
             pl.col("trained_steps").is_between(mark["fit_steps"], mark["generalise_steps"]),
         ).sort("trained_steps")
         loss = (looks["error"] + looks["l2"] * looks["norm"] ** 2).to_numpy()
-        noisy |= looks.select(pl.any_horizontal("temperature", "batch").is_not_null().any()).item()
+        noisy |= (
+            looks.select(((pl.col("temperature") > 0) | pl.col("batch").is_not_null()).any()).item() is True
+        )
         # Fitting goes on for a while: what happens on the plateau is what happens on its second half.
         loss = loss[len(loss) // 2 :]
         if len(loss) >= LOOKS:
