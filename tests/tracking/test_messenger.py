@@ -105,6 +105,16 @@ def test_when_it_is_killed_it_is_said_and_jobs_go_on_and_the_next_starts_another
     assert [(each.outcome, each.complete) for each in closed_runs(outputs)] == [("finished", True)]
 
 
+def test_a_job_that_is_killed_is_told_as_interrupted(outputs, go, inspect, monkeypatch):
+    """All that its process notices is that nobody sends anything more."""
+    monkeypatch.setattr(mirror.Mirror, "_end", lambda self, outcome, points: None)
+    monkeypatch.setattr(mirror, "PAUSE", 1000)
+    go(BRANCH)
+    (run,) = inspect()
+    assert (run.state, run.exit_code, run.summary["outcome"]) == ("failed", 143, "interrupted")
+    assert len(run.stages()) == 1
+
+
 def test_it_leaves_nothing_behind(outputs, go, tmp_path, monkeypatch):
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))

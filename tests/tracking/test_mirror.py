@@ -122,6 +122,20 @@ def test_a_run_of_means_for_each_job(outputs, go, inspect):
         assert (row["replicas"], row["minima"]) == (3, 3)
 
 
+def test_of_noise_a_job_tells_survival_and_so_does_its_rebuilt_mirror(outputs, go, inspect):
+    go(*ESCAPE, "logger.unit=job")
+    runs, records = inspect(), read_records(outputs)
+    assert [run.config["temperature"] for run in runs] == [0.01, 0.02]
+    for run in runs:
+        survival = [row["escape/survival"] for row in run.history if "escape/survival" in row]
+        escaped = records.filter(pl.col("temperature") == run.config["temperature"])["escaped"]
+        assert (survival[0], survival[-1]) == (1, 1 - escaped.mean())
+        assert run.axes["escape/survival"] == "escape/time"
+    assert cli.main(["sync", str(outputs), "--rebuild", "--dry-run"]) == 0
+    rebuilt = {run.id: run for run in inspect("rebuilt/wandb")}
+    assert {run.id: run.history for run in runs} == {name: run.history for name, run in rebuilt.items()}
+
+
 def test_disabled_is_nothing_at_all(outputs, go):
     go("l2=[0.2]", "logger.mode=disabled")
     assert read_records(outputs).height == 1

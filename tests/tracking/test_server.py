@@ -11,6 +11,8 @@ import time
 import urllib.request
 import venv
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import polars as pl
 import pytest
@@ -210,6 +212,59 @@ def test_a_server_that_goes_away_costs_nothing_but_a_line(outputs, serve):
     second = serve()
     assert cli.main(["sync", str(outputs)]) == 0
     compare(second, outputs)
+
+
+class Busy(BaseHTTPRequestHandler):
+    """A server that has a server behind it, and lets every other request come again later."""
+
+    behind, turned_away, asked = "", 0, 0
+
+    def do_POST(self):
+        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        Busy.asked += 1
+        if Busy.asked % 2:
+            Busy.turned_away += 1
+            self.send_response(429)
+            self.send_header("Retry-After", "1")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        passed = {
+            name: value for name, value in self.headers.items() if name not in {"Host", "Accept-Encoding"}
+        }
+        request = urllib.request.Request(
+            Busy.behind + self.path, content or None, passed, method=self.command
+        )
+        with urllib.request.urlopen(request) as answer:
+            body = answer.read()
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.headers.get("Content-Type", "application/json"))
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def do_GET(self):
+        self.do_POST()
+
+    def do_PUT(self):
+        self.do_POST()
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_a_server_that_wants_fewer_requests_gets_all_runs_later(outputs, go, serve, monkeypatch, capsys):
+    go("l2=[0.07,0.2]", "seed=[0,1,2]")
+    server = serve()
+    Busy.behind = server.url
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as busy:
+        Thread(target=busy.serve_forever, daemon=True).start()
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{busy.server_port}")
+        assert cli.main(["sync", str(outputs)]) == 0
+        busy.shutdown()
+    assert "3 uploaded" in capsys.readouterr().out
+    assert Busy.turned_away > 3
+    compare(server, outputs)
 
 
 def test_an_interrupted_upload_continues(outputs, go, serve):
