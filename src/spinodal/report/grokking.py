@@ -12,7 +12,7 @@ import polars as pl
 from spinodal.analysis import CURVE, grokking, l2_exponents, noise_ratios, trained
 from spinodal.report.drawing import Drawings
 from spinodal.report.grokking_figure import Series, draw_grokking, draw_times, told_condition, varied
-from spinodal.report.names import curve_names
+from spinodal.report.names import curve_names, with_error
 
 ALIKE = tuple(name for name in CURVE if name != "temperature")
 """Columns that are the same for one network on its data."""
@@ -46,7 +46,23 @@ class Grokking:
     @property
     def told(self) -> str:
         """What was found, in a line."""
-        return "; ".join(f"{label}: {_told(row)}" for label, row in self.conditions)
+        lines = [f"{label}: {_told(row)}" for label, row in self.conditions]
+        return "; ".join([*lines, *([self.turned] if self.turned else [])])
+
+    @property
+    def turned(self) -> str:
+        """Whether the curvature changes its pace when the plateau is left, and ‖θ‖ as a control."""
+        turns = [
+            f"{label}: {with_error(row['scalar_curvature_turn'], row['scalar_curvature_turn_error'])} "
+            f"({with_error(row['norm_turn'], row['norm_turn_error'])})"
+            for label, row in self.conditions
+            if row["scalar_curvature_turn_error"] is not None
+        ]
+        return (
+            f"when the plateau is left, d ln R/d ln(steps) (that of ‖θ‖) turns by {', '.join(turns)}"
+            if turns
+            else ""
+        )
 
 
 @dataclass(frozen=True, eq=False)
