@@ -160,10 +160,9 @@ def _series(network: Grokking) -> Iterator[Series]:
 
 def _dependences(network: Grokking) -> Iterator[str]:
     for row in network.exponents.iter_rows(named=True):
-        if row["generalise_exponent"] is not None:
-            yield (
-                f"generalises after λ^({row['generalise_exponent']:.2f} ± {row['generalise_exponent_error']:.2f})"
-            )
+        for name, verb in (("leave", "leaves its plateau"), ("generalise", "generalises")):
+            if row[f"{name}_exponent"] is not None:
+                yield f"{verb} after λ^({row[f'{name}_exponent']:.2f} ± {row[f'{name}_exponent_error']:.2f})"
     names = varied(network.found.select(CONDITION))
     for row in network.ratios.iter_rows(named=True):
         if row["leave_factor"] is not None:
