@@ -166,9 +166,9 @@ def test_langevin_noise_does_not_shorten_the_plateau(records, experiment) -> Non
     assert (ratios["leave_ratio"] > 0.8).all()
 
 
-def test_minibatches_slow_adam_down_and_fitting_most(records) -> None:
+def test_minibatches_slow_adam_down_in_fitting_and_leaving_alike(records) -> None:
     ratios = noise_ratios(records("grokking_minibatch")).sort("batch")
     print(ratios.select("batch", "fit_ratio", "leave_ratio", "generalise_ratio", "generalise_pairs"))
-    assert ratios["leave_ratio"].is_sorted(descending=True)
-    assert (ratios["leave_ratio"] > 1).all()
-    assert (ratios["fit_ratio"] > ratios["leave_ratio"]).all()
+    for name in ("fit_ratio", "leave_ratio"):
+        assert ratios[name].is_sorted(descending=True)
+        assert (ratios[name] > 1).all()

@@ -1,6 +1,6 @@
 import pytest
 
-from spinodal.protocols import ESCAPE, Hold, at_strengths, planned, size, trajectories
+from spinodal.protocols import ESCAPE, Hold, asked, at_strengths, planned, size, trajectories
 
 NOISE = {"noise": "langevin", "temperature": [0.2, 0.1], "batch": [8, 4]}
 
@@ -22,6 +22,16 @@ def test_minibatches_have_batch_sizes_instead_of_temperatures() -> None:
 def test_who_starts_in_no_phase_relaxes_before() -> None:
     (found,) = planned({"name": "escape", "phase": None, **NOISE, "temperature": [0.1]}, [0.1], [0])
     assert (found.path, found.branch) == ((0.1, 0.1), ("quench", ESCAPE))
+
+
+def test_who_is_to_be_in_a_phase_without_a_formula_comes_from_another_l2() -> None:
+    protocol = {"name": "escape", "phase": None, "start_l2": 0.2, **NOISE, "temperature": [0.1]}
+    found = planned(protocol, [0.1, 0.2, 0.3], [0])
+    assert [each.path for each in found] == [(0.2, 0.1, 0.1), (0.2, 0.2), (0.2, 0.3, 0.3)]
+    assert found[0].branch == ("quench", "down", ESCAPE)
+    assert found[2].branch == ("quench", "up", ESCAPE)
+    for each in found:
+        assert planned(protocol, asked(protocol, each.path), [0]) == [each]
 
 
 def test_a_noisy_loop_is_a_loop_per_strength() -> None:

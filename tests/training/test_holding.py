@@ -8,7 +8,7 @@ import pytest
 import torch
 from polars.testing import assert_frame_equal
 
-from spinodal import theory
+from spinodal import cli, theory
 from spinodal.ensemble import Ensemble, Objective
 from spinodal.errors import UserError
 from spinodal.geometry import value_and_gradient
@@ -235,3 +235,38 @@ def test_a_network_of_another_kind_relaxes_before_it_is_held(outputs) -> None:
     assert table["escaped"].to_list() == [None, False] * 2
     assert table["learned_features"].to_list() == [1] * 4
     assert (table["stages"] == 2).all()
+
+
+def test_a_phase_is_reached_by_way_of_another_l2(outputs) -> None:
+    """Relaxed where only feature 1 lives, and lowered to where both could: phase 1, of any network."""
+    run(
+        plan(
+            [
+                "protocol=escape",
+                "protocol.phase=null",
+                "protocol.start_l2=0.15",
+                "protocol.temperature=1e-6",
+                "protocol.longest=50",
+                "protocol.check=50",
+                "data.complexity=2",
+                "data.samples=8",
+                "model=mlp",
+                "model.width=4",
+                "model.init_scale=1.5",
+                "l2=0.05",
+                "campaign=way",
+                "logger=none",
+            ]
+        )
+    )
+    table = read_records(outputs / "way").sort("stage")
+    assert table["branch"].to_list() == ["quench", "down", "escape"]
+    assert table["l2"].to_list() == [0.15, 0.05, 0.05]
+    assert table["learned_features"].to_list() == [1, 1, 1]
+    assert table["start_phase"].to_list() == [None, None, 1]
+    assert table["escaped"].to_list() == [None, None, False]
+
+
+def test_where_to_come_from_is_nothing_for_who_is_put_into_a_phase(capsys) -> None:
+    assert cli.main(["run", *SMALL, "campaign=refused", "protocol.start_l2=0.2"]) == 2
+    assert "protocol.start_l2=0.2: must go with" in capsys.readouterr().err

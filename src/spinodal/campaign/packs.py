@@ -11,7 +11,7 @@ from typing import Any
 
 from spinodal.campaign.atomic import write_atomically
 from spinodal.errors import UserError
-from spinodal.protocols import Trajectory, at_strengths, planned
+from spinodal.protocols import Trajectory, asked, at_strengths, planned
 
 REPLICA_AXES = ("model.init_scale", "optimizer.lr", "protocol.perturbation")
 """Keys of a configuration in which the replicas of one ensemble may differ, beside seed, path and noise."""
@@ -67,7 +67,7 @@ class Pack:
     @cached_property
     def plan(self) -> dict[str, Any]:
         """The configuration of an ordinary run that asks for these points (and, if they are ragged, for more)."""
-        l2 = sorted({l2 for each in self.points.values() for l2 in each.path})
+        l2 = sorted({l2 for each in self.points.values() for l2 in asked(self.config["protocol"], each.path)})
         protocol = at_strengths(self.config["protocol"], (each.strength for each in self.points.values()))
         seed = sorted({each.seed for each in self.points.values()})
         return {**self.config, "protocol": protocol, "l2": l2, "seed": seed}
@@ -166,7 +166,7 @@ def read_packs(campaign: Path) -> list[Pack]:
 def _trajectory(
     protocol: Mapping[str, Any], path: Sequence[float], seed: int, strength: float | None = None
 ) -> Trajectory:
-    (trajectory,) = planned(at_strengths(protocol, [strength]), sorted(set(path)), [seed])
+    (trajectory,) = planned(at_strengths(protocol, [strength]), asked(protocol, path), [seed])
     if trajectory.path != path:
         raise ValueError(f"no path of {protocol['name']}")
     return trajectory

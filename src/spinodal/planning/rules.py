@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from spinodal.planning.explain import shown
-from spinodal.planning.schema import Digits, LinearTeacher, Protocol, Relaxation
+from spinodal.planning.schema import Digits, Escape, LinearTeacher, Protocol, Relaxation
 
 Values = Mapping[str, Any]
 
@@ -58,6 +58,12 @@ def protocol(protocol: Values) -> Iterator[str]:
         yield f"protocol.refine={protocol['refine']}: must be 0 for a quench, which follows no branch"
 
 
+def escape(protocol: Values) -> Iterator[str]:
+    """Who is put into a phase relaxes nowhere before."""
+    if protocol["start_l2"] is not None and (protocol["name"] != "escape" or protocol["phase"] is not None):
+        yield f"protocol.start_l2={protocol['start_l2']:g}: must go with protocol=escape and protocol.phase=null"
+
+
 def training(plan: Values) -> Iterator[str]:
     """Noise in the gradients needs steps that nobody refuses, and a temperature those of Langevin dynamics."""
     noise, rule = plan["protocol"].get("noise", "none"), plan["optimizer"].get("_target_")
@@ -75,4 +81,5 @@ RULES: dict[type, Callable[[Values], Iterator[str]]] = {
     Digits: digits,
     Relaxation: relaxation,
     Protocol: protocol,
+    Escape: escape,
 }

@@ -172,6 +172,7 @@ class Escape(Checked):
         Annotated[int, Field(strict=True, ge=0)] | None,
         Field(description="an integer from 0 to data.complexity, or null"),
     ]
+    start_l2: Annotated[NonNegative | None, Field(description="a finite number ≥ 0, or null")]
     noise: Annotated[str, one_of("langevin", "minibatch")]
     temperature: Annotated[Any, BeforeValidator(grid.l2_values)]
     batch: Annotated[Any, BeforeValidator(grid.batch_values)]

@@ -2,7 +2,7 @@
 
 from spinodal.protocols.escape import ESCAPE, UNDER_NOISE, escape
 from spinodal.protocols.itinerary import JUMP, Itinerary, Visit
-from spinodal.protocols.planned import at_strengths, planned, size
+from spinodal.protocols.planned import asked, at_strengths, planned, size
 from spinodal.protocols.train import TRAIN, looks, train
 from spinodal.protocols.trajectory import PROTOCOLS, Hold, Trajectory, trajectories
 
@@ -16,6 +16,7 @@ __all__ = [
     "Itinerary",
     "Trajectory",
     "Visit",
+    "asked",
     "at_strengths",
     "escape",
     "looks",

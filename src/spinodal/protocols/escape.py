@@ -11,7 +11,9 @@ ESCAPE = "escape"
 """The branch of a stage that is held."""
 
 
-def escape(l2: Sequence[float], seeds: Sequence[int], holds: Sequence[Hold]) -> list[Trajectory]:
+def escape(
+    l2: Sequence[float], seeds: Sequence[int], holds: Sequence[Hold], start: float | None = None
+) -> list[Trajectory]:
     """For every seed, λ and hold one trajectory.
 
     Args:
@@ -19,18 +21,23 @@ def escape(l2: Sequence[float], seeds: Sequence[int], holds: Sequence[Hold]) -> 
         seeds: of the replicas.
         holds: where they start, and their noise. Where no phase is named there is a stage before, in which a fresh
             initialisation relaxes.
+        start: λ at which it relaxes first, if it is another one: what it has not learned there it has not learned when
+            λ is lowered, either.
     """
-    return [
-        Trajectory(
-            seed,
-            path=(value,) if hold.phase is not None else (value, value),
-            branch=(ESCAPE,) if hold.phase is not None else ("quench", ESCAPE),
-            hold=hold,
-        )
-        for seed in seeds
-        for value in sorted(l2)
-        for hold in holds
-    ]
+
+    def before(value: float) -> tuple[tuple[float, str], ...]:
+        if start is None or start == value:
+            return ((value, "quench"),)
+        return (start, "quench"), (value, "down" if start > value else "up")
+
+    trajectories = []
+    for seed in seeds:
+        for value in sorted(l2):
+            for hold in holds:
+                stages = (*(before(value) if hold.phase is None else ()), (value, ESCAPE))
+                path, branch = zip(*stages, strict=True)
+                trajectories.append(Trajectory(seed, path, branch, hold=hold))
+    return trajectories
 
 
 def noisy_loop(l2: Sequence[float], seeds: Sequence[int], holds: Sequence[Hold]) -> list[Trajectory]:
@@ -40,5 +47,5 @@ def noisy_loop(l2: Sequence[float], seeds: Sequence[int], holds: Sequence[Hold])
     ]
 
 
-UNDER_NOISE = {ESCAPE: escape, "noisy_loop": noisy_loop}
-"""By the protocol's name."""
+UNDER_NOISE = (ESCAPE, "noisy_loop")
+"""Protocols that hold λ."""

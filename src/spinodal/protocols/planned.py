@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from spinodal.protocols.escape import ESCAPE, UNDER_NOISE
+from spinodal.protocols.escape import ESCAPE, UNDER_NOISE, escape, noisy_loop
 from spinodal.protocols.train import TRAIN, looks, train
 from spinodal.protocols.trajectory import Hold, Trajectory, trajectories
 
@@ -21,10 +21,12 @@ def planned(protocol: Mapping[str, Any], l2: Sequence[float], seeds: Sequence[in
     name, axis = protocol["name"], _axis(protocol)
     phase = protocol.get("phase")
     holds = [Hold(phase, **{axis: strength}) for strength in sorted(protocol[axis])] if axis else []
+    if name == ESCAPE:
+        return escape(l2, seeds, holds, protocol.get("start_l2"))
     if name == TRAIN:
         return train(l2, seeds, holds or [None], len(looks(protocol["steps"], protocol["records"])))
     if name in UNDER_NOISE:
-        return UNDER_NOISE[name](l2, seeds, holds)
+        return noisy_loop(l2, seeds, holds)
     return trajectories(name, l2, seeds)
 
 
@@ -33,6 +35,16 @@ def size(protocol: Mapping[str, Any], l2: Sequence[float], seeds: Sequence[int])
     name, axis = protocol["name"], _axis(protocol)
     strengths = len(protocol[axis]) if axis else 1
     return len(seeds) * strengths * (len(l2) if name in ("quench", ESCAPE, TRAIN) else 1)
+
+
+def asked(protocol: Mapping[str, Any], path: Sequence[float]) -> list[float]:
+    """The λ that must be asked for to have a path.
+
+    Args:
+        protocol: its part of a checked plan.
+        path: of a trajectory.
+    """
+    return [path[-1]] if protocol["name"] == ESCAPE else sorted(set(path))
 
 
 def at_strengths(protocol: Mapping[str, Any], strengths: Iterable[float | None]) -> dict[str, Any]:
@@ -45,4 +57,4 @@ def _axis(protocol: Mapping[str, Any]) -> str | None:
     """The key with the strengths of its noise, if it has any."""
     if protocol["name"] not in (*UNDER_NOISE, TRAIN):
         return None
-    return {"langevin": "temperature", "minibatch": "batch"}.get(protocol["noise"])
+    return {"langevin": "temperature", "minibatch": "batch"}.get(protocol.get("noise", "none"))

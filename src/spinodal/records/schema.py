@@ -50,7 +50,7 @@ COLUMNS = (
     Column("stages", pl.Int64, "", "length of the trajectory; null until it is known"),
     Column("l2", pl.Float64, "", "λ, strength of the L2 term in 𝓛 = E + λ‖θ‖²"),
     # holding times under noise
-    Column("start_phase", pl.Int64, "", "features alive where the hold began; null if it was relaxed to"),
+    Column("start_phase", pl.Int64, "", "features alive where the hold began; null if nobody counted them"),
     Column("temperature", pl.Float64, "", "T of the Langevin noise in dθ = −∇𝓛 dt + √(2T) dW"),
     Column("batch", pl.Int64, "", "B, samples that each step of minibatch noise sees"),
     Column(

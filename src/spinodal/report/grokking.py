@@ -12,7 +12,7 @@ import polars as pl
 from spinodal.analysis import CURVE, grokking, l2_exponents, noise_ratios, trained
 from spinodal.report.drawing import Drawings
 from spinodal.report.grokking_figure import Series, draw_grokking, draw_times, told_condition, varied
-from spinodal.report.names import curve_names
+from spinodal.report.names import curve_names, with_error
 
 ALIKE = tuple(name for name in CURVE if name != "temperature")
 """Columns that are the same for one network on its data."""
@@ -46,7 +46,23 @@ class Grokking:
     @property
     def told(self) -> str:
         """What was found, in a line."""
-        return "; ".join(f"{label}: {_told(row)}" for label, row in self.conditions)
+        lines = [f"{label}: {_told(row)}" for label, row in self.conditions]
+        return "; ".join([*lines, *([self.turned] if self.turned else [])])
+
+    @property
+    def turned(self) -> str:
+        """Whether the curvature changes its pace when the plateau is left, and ‖θ‖ as a control."""
+        turns = [
+            f"{label}: {with_error(row['scalar_curvature_turn'], row['scalar_curvature_turn_error'])} "
+            f"({with_error(row['norm_turn'], row['norm_turn_error'])})"
+            for label, row in self.conditions
+            if row["scalar_curvature_turn_error"] is not None
+        ]
+        return (
+            f"when the plateau is left, d ln R/d ln(steps) (that of ‖θ‖) turns by {', '.join(turns)}"
+            if turns
+            else ""
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,10 +160,9 @@ def _series(network: Grokking) -> Iterator[Series]:
 
 def _dependences(network: Grokking) -> Iterator[str]:
     for row in network.exponents.iter_rows(named=True):
-        if row["generalise_exponent"] is not None:
-            yield (
-                f"generalises after λ^({row['generalise_exponent']:.2f} ± {row['generalise_exponent_error']:.2f})"
-            )
+        for name, verb in (("leave", "leaves its plateau"), ("generalise", "generalises")):
+            if row[f"{name}_exponent"] is not None:
+                yield f"{verb} after λ^({row[f'{name}_exponent']:.2f} ± {row[f'{name}_exponent_error']:.2f})"
     names = varied(network.found.select(CONDITION))
     for row in network.ratios.iter_rows(named=True):
         if row["leave_factor"] is not None:

@@ -24,7 +24,8 @@ NOTES = (
     f"{BEGUN:.0%} of the way; during the rise; and after it. The turn is the pace during less that before: 0, within "
     "its error, where Q goes on as before when the network leaves the plateau. That is no sign of a transition by "
     "itself: a quantity that decays exponentially in time, as the L2 term makes ‖θ‖ decay, has a pace that grows all "
-    "the while. Something happens to R alone where its turn is not that of ‖θ‖.",
+    "the while. The turn of ‖θ‖ stands beside R's for that reason. The soft mode is the eigenvalue of ∇²𝓛 "
+    "whose mode would answer most to a change of λ if the point were a minimum; where it is none, it ends no phase.",
 )
 
 MakeRow = Callable[[str, Mapping[str, Any]], Row]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -220,7 +220,7 @@ class EnsembleModule(pl.LightningModule):
                     "seed": itinerary.trajectory.seed,
                     "branch": visit.branch,
                     "l2": visit.l2,
-                    **_start(itinerary.trajectory, visit),
+                    **_start(itinerary.trajectory, visit, self._rows[replica]),
                     "stage": visit.stage,
                     **{name: values[replica] for name, values in listed.items()},
                 }
@@ -233,7 +233,9 @@ class EnsembleModule(pl.LightningModule):
         return rows
 
 
-def _start(trajectory: Trajectory, visit: Visit) -> dict[str, Any]:
-    """The phase that a stage under noise began in."""
-    held = trajectory.hold is not None and visit.branch == ESCAPE
-    return {"start_phase": trajectory.hold.phase} if held and trajectory.hold else {}
+def _start(trajectory: Trajectory, visit: Visit, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The phase that a stage under noise began in: as it was put together, or as it was measured in the row before."""
+    if trajectory.hold is None or visit.branch != ESCAPE:
+        return {}
+    phase = trajectory.hold.phase
+    return {"start_phase": (before or {}).get("learned_features") if phase is None else phase}
