@@ -1,0 +1,190 @@
+"""An ensemble is built from what a pack says, and goes through its protocol under Lightning."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any, cast
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from lightning_fabric.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+import spinodal
+from spinodal.campaign import Pack, Running, checkpoint_file, commit, delete_strays, own_values, pack_file
+from spinodal.ensemble import Ensemble
+from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Trajectory, looks
+from spinodal.records import RecordWriter, write_configuration
+from spinodal.training import (
+    AtomicCheckpointIO,
+    Checkpoint,
+    EnsembleModule,
+    HoldSettings,
+    Interruption,
+    RecordStages,
+    RelaxationSettings,
+    find_checkpoint,
+)
+
+ADVICE = "Steps may be too long for it (optimizer.lr), or its initial values too large (model.init_scale)."
+
+
+def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interruption: Interruption) -> None:
+    """Take points of a pack through their protocol; where it has a checkpoint they go on from there.
+
+    Args:
+        pack: whose configuration they share.
+        points: the replicas, by identity.
+        running: the attempt that has claimed them.
+        interruption: whether somebody has sent a signal.
+
+    Raises:
+        UserError: if something cannot be built or written.
+        Interrupted: after a signal, behind a checkpoint.
+    """
+    plan, campaign = OmegaConf.create(pack.plan), running.campaign
+    callbacks = [instantiate(each) for each in (plan.callbacks or {}).values() if each]
+    if "OMP_NUM_THREADS" not in os.environ:
+        # Networks this small gain little from a second thread, and lose everything where cores are shared.
+        torch.set_num_threads(1)
+    if plan.trainer.get("accelerator") == "auto":  # Lightning's would take others, which have no float64
+        plan.trainer.accelerator = "gpu" if torch.cuda.is_available() else "cpu"
+    task = instantiate(plan.data)
+    sizes = {"input_dim": task.inputs.shape[-1], "output_dim": task.targets.shape[-1]}
+    values = [own_values(pack.part_of[point].config) for point in points]
+    scales = [each.get("model.init_scale") for each in values]
+    build = partial(instantiate, plan.model, **sizes)
+    makers = {scale: build if scale is None else partial(build, init_scale=scale) for scale in scales}
+    ensemble = Ensemble([makers[scale] for scale in scales], [each.seed for each in points.values()])
+    module = EnsembleModule(
+        ensemble,
+        task,
+        list(points.values()),
+        instantiate(plan.optimizer, _convert_="all"),
+        RelaxationSettings(**plan.relaxation, smooth=getattr(ensemble.network, "smooth", True)),
+        refine=plan.protocol.refine,
+        perturbation=[each["protocol.perturbation"] for each in values],
+        hold=_hold(plan.protocol),
+        ends=looks(plan.protocol.steps, plan.protocol.records) if plan.protocol.name == TRAIN else None,
+        lr=[each["optimizer.lr"] for each in values] if "lr" in plan.optimizer else None,
+    )
+    config = cast(dict[str, Any], OmegaConf.to_container(plan, resolve=True))
+    writer = RecordWriter(campaign / "records" / f"{pack.name}.parquet")
+    configuration = writer.path.with_suffix(".yaml")
+    write_configuration(configuration, OmegaConf.to_yaml(plan))
+    checkpoint = checkpoint_file(campaign, pack.name)
+    resumed = find_checkpoint(checkpoint, module, say)
+    if resumed:
+        say(f"continuing from {resumed}")
+    constants = {
+        "job": pack.name,
+        "campaign": plan.campaign,
+        "task": task.name,
+        "error_name": task.error_name,
+        "complexity": task.complexity,
+        "noise": float(plan.data.get("noise", 0.0)),
+        "samples": len(task.inputs),
+        "activation": plan.model.get("activation"),
+        "bias": plan.model.get("bias"),
+        "depth": plan.model.get("depth"),
+        "width": plan.model.get("width"),
+        **sizes,
+        "refine": plan.protocol.refine,
+        "parameters": ensemble.theta.shape[-1],
+        "device": str(plan.trainer.get("accelerator", "")),
+        "dtype": str(ensemble.theta.dtype).removeprefix("torch."),
+        "version": spinodal.__version__,
+        "commit": commit(),
+        "torch": torch.__version__,
+    }
+    own = [
+        {"curve": pack.part_of[point].curve} | {key.partition(".")[2]: value for key, value in each.items()}
+        for point, each in zip(points, values, strict=True)
+    ]
+    trackers, logger = _tracking(plan, config, writer, list(points))
+    trainer = _trainer(
+        plan,
+        max_epochs=-1,  # the module stops when every replica has finished its itinerary
+        callbacks=[
+            *callbacks,
+            RecordStages(writer, list(points), constants, own),
+            _ReportStages(running, list(points)),
+            *trackers,
+            Checkpoint(checkpoint, plan.checkpoint.every_seconds, interruption),
+        ],
+        # A job is one process, whatever SLURM's variables make Lightning believe.
+        plugins=[AtomicCheckpointIO(), LightningEnvironment()],
+        logger=logger,
+    )
+    # The contents of the loader are never looked at: a stage has as many blocks as it needs.
+    trainer.fit(module, train_dataloaders=count(), ckpt_path=resumed)
+    say(f"{len(points) - len(module.failures)} points → {writer.path}")
+    if not plan.checkpoint.keep:
+        trainer.strategy.remove_checkpoint(checkpoint)
+    for path in (writer.path, configuration, pack_file(campaign, pack.name)):
+        delete_strays(path)
+
+
+def _hold(protocol: DictConfig) -> HoldSettings | None:
+    if protocol.name not in UNDER_NOISE:
+        return None
+    every_stage = protocol.name != ESCAPE
+    return HoldSettings(protocol.longest, protocol.time_step, protocol.check, every_stage)
+
+
+class _ReportStages(pl.Callback):
+    """Tells the attempt how far it is, and which points cannot go on."""
+
+    def __init__(self, running: Running, points: Sequence[str]) -> None:
+        self.running, self.points, self.rows = running, points, 0
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Comes after the callbacks that record."""
+        assert isinstance(pl_module, EnsembleModule)
+        here = [visit.l2 for visit in pl_module.visits if visit is not None]
+        self.rows += len(here)
+        self.running.progress(
+            trainer.current_epoch + 1, sorted({*here[:1], min(here), max(here)}) if here else [], self.rows
+        )
+        for replica, reason in pl_module.failures.items():
+            point = self.points[replica]
+            if point in self.running.points and point not in self.running.attempt.failed:
+                self.running.fail([point], f"not finite: {reason}", f"{reason}\n{ADVICE}")
+
+
+def _trainer(plan: DictConfig, **arguments: Any) -> pl.Trainer:
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*", module="pytorch_lightning")
+    trainer: pl.Trainer = instantiate(plan.trainer, default_root_dir=plan.paths.campaign, **arguments)
+    return trainer
+
+
+def _tracking(
+    plan: DictConfig,
+    config: Mapping[str, Any],
+    writer: RecordWriter,
+    points: Sequence[str],
+) -> tuple[list[pl.Callback], Any]:
+    """What mirrors the records elsewhere: the callbacks for it, and a logger for Lightning."""
+    given = plan.logger
+    if given is None or given.get("mode") == "disabled":
+        return [], False
+    from spinodal.tracking.mirror import Mirror
+    from spinodal.tracking.stages import LogStages
+
+    if given._target_ != "spinodal.tracking.mirror.Mirror":
+        return [LogStages(writer, points, config)], instantiate(given)
+    return [Mirror(writer, points, config, Path(plan.paths.campaign), not plan.protocol.refine, say)], False
+
+
+def say(line: str) -> None:
+    """A line for whoever follows the job."""
+    Console(stderr=True).print(line, soft_wrap=True, markup=False)

@@ -1,0 +1,47 @@
+"""Ranges that keys of a configuration share. Descriptions complete the sentence "must be …"."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from spinodal.planning import grid
+
+
+def one_of(*choices: str) -> Any:
+    """One of a few words (a Literal, which OmegaConf does not take)."""
+    pattern = "|".join(re.escape(choice) for choice in choices)
+    return Field(strict=True, pattern=f"^({pattern})$", description=f"one of {', '.join(choices)}")
+
+
+def folder_name(value: object) -> str:
+    """A plain folder name; a number is one too."""
+    text = str(value) if type(value) is int else value
+    if not isinstance(text, str) or not re.fullmatch(r"\w[\w.+-]{0,99}", text):
+        raise ValueError(
+            "must be a plain folder name: a letter or digit, then at most 99 of those and _ . + -"
+        )
+    return text
+
+
+Target = Annotated[str, Field(strict=True)]
+Switch = Annotated[bool, Field(strict=True, description="true or false")]
+Count = Annotated[int, Field(strict=True, ge=1, description="an integer ≥ 1")]
+Seed = Annotated[int, Field(strict=True, ge=0, le=grid.LARGEST_SEED, description="an integer ≥ 0")]
+Positive = Annotated[
+    float, Field(strict=True, gt=0, allow_inf_nan=False, description="a finite number above 0")
+]
+NonNegative = Annotated[
+    float, Field(strict=True, ge=0, allow_inf_nan=False, description="a finite number ≥ 0")
+]
+Fraction = Annotated[
+    float, Field(strict=True, gt=0, lt=1, description="a number between 0 and 1, both excluded")
+]
+Decay = Annotated[float, Field(strict=True, ge=0, lt=1, description="a number from 0 to below 1")]
+OptionalCount = Annotated[Count | None, Field(description="an integer ≥ 1, or null")]
+
+
+class Checked:
+    """What all of them have in common: an unknown key is refused."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
