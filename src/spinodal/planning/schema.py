@@ -16,9 +16,9 @@ from pydantic.fields import FieldInfo
 from spinodal.planning import grid
 
 
-def one_of(*choices: str) -> Any:
-    """One of a few words (a Literal, which OmegaConf does not take)."""
-    pattern = "|".join(re.escape(choice) for choice in choices)
+def one_of(*choices: str, or_dotted: bool = False) -> Any:
+    """One of a few words (a Literal, which OmegaConf does not take), or the dotted path of somebody's own."""
+    pattern = "|".join(re.escape(choice) for choice in choices) + or_dotted * r"|[^\W\d]\w*(\.[^\W\d]\w*)+"
     return Field(strict=True, pattern=f"^({pattern})$", description=f"one of {', '.join(choices)}")
 
 
@@ -149,14 +149,7 @@ class SGD(Checked):
 class Protocol(Checked):
     """The path of λ."""
 
-    name: Annotated[
-        str,
-        Field(
-            strict=True,
-            pattern=r"^(quench|up|down|loop|[^\W\d]\w*(\.[^\W\d]\w*)+)$",
-            description="one of quench, up, down, loop, or the dotted path of a function",
-        ),
-    ]
+    name: Annotated[str, one_of("quench", "up", "down", "loop", or_dotted=True)]
     perturbation: NonNegative
     refine: Annotated[int, Field(strict=True, ge=0, le=10, description="an integer from 0 to 10")]
 
