@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from spinodal.campaign import Pack, begin, read_attempts, write_pack
+from spinodal.campaign import Pack, Part, begin, read_attempts, write_pack
 from spinodal.planning.bar import LaunchProgress
 from spinodal.protocols import Trajectory
 
@@ -18,7 +18,7 @@ from spinodal.protocols import Trajectory
 def pack(name: str, points: int, stages: int) -> Pack:
     path = tuple(0.1 * (i + 1) for i in range(stages))
     points_of_it = {f"{name}-{i}": Trajectory(i, path, ("up",) * stages) for i in range(points)}
-    return Pack(name, "c" * 12, {"protocol": {"name": "up"}}, points_of_it)
+    return Pack(name, (Part("c" * 12, {"protocol": {"name": "up"}}, points_of_it),))
 
 
 def test_stages_of_all_jobs_are_counted(tmp_path: Path) -> None:

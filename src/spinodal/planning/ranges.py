@@ -8,9 +8,9 @@ from pydantic import ConfigDict, Field
 from spinodal.planning import grid
 
 
-def one_of(*choices: str) -> Any:
-    """One of a few words (a Literal, which OmegaConf does not take)."""
-    pattern = "|".join(re.escape(choice) for choice in choices)
+def one_of(*choices: str, or_dotted: bool = False) -> Any:
+    """One of a few words (a Literal, which OmegaConf does not take), or the dotted path of somebody's own."""
+    pattern = "|".join(re.escape(choice) for choice in choices) + or_dotted * r"|[^\W\d]\w*(\.[^\W\d]\w*)+"
     return Field(strict=True, pattern=f"^({pattern})$", description=f"one of {', '.join(choices)}")
 
 

@@ -123,14 +123,7 @@ class SGD(Checked):
 class Protocol(Checked):
     """The path of λ."""
 
-    name: Annotated[
-        str,
-        Field(
-            strict=True,
-            pattern=r"^(quench|up|down|loop|[^\W\d]\w*(\.[^\W\d]\w*)+)$",
-            description="one of quench, up, down, loop, or the dotted path of a function",
-        ),
-    ]
+    name: Annotated[str, one_of("quench", "up", "down", "loop", or_dotted=True)]
     perturbation: NonNegative
     refine: Annotated[int, Field(strict=True, ge=0, le=10, description="an integer from 0 to 10")]
 
