@@ -57,7 +57,7 @@ def grokking_section(networks: Sequence[Grokking], times: Times | None, campaign
                 times.figure,
                 alt=times.told,
                 title=f"{times.name}.",
-                caption=f"An arrow: at least so late, since not all seeds did. {times.told}.",
+                caption=f"An arrow: not all seeds did in time, or had a plateau to leave. {times.told}.",
             )
         )
     return Section(
