@@ -59,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 from spinodal.tracking import commands
 
                 return int(getattr(commands, command)(rest))
+            case ["cancel", *rest]:
+                return _cancel(rest)
             case ["-sc" | "--shell-completion", *_]:
                 return _complete(arguments)
             case _:
@@ -191,6 +193,21 @@ def _probe(arguments: list[str]) -> int:
     return probe_main(flags.checkpoint)
 
 
+def _cancel(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="spinodal cancel", description="Ends what a campaign has queued or running on SLURM."
+    )
+    parser.add_argument("campaign", type=Path, help="its folder, as in outputs/onset")
+    parser.error = _refuse  # type: ignore[method-assign]
+    campaign = parser.parse_args(arguments).campaign
+    if not campaign.is_dir():
+        raise UserError(f"cancel {campaign}: no such folder; a campaign is a folder under outputs/")
+
+    from spinodal.cluster.cancel import main as cancel_main
+
+    return cancel_main(campaign)
+
+
 def _help(config_dir: str | None) -> int:
     """What Hydra would print, which takes a second to list the groups."""
     from omegaconf import OmegaConf
@@ -249,7 +266,7 @@ def _complete(arguments: list[str]) -> int:
     line = os.environ.get("COMP_LINE", "")
     command = re.match(r"\s*\S+\s+(run|predict)\s", line)
     if "query" in " ".join(arguments) and not command:
-        print("run status predict probe report sync dashboard")
+        print("run status cancel predict probe report sync dashboard")
         return 0
     os.environ["COMP_LINE"] = "spinodal " + line[command.end() :] if command else line
     return _run(arguments)
@@ -275,6 +292,7 @@ def _other(arguments: list[str]) -> int:
     commands.add_parser(
         "probe", add_help=False, help="say what the networks of a checkpoint sit in (probe --help)"
     )
+    commands.add_parser("cancel", add_help=False, help="end what a campaign has queued or running on SLURM")
     commands.add_parser("sync", add_help=False, help="upload a campaign's W&B runs (sync --help)")
     commands.add_parser("dashboard", add_help=False, help="save a W&B workspace (dashboard --help)")
     report = commands.add_parser(

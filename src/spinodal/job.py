@@ -16,6 +16,7 @@ import pytorch_lightning as pl
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from lightning_fabric.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
@@ -243,6 +244,8 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
     if "OMP_NUM_THREADS" not in os.environ:
         # Networks this small gain little from a second thread, and lose everything where cores are shared.
         torch.set_num_threads(1)
+    if plan.trainer.get("accelerator") == "auto":  # Lightning's would take others, which have no float64
+        plan.trainer.accelerator = "gpu" if torch.cuda.is_available() else "cpu"
     task = instantiate(plan.data)
     sizes = {"input_dim": task.inputs.shape[-1], "output_dim": task.targets.shape[-1]}
     ensemble = Ensemble(lambda: instantiate(plan.model, **sizes), [each.seed for each in points.values()])
@@ -297,7 +300,8 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
             *trackers,
             Checkpoint(checkpoint, plan.checkpoint.every_seconds, interruption),
         ],
-        plugins=[AtomicCheckpointIO()],
+        # A job is one process, whatever SLURM's variables make Lightning believe.
+        plugins=[AtomicCheckpointIO(), LightningEnvironment()],
         logger=logger,
     )
     # The contents of the loader are never looked at: a stage has as many blocks as it needs.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from rich.live import Live
 from rich.table import Table
 
 from spinodal.campaign import Attempt, Pack, read_packs
+from spinodal.cluster import Waiting, ended, queued
 from spinodal.errors import UserError
 from spinodal.planning import Survey, console, names_on_the_left, scientific, spoken, survey
 
-STATES = ("done", "running", "failed", "stopped", "never started")
-"""What a point can be. Stopped: begun, and not finished by anybody alive; the same command continues."""
+STATES = ("done", "running", "queued", "failed", "stopped", "never started")
+"""What a point can be. Queued: SLURM has its job. Stopped: begun, and not finished by anybody alive; the same command
+continues."""
 
 SHOWN = 20
 """Rows of a kind that are shown, unless all are asked for."""
@@ -63,6 +65,10 @@ class Status:
     found: Survey
     unplanned: int
     """Points in the records that no pack is known of: made without the planner, or by an older version."""
+    queued: Mapping[str, Waiting]
+    """By name, packs that SLURM has."""
+    ended: Mapping[str, Waiting]
+    """By name, packs with points left, whose last job has ended: where SLURM keeps accounts of that."""
 
     @property
     def running(self) -> list[Attempt]:
@@ -81,8 +87,12 @@ def look(campaign: Path) -> Status:
         raise UserError(f"{campaign}: nothing has been run there")
     last = {point: pack for pack in packs for point in pack.points}
     last |= {point: pack for pack in packs for point in pack.points if _is_at(pack, point, found)}
-    points = [Point(point, pack, _state(point, found)) for point, pack in last.items()]
-    return Status(campaign, points, found, len(found.done - last.keys()))
+    there = queued(campaign) or {}
+    waiting = {point for pack in packs if pack.name in there for point in pack.points}
+    points = [Point(point, pack, _state(point, found, waiting)) for point, pack in last.items()]
+    left = {point.pack.name for point in points if point.state in ("stopped", "never started")}
+    over = {pack: how for pack, how in ended(campaign).items() if pack in left} if left else {}
+    return Status(campaign, points, found, len(found.done - last.keys()), there, over)
 
 
 def main(campaign: Path, failed: bool = False, points: bool = False, watch: bool = False) -> int:
@@ -114,7 +124,7 @@ def _follow(campaign: Path, terminal: Console) -> None:
         while True:
             status = look(campaign)
             live.update(Group(*_told(status, terminal)), refresh=True)
-            if not status.running:
+            if not (status.running or status.queued):
                 return
             time.sleep(EVERY)
 
@@ -131,6 +141,10 @@ def _told(
         yield _curves(status.points, names, terminal)
     if status.running:
         yield _running(status)
+    if status.queued:
+        yield _queue(status)
+    if status.ended:
+        yield _ended(status)
     if points:
         yield _each(status, names)
     elif counts["failed"]:
@@ -147,10 +161,12 @@ def _table(*columns: str) -> Table:
 
 def _curves(points: Sequence[Point], names: Mapping[str, str], terminal: Console) -> Table:
     counts = Counter((point.pack.curve, point.state) for point in points)
-    table = _table("", "points", *STATES)
+    any_queued = any(point.state == "queued" for point in points)
+    states = [state for state in STATES if any_queued or state != "queued"]
+    table = _table("", "points", *states)
     names_on_the_left(table, terminal)
     for curve, name in list(names.items())[:SHOWN]:
-        row = [counts[curve, state] for state in STATES]
+        row = [counts[curve, state] for state in states]
         table.add_row(name, *map(str, (sum(row), *row)))
     if len(names) > SHOWN:
         table.add_row(f"and {len(names) - SHOWN} more")
@@ -167,9 +183,8 @@ def _running(status: Status) -> Table:
         stages = f"{each.stage} of {longest.get(each.pack, '?')} done"
         l2 = " … ".join(f"{value:.4g}" for value in each.l2)
         since = f"{began} ({spoken(time.time() - each.began)})"
-        table.add_row(
-            each.pack, str(len(each.points)), stages, l2, since, f"{each.process.host} {each.process.pid}"
-        )
+        process = f"{each.process.host} {each.process.pid} {each.where}".rstrip()
+        table.add_row(each.pack, str(len(each.points)), stages, l2, since, process)
     if len(status.running) > SHOWN:
         table.add_row(f"and {len(status.running) - SHOWN} more")
     return table
@@ -184,6 +199,25 @@ def _failed(status: Status, names: Mapping[str, str]) -> Table:
         table.add_row(point.name, str(point.seed), point.l2, names[point.pack.curve], str(attempts), why)
     if len(points) > SHOWN:
         table.add_row(f"and {len(points) - SHOWN} more")
+    return table
+
+
+def _queue(status: Status) -> Table:
+    """Jobs that have not begun with their points, by array."""
+    busy = {attempt.pack for attempt in status.running}
+    jobs = {each.job: each for pack, each in status.queued.items() if pack not in busy}
+    counts = Counter((each.array, each.state.lower(), each.reason) for each in jobs.values())
+    table = _table("SLURM array", "jobs", "state", "why")
+    for (array, state, reason), count in list(counts.items())[:SHOWN]:
+        table.add_row(array, str(count), state, "" if reason == "None" else reason)
+    return table
+
+
+def _ended(status: Status) -> Table:
+    jobs = {each.job: each for each in status.ended.values()}
+    table = _table("ended by SLURM", "state", "log")
+    for each in list(jobs.values())[:SHOWN]:
+        table.add_row(each.job, each.state.lower(), str(each.log))
     return table
 
 
@@ -208,15 +242,24 @@ def _detail(point: Point, status: Status) -> str:
 
 
 def _tracebacks(found: Survey) -> Iterator[str]:
-    told: dict[str, list[str]] = {}
-    for point, failure in found.failed.items():
-        told.setdefault(failure.traceback.rstrip(), []).append(point)
+    """Of every attempt at what has failed, the last one last."""
+    told: dict[str, dict[str, None]] = {}
+    noted = [failed for attempt in found.history for failed in attempt.failed.items()]
+    for point, failure in (*noted, *found.failed.items()):
+        if point in found.failed:
+            told.setdefault(failure.traceback.rstrip(), {})[point] = None
     for traceback, points in told.items():
         yield f"\n{', '.join(points)}\n{traceback}"
 
 
-def _state(point: str, found: Survey) -> str:
-    groups = {"done": found.done, "running": found.running, "failed": found.failed, "stopped": found.stopped}
+def _state(point: str, found: Survey, queued: Set[str]) -> str:
+    groups = {
+        "done": found.done,
+        "running": found.running,
+        "queued": queued,
+        "failed": found.failed,
+        "stopped": found.stopped,
+    }
     return next((state for state, points in groups.items() if point in points), "never started")
 
 

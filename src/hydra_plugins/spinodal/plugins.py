@@ -1,4 +1,4 @@
-"""spinodal's sweeper and launcher, where Hydra looks for them; what they do is in `spinodal.planning`.
+"""spinodal's sweeper and launchers, where Hydra looks for them; what they do is in `spinodal.planning` and `.cluster`.
 
 Hydra executes this module whenever it looks for plugins: it stays empty of state, and light.
 """
@@ -6,6 +6,7 @@ Hydra executes this module whenever it looks for plugins: it stays empty of stat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -14,7 +15,9 @@ from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+
+from spinodal.cluster.keys import store_keys
 
 
 class Planner(Sweeper):
@@ -78,3 +81,39 @@ class Workers(Launcher):
         return launch(
             self.hydra_context, self.config, self.task_function, job_overrides, initial_job_idx, workers
         )
+
+
+store_keys()
+
+
+class Slurm(Launcher):
+    """Submits jobs to SLURM and returns.
+
+    Args:
+        wait: stay until the jobs have ended, and show how far they are.
+        parameters: of submitit.
+    """
+
+    def __init__(self, wait: bool = False, **parameters: Any) -> None:
+        self.wait, self.parameters = wait, parameters
+        self.config: DictConfig | None = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Takes what Hydra has composed."""
+        self.config = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Submits jobs."""
+        from spinodal.cluster.launcher import launch
+
+        assert self.config is not None
+        parameters = cast(
+            dict[str, Any], OmegaConf.to_container(OmegaConf.create(self.parameters), resolve=True)
+        )
+        return launch(self.config, parameters, job_overrides, self.wait)
+
+    def queued(self, campaign: Path) -> set[str]:
+        """Names of the packs that SLURM has already."""
+        from spinodal.cluster import queued
+
+        return set(queued(campaign) or ())

@@ -11,6 +11,13 @@ from spinodal.campaign.packs import (
     read_packs,
     write_pack,
 )
+from spinodal.campaign.submissions import (
+    Submission,
+    read_submission,
+    read_submissions,
+    submission_file,
+    write_submission,
+)
 from spinodal.campaign.tidy import tidy
 
 __all__ = [
@@ -18,6 +25,7 @@ __all__ = [
     "Failure",
     "Pack",
     "Running",
+    "Submission",
     "alive",
     "begin",
     "checkpoint_file",
@@ -28,8 +36,12 @@ __all__ = [
     "read_launches",
     "read_pack",
     "read_packs",
+    "read_submission",
+    "read_submissions",
+    "submission_file",
     "tidy",
     "write_atomically",
     "write_launch",
     "write_pack",
+    "write_submission",
 ]

@@ -82,7 +82,10 @@ def read_launches(campaign: Path) -> Iterator[Mapping[str, Any]]:
 
 @cache
 def commit() -> str | None:
-    """The commit the code is at, if it lies in a repository."""
+    """The commit the code is at, if it lies in a repository, or is a copy of what does."""
+    copied = Path(spinodal.__file__).with_name("commit")
+    if copied.is_file():
+        return copied.read_text() or None
     return _git("rev-parse", "--short=12", "HEAD") or None
 
 

@@ -46,6 +46,16 @@ def at_once(launcher: Mapping[str, Any]) -> int | None:
     return jobs_at_once(launcher) if submitit_local else None
 
 
+def gpus(launcher: Mapping[str, Any]) -> bool:
+    """Whether each job is given a GPU that the batch system knows of.
+
+    Args:
+        launcher: its configuration.
+    """
+    asked = (launcher.get("gpus_per_node"), launcher.get("gpus_per_task"))
+    return any(each not in (None, 0) for each in asked) or "gpu" in str(launcher.get("gres") or "")
+
+
 def here(launcher: Mapping[str, Any]) -> bool:
     """Whether jobs run on this machine."""
     return str(launcher.get("_target_")).rpartition(".")[2] in {"BasicLauncher", "LocalLauncher", "Workers"}

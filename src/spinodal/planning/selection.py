@@ -36,11 +36,13 @@ class Selection:
         asked: all curves.
         found: the campaign before.
         packs: to run.
+        queued: points that wait in a batch system's queue.
     """
 
     asked: Sequence[Curve]
     found: Survey
     packs: Sequence[Pack]
+    queued: Set[str] = frozenset()
 
     @property
     def todo(self) -> set[str]:
@@ -54,6 +56,7 @@ def select(
     asked: Sequence[Curve],
     found: Survey,
     *,
+    queued: Set[str] = frozenset(),
     retry_failed: bool = False,
     jobs: int = 1,
     max_replicas: int | None = None,
@@ -65,6 +68,7 @@ def select(
         campaign: its folder.
         asked: points, by curve.
         found: what the campaign has.
+        queued: points that wait in a batch system's queue, and are left there.
         retry_failed: whether what has failed is run again.
         jobs: that run at the same time.
         max_replicas: in a pack.
@@ -73,7 +77,7 @@ def select(
     Raises:
         UserError: If a single network does not fit into memory.
     """
-    skipped: set[str] = {*found.done, *found.running, *(() if retry_failed else found.failed)}
+    skipped: set[str] = {*found.done, *found.running, *queued, *(() if retry_failed else found.failed)}
     left = {point for curve in asked for point in curve.points} - skipped
     continued = _continued(campaign, {curve.name: curve for curve in asked}, left, found)
     left -= {point for pack in continued for point in pack.points}
@@ -82,7 +86,8 @@ def select(
         for curve in asked
     ]
     limits = Limits(jobs, max_replicas, _fitting(wanted, memory, found.history, campaign))
-    return Selection(asked, found, [*continued, *cut(wanted, limits)])
+    waiting = queued - found.done - found.running.keys()
+    return Selection(asked, found, [*continued, *cut(wanted, limits)], waiting)
 
 
 def packs_of(plan: Mapping[str, Any]) -> Selection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,13 +13,13 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from spinodal.campaign import tidy, write_launch, write_pack
+from spinodal.campaign import pack_file, read_pack, tidy, write_launch, write_pack
 from spinodal.errors import UserError
 from spinodal.planning.continuity import defaults, refuse_mixture
 from spinodal.planning.curves import curves
 from spinodal.planning.expansion import Cell, expand
 from spinodal.planning.identity import SCHEMA
-from spinodal.planning.parallelism import at_once, bytes_per_job, jobs_at_once
+from spinodal.planning.parallelism import at_once, bytes_per_job, gpus, jobs_at_once
 from spinodal.planning.selection import Selection, refuse_unmeasured, select
 from spinodal.planning.survey import survey
 from spinodal.planning.table import console, tell, tell_end
@@ -51,10 +51,12 @@ def sweep(
         UserError: If something asked for cannot be; nothing is launched then.
         SystemExit: With code 1 if points have failed.
     """
-    cells = expand([*params, *arguments], loader, config.hydra.job.config_name)
+    launching = cast(dict[str, Any], OmegaConf.to_container(config.hydra.launcher, resolve=True))
+    cells = expand(
+        [*_device(launching, params, arguments), *params, *arguments], loader, config.hydra.job.config_name
+    )
     asked = curves(cells)
     campaign = _campaign(config, cells)
-    launching = cast(dict[str, Any], OmegaConf.to_container(config.hydra.launcher, resolve=True))
     plan, now, keys = cells[0].plan, defaults(cells), _keys([*params, *arguments])
     refuse_mixture(campaign, now, keys)
     found = survey(campaign)
@@ -64,6 +66,7 @@ def sweep(
         campaign,
         asked,
         found,
+        queued=_queued(launcher, campaign),
         retry_failed=plan["retry_failed"],
         jobs=jobs_at_once(launching),
         max_replicas=plan["packing"]["max_replicas"],
@@ -107,7 +110,7 @@ def _launched(
             Exception
         ) as error:  # a job that was killed, as submitit says it: the others go on all the same
             broken.append(error)
-    failed = tell_end(selection.asked, survey(campaign), terminal)
+    failed = tell_end(selection.asked, survey(campaign), terminal, _queued(launcher, campaign))
     for each in (job for some in returned for job in some):
         _ = each.return_value  # raises what a job has raised
     if broken:
@@ -115,6 +118,20 @@ def _launched(
     if failed:
         sys.exit(FAILED)
     return returned
+
+
+def _device(launching: Mapping[str, Any], *lines: Sequence[str]) -> list[str]:
+    """Whoever asks SLURM for a GPU wants to use it, unless the command says otherwise."""
+    said = any(line.lstrip("+~").startswith("trainer") for some in lines for line in some)
+    return ["trainer.accelerator=auto"] if gpus(launching) and not said else []
+
+
+def _queued(launcher: Launcher, campaign: Path) -> set[str]:
+    """Points that wait somewhere already, if the launcher is of a kind that lets jobs wait."""
+    if not hasattr(launcher, "queued"):
+        return set()
+    names = cast(Iterable[str], launcher.queued(campaign))
+    return {point for name in names for point in read_pack(pack_file(campaign, name)).points}
 
 
 def _campaign(config: DictConfig, cells: Sequence[Cell]) -> Path:

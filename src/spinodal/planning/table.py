@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from rich.console import Console
 from rich.table import Table
@@ -44,10 +44,11 @@ def tell(selection: Selection, console: Console, jobs: int) -> None:
     sizes = defaultdict(list)
     for pack in selection.packs:
         sizes[pack.curve].append(len(pack.points))
-    columns = ("points", "done", "running", "failed", "to run", "jobs", "replicas")
+    queued = ("queued",) if selection.queued else ()
+    columns = ("points", "done", "running", *queued, "failed", "to run", "jobs", "replicas")
     table = Table("", *columns, box=None, pad_edge=False, header_style="bold")
     names_on_the_left(table, console)
-    rows = [_row(curve, found, todo, sizes[curve.name]) for curve in asked]
+    rows = [_row(curve, selection, todo, sizes[curve.name]) for curve in asked]
     names = _names(asked)
     for name, row in list(zip(names, rows, strict=True))[:SHOWN]:
         table.add_row(name, *map(str, row))
@@ -55,7 +56,7 @@ def tell(selection: Selection, console: Console, jobs: int) -> None:
         table.add_row(f"and {len(rows) - SHOWN} more")
     if len(rows) > 1:
         all_sizes = [size for each in sizes.values() for size in each]
-        total = [sum(column) for column in zip(*(row[:6] for row in rows), strict=True)]
+        total = [sum(column) for column in zip(*(row[:-1] for row in rows), strict=True)]
         table.add_row("all", *map(str, total), _span(all_sizes), style="bold")
     console.print(table)
     if seconds := expected(selection, jobs):
@@ -64,13 +65,14 @@ def tell(selection: Selection, console: Console, jobs: int) -> None:
         console.print("retry_failed=true runs again what has failed")
 
 
-def tell_end(asked: Sequence[Curve], found: Survey, console: Console) -> int:
+def tell_end(asked: Sequence[Curve], found: Survey, console: Console, queued: Set[str] = frozenset()) -> int:
     """How it ended.
 
     Args:
         asked: curves of the command.
         found: the campaign afterwards.
         console: to tell it on.
+        queued: points that wait in a batch system's queue.
 
     Returns:
         How many points have failed.
@@ -80,6 +82,7 @@ def tell_end(asked: Sequence[Curve], found: Survey, console: Console) -> int:
     counts = {
         "done": len(points & found.done),
         "running": sum(point in found.running for point in points),
+        "queued": len(points & queued - found.done - found.running.keys() - found.failed.keys()),
         "failed": len(failed),
     }
     counts["not run"] = len(points) - sum(counts.values())
@@ -141,12 +144,13 @@ def spoken(seconds: float) -> str:
     return f"{math.ceil(seconds)} s"
 
 
-def _row(curve: Curve, found: Survey, todo: set[str], sizes: list[int]) -> tuple[int | str, ...]:
-    points = curve.points.keys()
+def _row(curve: Curve, selection: Selection, todo: set[str], sizes: list[int]) -> tuple[int | str, ...]:
+    points, found = curve.points.keys(), selection.found
     return (
         len(points),
         len(points & found.done),
         sum(point in found.running for point in points),
+        *([len(points & selection.queued)] if selection.queued else []),
         sum(point in found.failed for point in points),
         len(points & todo),
         len(sizes),
