@@ -1,0 +1,119 @@
+"""A real SLURM of four nodes on this machine, for the time of these tests."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LOCAL_SLURM = ROOT / "launch" / "local_slurm.sh"
+
+SMALL = ("data.samples=12", "model.width=4", "l2=[0.03,0.07,0.2]", "logger=none", "campaign=c")
+SLURM = ("hydra/launcher=slurm",)
+
+SLOW = '''"""Stages that take their time."""
+import time
+from pathlib import Path
+import pytorch_lightning as pl
+
+class Slowly(pl.Callback):
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        time.sleep(self.seconds)
+'''
+
+
+class Cluster:
+    """How a person sees it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name not in ("SPINODAL_OUTPUTS", "CI")},
+            "SPINODAL_SLURM": str(folder),
+            "SPINODAL_SLURM_PORT": str(_free_ports(6)),
+            "SLURM_CONF": str(folder / "slurm.conf"),
+        }
+
+    def call(self, *command: str) -> str:
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    def local_slurm(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(LOCAL_SLURM), *arguments], env=self.environment, text=True, stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE, check=False,
+        )  # fmt: skip
+
+    def spinodal(self, where: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "spinodal.cli", *arguments],
+            cwd=where,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def states(self) -> dict[str, str]:
+        """Of all jobs SLURM remembers."""
+        lines = self.call("scontrol", "-o", "show", "job").splitlines()
+        found = [dict(word.partition("=")[::2] for word in line.split() if "=" in word) for line in lines]
+        return {
+            f"{job['ArrayJobId']}_{job['ArrayTaskId']}": job["JobState"]
+            for job in found
+            if "ArrayTaskId" in job
+        }
+
+    def wait_until(self, what: Callable[[], object], seconds: float = 240) -> None:
+        deadline = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < deadline, self.call("squeue")
+            time.sleep(0.3)
+
+    def wait_for_all(self) -> None:
+        self.wait_until(lambda: not self.call("squeue", "-h").strip())
+
+
+def _free_ports(count: int) -> int:
+    """The first of some that follow each other."""
+    for first in range(21000, 32000, 101):
+        with ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    stack.enter_context(socket.socket()).bind(("", port))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no free ports")
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    if os.getuid() != 0 and "CI" not in os.environ:
+        pytest.skip("a SLURM on this machine needs root")
+    made = Cluster(tmp_path_factory.mktemp("slurm") / "state")
+    started = made.local_slurm("start", "MaxArraySize=6")
+    try:
+        assert started.returncode == 0, started.stdout
+        yield made
+    finally:
+        made.local_slurm("stop")
+
+
+@pytest.fixture
+def project(tmp_path: Path, cluster: Cluster) -> Iterator[Path]:
+    """A folder to work in; nothing is left in the queue."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    yield tmp_path
+    cluster.call("scancel", "--user=root")
+    cluster.wait_for_all()
