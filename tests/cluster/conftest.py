@@ -1,12 +1,13 @@
 """A real SLURM of four nodes on this machine, for the time of these tests."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,24 @@ class Cluster:
             text=True,
             check=False,
         )
+
+    def power_off(self, node: str, job: str) -> None:
+        """As if the machine were gone, with all that runs on it: first those who could still tell SLURM."""
+        mark = f"SLURM_JOB_ID={job}".encode()
+        mine, daemons = set(), {int((self.folder / node / "slurmd.pid").read_text())}
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                    mine.add(int(entry.name))
+                    if Path(f"/proc/{parent}/exe").resolve().name == "slurmstepd":
+                        daemons.add(parent)
+            except OSError:
+                continue
+        assert len(daemons) > 1
+        for pid in (*daemons, *(mine - daemons)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def states(self) -> dict[str, str]:
         """Of all jobs SLURM remembers."""

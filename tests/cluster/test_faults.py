@@ -50,17 +50,14 @@ def test_jobs_are_requeued_killed_preempted_and_lose_their_node(cluster: Cluster
                    for each in attempts(campaign, job))  # fmt: skip
 
     cluster.wait_until(lambda: all(begun(job) for job in jobs))
-    nodes = dict(
-        line.split()[:2] for line in cluster.call("squeue", "-h", "-r", "-o", "%F_%K %N").splitlines()
-    )
+    rows = cluster.call("squeue", "-h", "-r", "-o", "%F_%K %N %A").splitlines()
+    nodes = {job: (node, number) for job, node, number in map(str.split, rows)}
     # Nothing else of a job is known here but its attempt.
     os.kill(attempts(campaign, killed)[0].process.pid, signal.SIGKILL)
     cluster.call("scontrol", "requeue", requeued)
-    slurmd = int((cluster.folder / nodes[lost] / "slurmd.pid").read_text())
-    os.kill(slurmd, signal.SIGKILL)
-    os.kill(attempts(campaign, lost)[0].process.pid, signal.SIGKILL)
+    cluster.power_off(*nodes[lost])
     urgent = cluster.call(
-        *("sbatch", "--parsable", "-p", "urgent", "-w", nodes[preempted], "--gres=gpu:1"),
+        *("sbatch", "--parsable", "-p", "urgent", "-w", nodes[preempted][0], "--gres=gpu:1"),
         *("-o", "/dev/null", "--wrap", "sleep 1"),
     ).strip()
     cluster.wait_until(lambda: len(attempts(campaign, requeued)) == 2)
@@ -68,7 +65,7 @@ def test_jobs_are_requeued_killed_preempted_and_lose_their_node(cluster: Cluster
     cluster.wait_until(lambda: len(attempts(campaign, lost)) == 2)
     assert urgent not in cluster.call("squeue", "-h")
     cluster.wait_for_all()
-    cluster.local_slurm("node", nodes[lost])
+    cluster.local_slurm("node", nodes[lost][0])
 
     # Killed, it is FAILED, and SLURM does not start it again: the same command does, and nothing else.
     assert cluster.states()[killed] == "FAILED"

@@ -127,8 +127,8 @@ def _script(submission: Submission, file: Path, parameters: Mapping[str, Any]) -
     given["setup"] = [*(given.get("setup") or ()), *setup]
     more = given.get("additional_parameters") or {}
     given["additional_parameters"] = more if "no-requeue" in more else {"requeue": True, **more}
-    named: dict[str, str] = SlurmExecutor._equivalence_dict()
-    given = {named.get(name, name): value for name, value in given.items()}
+    named = SlurmExecutor._equivalence_dict()
+    given = {str(named.get(name, name)): value for name, value in given.items()}
     if "mem" in given:
         given["mem"] = f"{round(given['mem'] * 1024)}MB"
     try:
