@@ -179,7 +179,7 @@ there() {
 left_over() {
     local entry
     for entry in /proc/[0-9]*; do
-        [[ $(readlink "$entry/exe" || true) == */slurmstepd ]] || continue
+        [[ $(readlink "$entry/exe" || true) == */slurmstepd* ]] || continue
         ! grep -qszF "SLURM_CONF=$SLURM_CONF" "$entry/environ" || echo "${entry#/proc/}"
     done
 }

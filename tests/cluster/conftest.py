@@ -74,7 +74,7 @@ class Cluster:
                 if mark in (entry / "environ").read_bytes().split(b"\0"):
                     parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
                     mine.add(int(entry.name))
-                    if Path(f"/proc/{parent}/exe").resolve().name == "slurmstepd":
+                    if Path(f"/proc/{parent}/exe").resolve().name.startswith("slurmstepd"):
                         daemons.add(parent)
             except OSError:
                 continue
