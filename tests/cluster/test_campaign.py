@@ -70,7 +70,7 @@ def test_what_is_edited_later_is_not_run_and_what_fails_says_so(cluster: Cluster
     command = ("run", *SMALL, "model._target_=net.Net", "+model.fail=1,2", *SLURM)
     held = cluster.spinodal(project, *command, "hydra.launcher.additional_parameters={hold: true}")
     assert held.returncode == 0, held.stderr
-    (project / "net.py").write_text("raise RuntimeError('edited')")
+    (project / "net.py").write_text("raise RuntimeError('another version')")
     (array,) = {line.split()[2] for line in held.stderr.splitlines() if line.startswith("submitted array")}
     cluster.call("scontrol", "release", array)
     cluster.wait_until(
@@ -80,7 +80,7 @@ def test_what_is_edited_later_is_not_run_and_what_fails_says_so(cluster: Cluster
     (failed,) = (log for log in logs if "RuntimeError" in log)
     assert "Traceback" in failed
     assert "nothing comes out of this" in failed
-    assert "edited" not in "".join(logs)
+    assert "another version" not in "".join(logs)
     assert "model.fail=2" in failed
     assert "seed=0" in failed
     (project / "net.py").write_text(NET)
