@@ -5,13 +5,12 @@
 #   launch/local_slurm.sh start [setting…] settings of slurm.conf, as in MaxArraySize=10
 #   eval "$(launch/local_slurm.sh status)" tells this shell where it is; the status, to whoever reads
 #   launch/local_slurm.sh stop             ends what start has started, by process id
-# SPINODAL_SLURM is the folder of its configuration, state and logs, SPINODAL_SLURM_PORT the first of its six ports;
-# SPINODAL_SLURM_ACCOUNTING=1 gives it a database, too, so that there are sacct and limits of users.
+# SPINODAL_SLURM is the folder of its configuration, state and logs, SPINODAL_SLURM_PORT the first of its five ports.
+# It keeps no accounts, as on many a cluster: there is no sacct.
 set -euo pipefail
 
 folder=${SPINODAL_SLURM:-/var/tmp/spinodal-slurm}
 port=${SPINODAL_SLURM_PORT:-26817}
-accounting=${SPINODAL_SLURM_ACCOUNTING:-}
 nodes=(n1 n2 n3 n4)
 host=$(hostname -s)
 export SLURM_CONF=$folder/slurm.conf
@@ -23,8 +22,7 @@ die() {
 
 install_packages() {
     local packages=(slurm-wlm munge) command missing=
-    [[ -z $accounting ]] || packages+=(slurmdbd mariadb-server)
-    for command in slurmctld slurmd munged ${accounting:+slurmdbd mariadbd}; do
+    for command in slurmctld slurmd munged; do
         command -v "$command" > /dev/null || missing=yes
     done
     [[ -n $missing ]] || return 0
@@ -80,14 +78,6 @@ END
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=20
 PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
 END
-    if [[ -n $accounting ]]; then
-        cat >> "$folder/slurm.conf" <<END
-AccountingStorageType=accounting_storage/slurmdbd
-AccountingStorageHost=127.0.0.1
-AccountingStoragePort=$((port + 6))
-AccountingStorageEnforce=limits
-END
-    fi
     printf '%s\n' "$@" >> "$folder/slurm.conf"
 }
 
@@ -101,34 +91,6 @@ wait_for() {
     done
     tail -n 5 "$folder"/*.log "$folder"/*/*.log >&2 || true
     die "$what did not start; its logs are in $folder"
-}
-
-start_accounting() {
-    local data=$folder/database
-    install -d -o mysql -g mysql "$data"
-    mariadb-install-db --user=mysql --datadir="$data" --auth-root-authentication-method=normal > "$folder/database.log" 2>&1
-    mariadbd --no-defaults --user=mysql --datadir="$data" --socket="$data/socket" --skip-networking \
-        --pid-file="$data/pid" --innodb-lock-wait-timeout=900 >> "$folder/database.log" 2>&1 &
-    wait_for "the database" mariadb --no-defaults --socket="$data/socket" -e "create database if not exists slurm"
-    cat > "$folder/slurmdbd.conf" <<END
-DbdHost=localhost
-DbdPort=$((port + 6))
-AuthType=auth/munge
-AuthInfo=socket=$folder/munge.socket
-SlurmUser=root
-PidFile=$folder/slurmdbd.pid
-LogFile=$folder/slurmdbd.log
-StorageType=accounting_storage/mysql
-StorageHost=localhost
-StorageUser=root
-StorageLoc=slurm
-END
-    chmod 600 "$folder/slurmdbd.conf"
-    MYSQL_UNIX_PORT=$data/socket slurmdbd
-    wait_for slurmdbd sacctmgr -n show cluster
-    sacctmgr -i add cluster spinodal > /dev/null
-    sacctmgr -i add account all > /dev/null
-    sacctmgr -i add user root account=all > /dev/null
 }
 
 start() {
@@ -145,7 +107,6 @@ start() {
     munged --force --key-file="$folder/munge.key" --socket="$folder/munge.socket" --pid-file="$folder/munged.pid" \
         --log-file="$folder/munged.log" --seed-file="$folder/munge.seed" 2> /dev/null
     wait_for munged test -S "$folder/munge.socket"
-    [[ -z $accounting ]] || start_accounting
     slurmctld -c
     wait_for slurmctld scontrol ping
     local node
@@ -179,7 +140,7 @@ there() {
 left_over() {
     local entry
     for entry in /proc/[0-9]*; do
-        [[ $(readlink "$entry/exe" || true) == */slurmstepd ]] || continue
+        [[ $(readlink "$entry/exe" || true) == */slurmstepd* ]] || continue
         ! grep -qszF "SLURM_CONF=$SLURM_CONF" "$entry/environ" || echo "${entry#/proc/}"
     done
 }
@@ -192,7 +153,7 @@ stop() {
         [[ -n $(squeue -h 2> /dev/null) ]] || break
         sleep 0.2
     done
-    for file in "$folder"/*/slurmd.pid "$folder"/slurmctld.pid "$folder"/slurmdbd.pid "$folder"/database/pid "$folder"/munged.pid; do
+    for file in "$folder"/*/slurmd.pid "$folder"/slurmctld.pid "$folder"/munged.pid; do
         [[ -e $file ]] || continue
         pid=$(< "$file")
         there "$pid" || continue

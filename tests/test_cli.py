@@ -242,7 +242,7 @@ def test_a_module_beside_the_user_is_found(
 @pytest.mark.parametrize(
     ("arguments", "shown"),
     [
-        (["--help"], ["run", "status", "predict", "probe", "report", "sync", "dashboard"]),
+        (["--help"], ["run", "status", "cancel", "predict", "probe", "report", "sync", "dashboard"]),
         (["predict", "--help"], ["overrides", "--config-dir", "spinodal predict data=digits"]),
         (["--version"], [spinodal.__version__]),
         (
@@ -300,7 +300,7 @@ def test_help_is_what_hydra_would_print(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("spinodal ", ["run", "status", "predict", "probe", "report", "sync", "dashboard"]),
+        ("spinodal ", ["run", "status", "cancel", "predict", "probe", "report", "sync", "dashboard"]),
         ("spinodal run data=", ["data=digits", "data=linear_teacher", "data=modular_addition"]),
         ("spinodal run model.w", ["model.width="]),
         ("spinodal predict data=", ["data=digits", "data=linear_teacher", "data=modular_addition"]),

@@ -1,56 +1,138 @@
-"""A real SLURM of four nodes on this machine, for all tests of this folder."""
+"""A real SLURM of four nodes on this machine, for the time of these tests."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from login_node import Cluster, until
-
 ROOT = Path(__file__).parents[2]
 LOCAL_SLURM = ROOT / "launch" / "local_slurm.sh"
-SETTINGS = ("MaxArraySize=5",)
+
+SMALL = ("data.samples=12", "model.width=4", "l2=[0.03,0.07,0.2]", "logger=none", "campaign=c")
+SLURM = ("hydra/launcher=slurm",)
+
+SLOW = '''"""Stages that take their time."""
+import time
+from pathlib import Path
+import pytorch_lightning as pl
+
+class Slowly(pl.Callback):
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        time.sleep(self.seconds)
+'''
+
+
+class Cluster:
+    """How a person sees it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name not in ("SPINODAL_OUTPUTS", "CI")},
+            "SPINODAL_SLURM": str(folder),
+            "SPINODAL_SLURM_PORT": str(_free_ports(6)),
+            "SLURM_CONF": str(folder / "slurm.conf"),
+        }
+
+    def call(self, *command: str) -> str:
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    def local_slurm(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(LOCAL_SLURM), *arguments], env=self.environment, text=True, stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE, check=False,
+        )  # fmt: skip
+
+    def spinodal(self, where: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "spinodal.cli", *arguments],
+            cwd=where,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def power_off(self, node: str, job: str) -> None:
+        """As if the machine were gone, with all that runs on it: first those who could still tell SLURM."""
+        mark = f"SLURM_JOB_ID={job}".encode()
+        mine, daemons = set(), {int((self.folder / node / "slurmd.pid").read_text())}
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                    mine.add(int(entry.name))
+                    if Path(f"/proc/{parent}/exe").resolve().name.startswith("slurmstepd"):
+                        daemons.add(parent)
+            except OSError:
+                continue
+        assert len(daemons) > 1
+        for pid in (*daemons, *(mine - daemons)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def states(self) -> dict[str, str]:
+        """Of all jobs SLURM remembers."""
+        lines = self.call("scontrol", "-o", "show", "job").splitlines()
+        found = [dict(word.partition("=")[::2] for word in line.split() if "=" in word) for line in lines]
+        return {
+            f"{job['ArrayJobId']}_{job['ArrayTaskId']}": job["JobState"]
+            for job in found
+            if "ArrayTaskId" in job
+        }
+
+    def wait_until(self, what: Callable[[], object], seconds: float = 240) -> None:
+        deadline = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < deadline, self.call("squeue")
+            time.sleep(0.3)
+
+    def wait_for_all(self) -> None:
+        self.wait_until(lambda: not self.call("squeue", "-h").strip())
+
+
+def _free_ports(count: int) -> int:
+    """The first of some that follow each other."""
+    for first in range(21000, 32000, 101):
+        with ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    stack.enter_context(socket.socket()).bind(("", port))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no free ports")
 
 
 @pytest.fixture(scope="session")
-def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Its folder; ended, by process id, when the last test has ended."""
-    if os.geteuid() != 0:
-        pytest.skip("a SLURM of one's own needs root, for its daemons and Debian's packages")
-    folder = tmp_path_factory.mktemp("slurm") / "slurm"
-    environment = {**os.environ, "SPINODAL_SLURM": str(folder), "SPINODAL_SLURM_PORT": str(_ports())}
-    done = subprocess.run(
-        [str(LOCAL_SLURM), "start", *SETTINGS], env=environment, capture_output=True, text=True, timeout=600
-    )
-    if done.returncode:
-        pytest.fail(f"SLURM was not started:\n{done.stdout}{done.stderr}", pytrace=False)
-    yield folder
-    subprocess.run([str(LOCAL_SLURM), "stop"], env=environment, check=True, timeout=120)
-
-
-def _ports() -> int:
-    """The first of ten free ones."""
-    for first in range(26817, 60000, 10):
-        try:
-            for port in range(first, first + 10):
-                with socket.socket() as one:
-                    one.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    raise OSError("no free ports")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    if os.getuid() != 0 and "CI" not in os.environ:
+        pytest.skip("a SLURM on this machine needs root")
+    made = Cluster(tmp_path_factory.mktemp("slurm") / "state")
+    started = made.local_slurm("start", "MaxArraySize=6")
+    try:
+        assert started.returncode == 0, started.stdout
+        yield made
+    finally:
+        made.local_slurm("stop")
 
 
 @pytest.fixture
-def cluster(slurm: Path, tmp_path: Path) -> Iterator[Cluster]:
-    """A login node, and an empty queue in the end."""
-    made = Cluster(tmp_path, slurm)
-    yield made
-    subprocess.run(["scancel", "--user=root"], env=made.environment, check=False)
-    until(lambda: not made.slurms("squeue", "-h").strip())
+def project(tmp_path: Path, cluster: Cluster) -> Iterator[Path]:
+    """A folder to work in; nothing is left in the queue."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    yield tmp_path
+    cluster.call("scancel", "--user=root")
+    cluster.wait_for_all()

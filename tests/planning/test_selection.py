@@ -1,6 +1,7 @@
 """What is there is skipped, what was begun is continued, the rest is cut into packs that fit."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -287,3 +288,19 @@ def test_memory_of_a_job() -> None:
     assert whole is not None
     assert half is not None
     assert half == pytest.approx(whole / 2, rel=0.2)
+
+
+def test_a_point_that_only_ever_dies_is_given_up(tmp_path: Path) -> None:
+    (pack,) = select(tmp_path, asked("seed=3"), survey(tmp_path)).packs
+    for _ in range(3):
+        assert not survey(tmp_path).failed
+        killed = begin(tmp_path, pack, pack.points)
+        assert killed is not None
+        file = tmp_path / "attempts" / f"{killed.attempt.number:06d}.json"
+        file.write_text(file.read_text().replace(f'"pid": {os.getpid()}', '"pid": 999999999'))
+    found = survey(tmp_path)
+    assert found.failed.keys() == pack.points.keys()
+    assert not found.stopped
+    assert found.failed[next(iter(pack.points))].traceback.count("999999999") == 3
+    assert not select(tmp_path, asked("seed=3"), found).packs
+    assert select(tmp_path, asked("seed=3"), found, retry_failed=True).packs

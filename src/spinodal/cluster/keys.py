@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hydra.core.config_store import ConfigStore
 from hydra_plugins.hydra_submitit_launcher.config import SlurmQueueConf
+from omegaconf import OmegaConf
 
 
 @dataclass
@@ -25,4 +26,6 @@ class SlurmKeys(SlurmQueueConf):  # type: ignore[misc]  # is untyped
 
 def store_keys() -> None:
     """Make them known to Hydra, outside the group, or they would be offered as a choice of it."""
-    ConfigStore.instance().store(name="schema_slurm", node=SlurmKeys, provider="spinodal")
+    node = OmegaConf.structured(SlurmKeys)
+    OmegaConf.set_struct(node.additional_parameters, False)  # any option of sbatch
+    ConfigStore.instance().store(name="schema_slurm", node=node, provider="spinodal")

@@ -127,7 +127,8 @@ def _script(submission: Submission, file: Path, parameters: Mapping[str, Any]) -
     given["setup"] = [*(given.get("setup") or ()), *setup]
     more = given.get("additional_parameters") or {}
     given["additional_parameters"] = more if "no-requeue" in more else {"requeue": True, **more}
-    given = {str(SlurmExecutor._equivalence_dict().get(name, name)): value for name, value in given.items()}
+    named = SlurmExecutor._equivalence_dict()
+    given = {str(named.get(name, name)): value for name, value in given.items()}
     if "mem" in given:
         given["mem"] = f"{round(given['mem'] * 1024)}MB"
     try:
@@ -154,8 +155,8 @@ def _refuse_lines(parameters: Mapping[str, Any], logs: Path) -> None:
                 f"hydra.launcher.{name}={parameters[name]}: must be 1, since a job is one process"
             )
     for name, value in parameters.items():
-        nested = name == "additional_parameters"
-        for key, each in (value if nested else {name: value}).items():
+        said = list(value.items()) if name == "additional_parameters" else [(name, value)]
+        for key, each in said:
             if name != "setup" and any(mark in f"{key}{each}" for mark in "\n\r\0"):
                 raise UserError(f"hydra.launcher.{name}={each!r}: must be a single line")
             if not str(key).replace("-", "").replace("_", "").isalnum():

@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -111,7 +112,7 @@ def _compute(campaign: Path, name: str, submission: Submission, where: str) -> i
         try:
             run_pack(campaign, name, where)
         except (UserError, InstantiationException) as error:
-            _say(f"pack {name}, {shlex.join(submission.overrides[name])}: refused")
+            _say(f"pack {name}, {shlex.join(submission.overrides[name])}: refused\n{traceback.format_exc()}")
             _say(f"error: {explain(error) if isinstance(error, InstantiationException) else error}")
             return REFUSED
     found = survey(campaign)

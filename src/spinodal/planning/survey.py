@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from spinodal.campaign import Attempt, Failure, alive, read_attempts
+from spinodal.campaign import Attempt, Failure, alive, checkpoint_file, read_attempts
+
+DEADLY = 3
+"""Times in a row that a point alone in its job may be killed without progress, before it is given up."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,28 @@ def survey(campaign: Path) -> Survey:
                 running[point] = attempt
             else:
                 stopped[point] = attempt
+    for point in stopped:
+        if reason := _deadly(campaign, [each for each in history if point in each.points]):
+            failed[point] = Failure((point,), *reason)
+    stopped = {point: each for point, each in stopped.items() if point not in failed}
     counted = Counter(point for each in history for point in each.points)
     return Survey(done, running, failed, stopped, counted, history, living)
+
+
+def _deadly(campaign: Path, attempts: Sequence[Attempt]) -> tuple[str, str] | None:
+    """What there is to say of a point whose attempts only ever die."""
+    last = attempts[-DEADLY:]
+    if len(last) < DEADLY or any(
+        each.state != "running" or each.rows or len(each.points) > 1 for each in last
+    ):
+        return None
+    try:
+        if checkpoint_file(campaign, last[-1].pack).stat().st_mtime > last[0].began:
+            return None  # within its stage it gets on
+    except OSError:
+        pass
+    where = [f"{each.process.host} {each.process.pid} {each.where}".rstrip() for each in last]
+    return f"killed {DEADLY} times without a trace", "killed without a trace: " + ", ".join(where)
 
 
 def _done(campaign: Path, jobs: Iterable[str]) -> Set[str]:
