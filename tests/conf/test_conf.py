@@ -39,7 +39,7 @@ def test_every_other_choice_composes(group: str, choice: str) -> None:
     plan([f"{group}={choice}"])
 
 
-@pytest.mark.parametrize("launcher", ["basic", "submitit_local", "submitit_slurm"])
+@pytest.mark.parametrize("launcher", ["basic", "local", "slurm", "slurm_cpu", "submitit_local"])
 def test_every_launcher_composes(launcher: str) -> None:
     plan([f"hydra/launcher={launcher}"])
 
