@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 from jaxtyping import Float64
-from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
 from spinodal import theory
@@ -29,8 +28,10 @@ class _Phase(NamedTuple):
     slope: Float64[np.ndarray, " l"]
     """d𝓛/dλ = ‖θ‖²."""
 
-    def interpolated(self, every: int = 1) -> CubicHermiteSpline:
+    def interpolated(self, every: int = 1) -> Any:
         """𝓛 over λ; from every second row, as a check. The last row counts always."""
+        from scipy.interpolate import CubicHermiteSpline  # takes a while to import, and few reports need it
+
         rows = np.unique([*range(0, len(self.l2), every), len(self.l2) - 1])
         return CubicHermiteSpline(self.l2[rows], self.loss[rows], self.slope[rows])
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64
 from scipy.optimize import brentq
-from scipy.stats import binomtest, norm
+from scipy.special import ndtr
 
 CONFIDENCE = 0.95
 
@@ -48,6 +48,8 @@ def holding_time(
     looks, gone = round(float(times.sum()) / resolution), int(left.sum())
     if looks < 1:
         raise ValueError("nobody looked")
+    from scipy.stats import binomtest  # takes a while to import, and few reports need it
+
     interval = binomtest(gone, looks).proportion_ci(CONFIDENCE, method="exact")
     p = gone / looks
     log_error = np.inf if not 0 < gone < looks else np.sqrt(p / (looks * (1 - p))) / -np.log1p(-p)
@@ -97,7 +99,7 @@ def shape(times: Float64[np.ndarray, " R"], left: Bool[np.ndarray, " R"], resolu
         return None
     k = float(brentq(slope, 0.01, 100))
     error = (n * (1 / k**2 + moments(k)[1])) ** -0.5
-    return Shape(k, error, float(2 * norm.sf(abs(np.log(k)) / (error / k))))
+    return Shape(k, error, float(2 * ndtr(-abs(np.log(k)) / (error / k))))
 
 
 class Arrhenius(NamedTuple):

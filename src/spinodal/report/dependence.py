@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from spinodal.analysis import CURVE, dependence, seed_jumps
+from spinodal.analysis import CURVE, dependence
 from spinodal.report.commands import again
 from spinodal.report.dependence_figure import draw_dependence
 from spinodal.report.drawing import Drawings
@@ -18,7 +18,7 @@ from spinodal.report.page import Picture, Section
 SIGNS = {"depth": "depth ", "width": "width ", "samples": "N = "}
 """Before the value of an axis in the name of a curve."""
 
-FAMILIES = 4
+FAMILIES = 3
 """So many are drawn."""
 
 
@@ -64,7 +64,8 @@ def make_families(
         axis, name = found["axis"][0], members[0].name
         title = f"{name.data}\n{name.model}".replace(f"{SIGNS[axis]}{found['value'][0]}", f"any {axis}")
         figure = folder / f"dependence-{axis}-{name.file}"
-        drawings.add(figure, draw_dependence, found, seed_jumps(records, found), title)
+        own = records.join(found.select(CURVE).unique(), on=CURVE, how="semi", nulls_equal=True)
+        drawings.add(figure, draw_dependence, found, own, title)
         families.append(Family(axis, title.replace("\n", "; "), members, found, figure))
     return families
 

@@ -10,7 +10,6 @@ import polars as pl
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import CensoredData, ecdf
 
 from spinodal.report.style import ERROR, EXACT, MEASURED, STYLE, TRANSITION
 
@@ -42,6 +41,8 @@ def draw_escape(
 
 
 def _survival(panel: Axes, records: pl.DataFrame, times: pl.DataFrame) -> None:
+    from scipy.stats import CensoredData, ecdf  # takes a while to import, and few reports need it
+
     known = times.filter("evidence").sort("temperature")
     colours = matplotlib.colormaps["plasma"](np.linspace(0, 0.85, len(known)))
     for row, colour in zip(known.iter_rows(named=True), colours, strict=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.escape import HOLD, arrhenius_laws, escape_times, held
@@ -73,7 +73,7 @@ def _ruling(law: dict[str, Any] | None, times: pl.DataFrame) -> Ruling:
     if law["barrier_error"] > PRECISE * exact:
         return Ruling("not decided", f"the slope is known to {100 * law['barrier_error'] / exact:.0f} % only")
     freedom = law["temperatures"] - 2
-    p = float(chi2.sf(law["chi_squared"], freedom))
+    p = float(chdtrc(freedom, law["chi_squared"]))
     if p < STRAIGHT:
         return Ruling("not decided", f"ln τ is no straight line in 1/T (χ² = {law['chi_squared']:.1f})")
     ruling = settled(
