@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -18,7 +19,7 @@ LAST = 5.0
 
 
 def draw_escape(
-    records: pl.DataFrame, times: pl.DataFrame, law: Mapping[str, float | None] | None, title: str
+    records: pl.DataFrame, times: pl.DataFrame, law: Mapping[str, Any] | None, title: str
 ) -> Figure:
     """Draw one hold.
 
@@ -69,7 +70,7 @@ def _survival(panel: Axes, records: pl.DataFrame, times: pl.DataFrame) -> None:
         panel.legend(title="$T$" if known["batch"][0] is None else "$B$", loc="lower left", ncols=2)
 
 
-def _arrhenius(panel: Axes, times: pl.DataFrame, law: Mapping[str, float | None] | None) -> None:
+def _arrhenius(panel: Axes, times: pl.DataFrame, law: Mapping[str, Any] | None) -> None:
     power = (law and law["power"]) or 0.0
     times = times.drop_nulls("temperature")
     if times.is_empty():
