@@ -321,7 +321,6 @@ def _train(pack: Pack, running: Running, interruption: Interruption) -> None:
 
 
 def _trainer(plan: DictConfig, **arguments: Any) -> pl.Trainer:
-    # What Lightning says of devices, of torch.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*", module="pytorch_lightning")
     trainer: pl.Trainer = instantiate(plan.trainer, default_root_dir=plan.paths.campaign, **arguments)
