@@ -161,6 +161,7 @@ class _ReportStages(pl.Callback):
 
 
 def _trainer(plan: DictConfig, **arguments: Any) -> pl.Trainer:
+    # What Lightning says of devices, and of torch's newest release, is not about this user's work.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*", module="pytorch_lightning")
     trainer: pl.Trainer = instantiate(plan.trainer, default_root_dir=plan.paths.campaign, **arguments)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,8 +89,3 @@ def script_file(submission: Submission) -> Path:
 def log_file(submission: Submission, array: str, place: int) -> Path:
     """What a job says, in all its starts."""
     return Path(submission.logs) / f"{array}_{place}_0_log.out"
-
-
-def arrays(waiting: Sequence[Waiting]) -> list[str]:
-    """Jobs, as few words as `scancel` and a reader need."""
-    return list(dict.fromkeys(each.array for each in waiting))
