@@ -75,7 +75,7 @@ def find_jumps(
     q = l2**power
     remainder = _remainder(q, values)
     scale = float(np.ptp(values))
-    known = around(np.zeros_like(values) if errors is None else errors)
+    known = around(errors, len(values) - 1)
     found = _select(remainder, KNOWN * known, scale)
     # The noise that jumps are judged by must be free of jumps. So begin with all candidates and drop,
     # round by round, those that the noise of the rest explains.
@@ -115,9 +115,7 @@ def find_steepening(
     q = l2**power
     dq = np.abs(np.diff(q))
     rise = np.diff(values) / dq
-    noise = np.maximum(
-        noise_between(q, values, jumps), around(np.zeros_like(q) if errors is None else errors)
-    )
+    noise = np.maximum(noise_between(q, values, jumps), around(errors, len(dq)))
     told = []
     for i in jumps:
         change, sign = abs(rise[i] * dq[i]), np.sign(rise[i])
@@ -207,8 +205,11 @@ def noise_between(
     deviation = np.abs(y[1:-1] - weight * y[:-2] - (1 - weight) * y[2:])
     deviation /= np.sqrt(1 + weight**2 + (1 - weight) ** 2)
     # Neither the points at a jump nor the one before them, where the branch bends into its fold.
+    quiet = np.ones(len(y), dtype=bool)
+    for jump in jumps:
+        quiet[max(0, jump - 1) : jump + 2] = False
     inner = np.arange(1, len(y) - 1)
-    keep = inner[~np.isin(inner, np.add.outer(jumps, (-1, 0, 1)))] if jumps else inner
+    keep = inner[quiet[1:-1]]
     if len(keep) < 3:
         keep = inner
     window = min(_WINDOW, len(keep))
@@ -217,8 +218,13 @@ def noise_between(
     return np.asarray(medians[np.clip(start, 0, len(medians) - 1)] / 0.6745)  # of |z|, z a standard normal
 
 
-def around(errors: Float64[np.ndarray, " l"]) -> Float64[np.ndarray, " i"]:
-    """The largest error of the points that say how the branch goes on across each interval: two on either side."""
+def around(errors: Float64[np.ndarray, " l"] | None, intervals: int) -> Float64[np.ndarray, " i"]:
+    """The largest error of the points that say how the branch goes on across each interval: two on either side.
+
+    Zero where errors are not known.
+    """
+    if errors is None:
+        return np.zeros(intervals)
     padded = np.pad(errors, 1, mode="edge")
     return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, 4).max(axis=1))
 

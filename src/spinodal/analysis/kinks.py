@@ -74,13 +74,12 @@ def find_kinks(
     q = l2**power
     sides = _sides(q, values, jumps, power)
     rounding = np.finfo(np.float64).eps * np.abs(values).max()
-    found = _select(
-        sides, np.maximum(RESOLUTION * np.ptp(values), KNOWN * _known(errors, sides) * sides.error)
-    )
+    known = around(errors, len(values) - 1)[sides.interval]
+    found = _select(sides, np.maximum(RESOLUTION * np.ptp(values), KNOWN * known * sides.error))
     # As in `find_jumps`: the noise that kinks are judged by must be free of them.
     while found:
         noise = noise_between(q, values, sorted({*jumps, *sides.interval[found].tolist()}))[sides.interval]
-        noise = np.maximum(noise, np.maximum(_known(errors, sides), rounding))
+        noise = np.maximum(noise, np.maximum(known, rounding))
         kept = [k for k in _select(sides, SIGNIFICANCE * noise * sides.error) if k in found]
         if kept == found:
             return [_kink(sides, k, q, power, float(noise[k])) for k in found]
@@ -166,7 +165,3 @@ def _kink(sides: _Sides, k: int, q: Float64[np.ndarray, " l"], power: float, noi
     return FoundKink(
         int(sides.interval[k]), l2, l2 * error / (abs(power) * place), float(change * power * place)
     )
-
-
-def _known(errors: Float64[np.ndarray, " l"] | None, sides: _Sides) -> Float64[np.ndarray, " i"]:
-    return np.zeros(len(sides.interval)) if errors is None else around(errors)[sides.interval]

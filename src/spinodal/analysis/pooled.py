@@ -83,7 +83,8 @@ def mean_of(paths: Sequence[Path]) -> Mean | None:
     table = table[np.isfinite(table).any(axis=1)]
     number = np.isfinite(table).sum(axis=0)
     apart = table - np.nanmean(table, axis=0)
-    table -= np.nanmedian(apart, axis=1, keepdims=True)
+    median = np.nanmedian if np.isnan(apart).any() else np.median  # which is ten times as fast
+    table -= median(apart, axis=1, keepdims=True)
     mean = np.nanmean(table, axis=0)
     scatter = _scatter(table - mean)
     return Mean(l2, mean, np.sqrt(np.maximum(scatter / number, known / number**2)), len(table))

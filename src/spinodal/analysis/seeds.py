@@ -136,9 +136,8 @@ def path_kinks(
         alongside: Further columns.
     """
     power = starts_as(observable)
-    known = np.flatnonzero(
-        np.isin(np.minimum(path.l2[:-1], path.l2[1:]), [jump.low for jump in jumps])
-    ).tolist()
+    low = np.minimum(path.l2[:-1], path.l2[1:])
+    known = [int(np.flatnonzero(low == jump.low)[0]) for jump in jumps]
     return [
         Kink(
             trajectory=path.name,
