@@ -13,7 +13,8 @@ from rich.progress import Progress
 from spinodal.analysis import CURVE
 from spinodal.analysis.verdicts import CLAIMS, Verdict, silent, verdicts
 from spinodal.errors import UserError
-from spinodal.report.campaign import Report, make_report
+from spinodal.report.campaign import make_report
+from spinodal.report.report import Report
 
 
 @dataclass(frozen=True, eq=False)

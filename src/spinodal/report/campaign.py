@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -11,83 +11,24 @@ import polars as pl
 from spinodal.analysis import CURVE, compare, find_transitions, unresolved
 from spinodal.errors import UserError
 from spinodal.records import read_records
-from spinodal.report.curvature import CurvatureReport, make_curvature_report
-from spinodal.report.dependence import Family, make_families
+from spinodal.report.curvature import make_curvature_report
+from spinodal.report.dependence import make_families
 from spinodal.report.drawing import Drawings
-from spinodal.report.escape import Hold, make_holds
+from spinodal.report.escape import make_holds
 from spinodal.report.figure import draw_curve
-from spinodal.report.grokking import Grokking, Times, make_grokking, make_times
-from spinodal.report.groups import CurveReport, Group, chosen, make_groups
-from spinodal.report.hysteresis import HysteresisReport, make_hysteresis_report
+from spinodal.report.grokking import make_grokking, make_times
+from spinodal.report.groups import Group, chosen, make_groups
+from spinodal.report.hysteresis import make_hysteresis_report
 from spinodal.report.page import write_page
-from spinodal.report.phases import PhaseDiagram, make_phase_diagrams
+from spinodal.report.phases import make_phase_diagrams
+from spinodal.report.report import FOLLOWED, NOISELESS, Report
 from spinodal.report.sections import sections
-from spinodal.report.sheet import verdicts
-from spinodal.report.summary import Summary, summarise
-from spinodal.report.thermal import NoisyLoops, make_noisy_loops
+from spinodal.report.summary import summarise
+from spinodal.report.thermal import make_noisy_loops
 from spinodal.report.unsettled import unfinished
-
-FOLLOWED = pl.col("escaped").is_null() & pl.col("trained_steps").is_null()
-"""Rows of branches, which the sections about transitions are about."""
-
-NOISELESS = pl.col("hold_time").is_null()
-"""Rows of branches that no noise has carried on: loops under noise have a section of their own."""
 
 MANY = 4
 """From so many curves on, a second process is worth its start."""
-
-
-@dataclass(frozen=True, eq=False)
-class Report:
-    """What was found in a campaign."""
-
-    campaign: Path
-    records: pl.DataFrame
-    summary: Summary
-    groups: list[Group]
-    csv: Path
-    """The transitions of all curves."""
-    phases: list[PhaseDiagram]
-    """Of networks that were run at more than one complexity."""
-    curvature: CurvatureReport | None
-    """None if R was measured nowhere."""
-    families: list[Family]
-    """Networks that differ in one thing."""
-    hysteresis: HysteresisReport | None
-    """None without a way up and down of one network."""
-    holds: list[Hold]
-    """Phases held under noise."""
-    noisy_loops: list[NoisyLoops]
-    """Taken through λ under noise."""
-    grokking: list[Grokking]
-    """Trained for a number of steps."""
-    grokking_times: Times | None
-    """None if there is nothing to draw them against."""
-    unfinished: pl.DataFrame
-    """As the function of that name returns it."""
-    page: Path
-
-    @property
-    def verdicts(self) -> list[str]:
-        """What was found, in a few lines."""
-        lines = verdicts(self.groups) if self.groups else []
-        return [*lines, *(each.told for each in self.told_apart)]
-
-    @property
-    def told_apart(self) -> list[Hold | NoisyLoops | Grokking | Times]:
-        """What has sections of its own."""
-        times = [self.grokking_times] if self.grokking_times else []
-        return [*self.holds, *self.noisy_loops, *self.grokking, *times]
-
-    @property
-    def followed(self) -> pl.DataFrame:
-        """Rows of branches: neither held under noise until they left, nor trained without being relaxed."""
-        return self.records.filter(FOLLOWED)
-
-    @property
-    def curves(self) -> list[CurveReport]:
-        """Of all groups."""
-        return [curve for group in self.groups for curve in group.curves]
 
 
 def make_report(campaign: Path, patterns: Sequence[str] = (), second_process: bool = False) -> Report:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -17,14 +16,12 @@ from spinodal.report.grokking_section import grokking_section
 from spinodal.report.groups import Group, jobs
 from spinodal.report.hysteresis_section import hysteresis_section
 from spinodal.report.page import Picture, Section, capitalised
+from spinodal.report.report import Report
 from spinodal.report.sheet import listed, transition_sheet, verdicts
 from spinodal.report.summary import Summary, axes_sheet
 from spinodal.report.thermal import noisy_loops_section
 from spinodal.report.unsettled import counted, unrelaxed
 from spinodal.report.unsettled_sheet import unfinished_sheet, unrelaxed_sheet, unresolved_sheet
-
-if TYPE_CHECKING:
-    from spinodal.report.campaign import Report
 
 
 def sections(report: Report) -> Iterator[Section]:

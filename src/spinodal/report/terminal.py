@@ -12,7 +12,8 @@ from spinodal.errors import UserError
 from spinodal.report.argument import campaigns_in, make_argument
 from spinodal.report.argument_page import write_argument
 from spinodal.report.argument_table import argument_tables, markdown
-from spinodal.report.campaign import Report, make_report
+from spinodal.report.campaign import make_report
+from spinodal.report.report import Report
 from spinodal.report.table import transition_table
 from spinodal.report.unsettled import counted
 

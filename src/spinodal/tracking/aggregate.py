@@ -8,8 +8,8 @@ import polars as pl
 import wandb
 
 from spinodal.records import COLUMNS
-from spinodal.report.campaign import Report
 from spinodal.report.page import Picture
+from spinodal.report.report import Report
 from spinodal.report.sections import sections
 from spinodal.tracking.curves import curves_of
 from spinodal.tracking.rebuild import logging_of

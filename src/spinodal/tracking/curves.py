@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 
 from spinodal.analysis import CURVE, trained
-from spinodal.report.campaign import Report
 from spinodal.report.escape import Hold
 from spinodal.report.names import curve_names
+from spinodal.report.report import Report
 from spinodal.tracking.runs import TRAINED, History, finite, means
 from spinodal.tracking.survival import survival
 
