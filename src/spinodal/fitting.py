@@ -57,16 +57,21 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
         torch.set_num_threads(1)
     if plan.trainer.get("accelerator") == "auto":  # Lightning's would take others, which have no float64
         plan.trainer.accelerator = "gpu" if torch.cuda.is_available() else "cpu"
-    task = instantiate(plan.data)
-    sizes = {"input_dim": task.inputs.shape[-1], "output_dim": task.targets.shape[-1]}
     values = [own_values(pack.part_of[point].config) for point in points]
+    kinds = [each.get("data.complexity") for each in values]
+    different = {
+        kind: instantiate(plan.data, **({} if kind is None else {"complexity": kind})) for kind in set(kinds)
+    }
+    tasks = [different[kind] for kind in kinds]
+    task = tasks[0]
+    sizes = {"input_dim": task.inputs.shape[-1], "output_dim": task.targets.shape[-1]}
     scales = [each.get("model.init_scale") for each in values]
     build = partial(instantiate, plan.model, **sizes)
     makers = {scale: build if scale is None else partial(build, init_scale=scale) for scale in scales}
     ensemble = Ensemble([makers[scale] for scale in scales], [each.seed for each in points.values()])
     module = EnsembleModule(
         ensemble,
-        task,
+        tasks,
         list(points.values()),
         instantiate(plan.optimizer, _convert_="all"),
         RelaxationSettings(**plan.relaxation, smooth=getattr(ensemble.network, "smooth", True)),
@@ -89,7 +94,6 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
         "campaign": plan.campaign,
         "task": task.name,
         "error_name": task.error_name,
-        "complexity": task.complexity,
         "noise": float(plan.data.get("noise", 0.0)),
         "samples": len(task.inputs),
         "activation": plan.model.get("activation"),
@@ -106,8 +110,9 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
         "torch": torch.__version__,
     }
     own = [
-        {"curve": pack.part_of[point].curve} | {key.partition(".")[2]: value for key, value in each.items()}
-        for point, each in zip(points, values, strict=True)
+        {key.partition(".")[2]: value for key, value in each.items()}
+        | {"curve": pack.part_of[point].curve, "complexity": task.complexity}
+        for point, task, each in zip(points, tasks, values, strict=True)
     ]
     trackers, logger = _tracking(plan, config, writer, list(points))
     trainer = _trainer(

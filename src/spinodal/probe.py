@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
 from spinodal.ensemble import Ensemble, Objective
 from spinodal.errors import UserError
-from spinodal.tasks import Task
+from spinodal.tasks import Task, stacked
 from spinodal.training import AtomicCheckpointIO, RelaxationSettings
 from spinodal.training.checkpoint import BrokenError
 from spinodal.training.probe import FACTORS, HEAT, STEPS, TIME, Evidence, probe
@@ -53,9 +54,10 @@ def main(checkpoint: Path) -> int:
     """
     state, plan = _read(checkpoint)
     torch.set_num_threads(1)
-    task: Task = instantiate(plan.data)
+    progress = state["progress"]
+    task = _task(plan, progress["complexities"][:SHOWN])
     sizes = {"input_dim": task.inputs.shape[-1], "output_dim": task.targets.shape[-1]}
-    itineraries = state["progress"]["itineraries"][:SHOWN]
+    itineraries = progress["itineraries"][:SHOWN]
     seeds = [each.trajectory.seed for each in itineraries]
     ensemble = Ensemble(lambda: instantiate(plan.model, **sizes), seeds)
     (rows,) = state["optimizer_states"][0]["state"].values()
@@ -93,6 +95,15 @@ def _read(checkpoint: Path) -> tuple[dict[str, Any], Any]:
     return state, OmegaConf.load(configuration)
 
 
+def _task(plan: DictConfig, complexities: Sequence[int]) -> Task:
+    """What the networks learn: the configuration is that of the first."""
+    kinds = set(complexities)
+    if len(kinds) == 1:
+        return cast(Task, instantiate(plan.data))
+    tasks = {each: instantiate(plan.data, complexity=each) for each in kinds}
+    return stacked([tasks[each] for each in complexities])
+
+
 def _tests() -> list[str]:
     return [f"λ × {each:g} and back" for each in FACTORS] + [f"T = {each:g} E₀/n" for each in HEAT]
 
@@ -103,7 +114,7 @@ def _table(found: Evidence, seeds: list[int]) -> Table:
         table.add_column(name, justify="left" if name in ("found by", "verdict") else "right")
     for row, verdict in enumerate(found.verdicts):
         gain, test = (each.item() for each in found.gain[row].max(0))
-        lower = gain > found.tolerance
+        lower = gain > found.tolerance[row]
         numbers = (found.l2, found.error, found.grad_max, found.lowest, found.relaxed_error, found.fall)
         table.add_row(
             str(seeds[row]),

@@ -93,7 +93,7 @@ def trained(task, width, activation, l2):
     ensemble = Ensemble(lambda: MLP(inputs, outputs, depth=3, width=width, activation=activation), [0])
     objective = Objective(ensemble, task)
     relaxation = Relaxation(
-        ensemble.theta, objective.loss, GradientDescent(), [0], RelaxationSettings(handoff=1e-3)
+        ensemble.theta, objective, GradientDescent(), [0], RelaxationSettings(handoff=1e-3)
     )
     relaxation.begin(torch.tensor([l2], dtype=torch.float64), 0)
     while relaxation.active.any():

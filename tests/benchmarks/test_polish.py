@@ -34,7 +34,7 @@ class FreeInspection(Relaxation):
 
 def relaxation(objective, theta, rule, **settings):
     parameter = torch.nn.Parameter(theta.clone())
-    return FreeInspection(parameter, objective.loss, rule, [0] * len(theta), RelaxationSettings(**settings))
+    return FreeInspection(parameter, objective, rule, [0] * len(theta), RelaxationSettings(**settings))
 
 
 def relax(relaxation, l2, stage):

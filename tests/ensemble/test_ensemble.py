@@ -7,7 +7,7 @@ from torch import nn
 from spinodal.ensemble import Ensemble, Objective
 from spinodal.errors import UserError
 from spinodal.networks import MLP
-from spinodal.tasks import linear_teacher
+from spinodal.tasks import linear_teacher, stacked
 
 
 class Convolutional(nn.Module):
@@ -68,6 +68,26 @@ def test_loss_is_error_plus_l2_times_square_norm_of_each_row():
     norms = [sum(p.square().sum() for p in network.parameters()) for network in networks]
     expected = torch.stack([e + b * n for e, b, n in zip(errors, l2, norms, strict=True)])
     torch.testing.assert_close(objective.loss(theta, l2), expected.detach())
+
+
+@pytest.mark.parametrize(
+    "build", [lambda: MLP(3, 3, depth=3, width=4), lambda: nn.Sequential(nn.Linear(3, 3), nn.SiLU()).double()]
+)
+def test_every_row_may_have_a_task_of_its_own(build):
+    tasks = [linear_teacher(complexity=k, input_dim=3, output_dim=3, samples=20) for k in (1, 3, 2)]
+    ensemble = Ensemble(build, seeds=[0, 1, 2])
+    theta, l2 = ensemble.theta.detach(), torch.tensor([0.1, 0.7, 0.3], dtype=torch.float64)
+    together = Objective(ensemble, stacked(tasks))
+    for row, task in enumerate(tasks):
+        alone, this = Objective(ensemble, task), theta[[row]]
+        expected = alone.loss(this, l2[[row]])
+        torch.testing.assert_close(together.loss(theta, l2)[[row]], expected)
+        torch.testing.assert_close(together.of([row]).loss(this, l2[[row]]), expected)
+        torch.testing.assert_close(together.of([row]).sample_errors(this), alone.sample_errors(this))
+        torch.testing.assert_close(together.sample_errors(theta)[[row]], alone.sample_errors(this))
+        torch.testing.assert_close(together.zero_error(theta)[[row]], alone.zero_error(this))
+        single = together.of(torch.tensor([row])).loss(this.float(), l2[[row]].float())
+        torch.testing.assert_close(single, expected.float(), rtol=1e-5, atol=0)
 
 
 class Doubled(MLP):

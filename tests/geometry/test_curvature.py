@@ -178,7 +178,7 @@ def test_reference_values_on_trained_networks():
     ensemble = Ensemble(lambda: MLP(3, 3, depth=3, width=4, activation="linear"), [0, 1])
     objective = Objective(ensemble, task)
     relaxation = Relaxation(
-        ensemble.theta, objective.loss, GradientDescent(), [0, 1], RelaxationSettings(tolerance=1e-11)
+        ensemble.theta, objective, GradientDescent(), [0, 1], RelaxationSettings(tolerance=1e-11)
     )
     for stage, l2 in enumerate(REFERENCE):
         relaxation.begin(torch.full((2,), l2, dtype=torch.float64), stage)

@@ -85,7 +85,7 @@ def tanh_branch():
     ensemble = Ensemble(lambda: MLP(3, 3, depth=3, width=4, activation="tanh"), [0])
     objective = Objective(ensemble, linear_teacher())
     relaxation = Relaxation(
-        ensemble.theta, objective.loss, GradientDescent(), [0], RelaxationSettings(tolerance=1e-12)
+        ensemble.theta, objective, GradientDescent(), [0], RelaxationSettings(tolerance=1e-12)
     )
     minima = []
     for stage, l2 in enumerate((0.03, 0.0301, 0.0302)):

@@ -28,7 +28,7 @@ def minimum(request):
     ensemble = Ensemble(lambda: MLP(3, 3, depth=3, width=width, activation=activation), [0])
     objective = Objective(ensemble, linear_teacher())
     relaxation = Relaxation(
-        ensemble.theta, objective.loss, GradientDescent(), [0], RelaxationSettings(handoff=1e-3)
+        ensemble.theta, objective, GradientDescent(), [0], RelaxationSettings(handoff=1e-3)
     )
     relaxation.begin(torch.tensor([l2], dtype=torch.float64), 0)
     while relaxation.active.any():

@@ -138,6 +138,17 @@ def test_curves_that_differ_in_what_replicas_may_share_their_packs() -> None:
     check_identities(second)
 
 
+def test_complexities_share_a_pack_where_their_data_have_one_shape() -> None:
+    def packed(*lines: str) -> int:
+        return len(cut(asked(*lines, "data.complexity=1,2,3", "seed=range(3)"), Limits(1, None, {})))
+
+    assert packed("data.input_dim=3", "data.output_dim=4") == 1
+    assert packed("data.input_dim=3", "data.output_dim=4", "data.samples=20,40") == 2
+    assert packed("data.input_dim=3") == 3
+    assert packed("data=digits") == 3
+    assert packed("data.input_dim=3", "data.output_dim=4", "data._target_=mine.task") == 3
+
+
 def test_a_pack_of_another_version_is_refused() -> None:
     (pack,) = cut(asked("seed=0"), Limits(1, None, {}))
     check_identities(pack)

@@ -115,6 +115,33 @@ def test_replicas_may_differ_in_more_than_seed_and_l2(outputs: Path) -> None:
     assert_frame_equal(table, results(outputs / "apart"), rel_tol=1e-6, abs_tol=1e-7)
 
 
+HELD = "protocol=escape protocol.phase=1 l2=0.02 protocol.temperature=1e-3 protocol.longest=20"
+TRAINED = "protocol=train optimizer=adam protocol.noise=minibatch protocol.batch=4 protocol.steps=60"
+
+
+@pytest.mark.parametrize(
+    "protocol", ["protocol=loop protocol.perturbation=0.05 callbacks=[curvature,spectrum]", HELD, TRAINED]
+)
+def test_replicas_may_differ_in_complexity_where_shapes_allow(outputs: Path, protocol: str) -> None:
+    """Every replica learns the task that it would have for itself, and nothing of the others'."""
+    swept = (*protocol.split(), "model=deep_linear", "data.input_dim=3", "data.output_dim=4", "seed=0,1")
+    assert go(*swept, "data.complexity=1,2,3", "campaign=together") == 0
+    assert len(list((outputs / "together" / "records").glob("*.parquet"))) == 1
+    table = results(outputs / "together")
+    of_task = table.select("complexity", pl.col("strengths", "variances", "overlaps").list.len()).unique()
+    assert of_task.sort("complexity").rows() == [(1, 1, 1, 1), (2, 2, 2, 2), (3, 3, 3, 3)]
+    assert table.select("complexity", "curve").n_unique() == table["curve"].n_unique() == 3
+    for complexity in (1, 2, 3):
+        assert go(*swept, f"data.complexity={complexity}", "campaign=apart") == 0
+    assert len(list((outputs / "apart" / "records").glob("*.parquet"))) == 3
+    assert_frame_equal(table, results(outputs / "apart"), rel_tol=1e-6, abs_tol=1e-7)
+
+
+def test_replicas_of_different_shapes_share_nothing(outputs: Path) -> None:
+    assert go("data.complexity=1,2", "seed=0", "campaign=c") == 0
+    assert len(list((outputs / "c" / "records").glob("*.parquet"))) == 2
+
+
 def test_without_the_planner_a_configuration_is_a_job(outputs: Path) -> None:
     assert go("hydra/sweeper=basic", "seed=0,1", "campaign=basic") == 0
     assert go("seed=0,1", "campaign=planner") == 0

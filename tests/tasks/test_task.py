@@ -3,7 +3,7 @@ import torch
 from torch.func import grad, hessian, vmap
 from torch.nn import functional
 
-from spinodal.tasks import Task, digits, linear_teacher
+from spinodal.tasks import Task, digits, linear_teacher, stacked
 
 TASKS = {
     "teacher": linear_teacher(input_dim=5, output_dim=4, samples=20, noise=0.1),
@@ -140,3 +140,25 @@ def test_moving_a_task_moves_all_of_it() -> None:
     assert len(tensors) == 8
     assert all(getattr(moved, name).is_meta for name in tensors)
     assert not task.inputs.is_meta
+
+
+@pytest.mark.parametrize("kind", ["teacher", "digits", "cross-entropy"])
+def test_replicas_with_tasks_of_their_own_are_judged_by_those(kind: str) -> None:
+    if kind == "teacher":
+        tasks = [linear_teacher(k, input_dim=5, output_dim=4, samples=20) for k in (1, 4, 2)]
+    else:
+        tasks = [digits(samples=40, error=TASKS[kind].error_name, seed=seed) for seed in range(3)]
+    together = stacked(tasks)
+    outputs = some_outputs(tasks[0], 3)
+    outputs[2] = 0
+    for row, task in enumerate(tasks):
+        for mine, its in ((together, outputs), (together.of([row, row]), outputs[[row, row]])):
+            at = row if mine is together else 1
+            torch.testing.assert_close(mine.error(its, mine.targets)[at], task.error(its[at], task.targets))
+            assert mine.accuracy(its, mine.targets)[at] == task.accuracy(its[at], task.targets)
+            known, unknown = mine.overlaps(its)[at].split(
+                [len(task.strengths), mine.strengths.shape[-1] - len(task.strengths)]
+            )
+            torch.testing.assert_close(known, task.overlaps(its[at]))
+            assert unknown.isnan().all()
+    assert stacked([tasks[0]] * 3) is tasks[0]

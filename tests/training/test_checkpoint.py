@@ -59,7 +59,7 @@ def relaxation(rule, l2=(0.02, 0.15, 0.05)):
     ensemble = Ensemble(lambda: MLP(2, 2, width=4), [0, 1, 2])
     made = Relaxation(
         ensemble.theta,
-        Objective(ensemble, task).loss,
+        Objective(ensemble, task),
         rule,
         [0, 1, 2],
         RelaxationSettings(handoff=1e-2, block=5),

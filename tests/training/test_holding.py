@@ -91,7 +91,7 @@ def test_minibatch_gradients_have_the_samples_mean_and_covariance() -> None:
     assert objective.sample_errors(theta).mean(-1) == pytest.approx(objective.error(theta).item(), rel=1e-12)
     per_sample = torch.func.jacrev(lambda t: objective.sample_errors(t[None])[0])(theta[0])
     batch, steps, step = 3, 20000, 1e-3
-    noise = Minibatch(range(steps), [batch] * steps, step, objective.sample_errors, 12)
+    noise = Minibatch(range(steps), [batch] * steps, step, objective)
     walked = noise.walk(
         objective.error,
         theta.expand(steps, -1),
@@ -114,7 +114,7 @@ def test_minibatch_gradients_have_the_samples_mean_and_covariance() -> None:
 def test_a_phase_is_put_together_exactly(phase: int, depth: int) -> None:
     task = linear_teacher(complexity=3, input_dim=4, output_dim=5, samples=32)
     ensemble = Ensemble(lambda: MLP(4, 5, depth=depth, width=4, activation="linear"), [0, 1])
-    put_in_phase(ensemble, task, escape([0.03], [0, 1], [Hold(phase, 0.1)]))
+    put_in_phase(ensemble, [task] * 2, escape([0.03], [0, 1], [Hold(phase, 0.1)]))
     objective = Objective(ensemble, task)
     loss = partial(objective.loss, l2=torch.full((2,), 0.03, dtype=torch.float64))
     value, gradient = value_and_gradient(loss, ensemble.theta)

@@ -4,7 +4,6 @@ from spinodal.campaign.atomic import delete_strays, write_atomically
 from spinodal.campaign.attempts import Attempt, Failure, Running, alive, begin, read_attempts
 from spinodal.campaign.launches import commit, read_launches, write_launch
 from spinodal.campaign.packs import (
-    REPLICA_AXES,
     Pack,
     Part,
     checkpoint_file,
@@ -25,7 +24,6 @@ from spinodal.campaign.submissions import (
 from spinodal.campaign.tidy import tidy
 
 __all__ = [
-    "REPLICA_AXES",
     "Attempt",
     "Failure",
     "Pack",

@@ -13,8 +13,9 @@ from spinodal.campaign.atomic import write_atomically
 from spinodal.errors import UserError
 from spinodal.protocols import Trajectory, asked, at_strengths, planned
 
-REPLICA_AXES = ("model.init_scale", "optimizer.lr", "protocol.perturbation")
-"""Keys of a configuration in which the replicas of one ensemble may differ, beside seed, path and noise."""
+REPLICA_AXES = ("data.complexity", "model.init_scale", "optimizer.lr", "protocol.perturbation")
+"""Keys of a configuration in which the replicas of one ensemble may differ, beside seed, path and noise; in their
+complexity if their data have the same shapes."""
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ class Stackable(Protocol):
     """A network that can evaluate many of its kind at once; all others are served by `vmap`, half as fast."""
 
     def stacked(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-        """The outputs [A, N, c] of A networks on the same inputs [N, d].
+        """The outputs [A, N, c] of A networks on the same inputs [N, d], or of each on its own [A, N, d].
 
         Args:
             parameters: by the names of `named_parameters`, each with a leading axis A.
-            inputs: what every network answers to.
+            inputs: what the networks answer to.
         """
 
 
@@ -79,16 +79,24 @@ class Ensemble(nn.Module):
             for (name, shape), part in zip(self._shapes, parts, strict=True)
         }
 
-    def outputs(self, theta: Float[Tensor, "A n"], inputs: Float[Tensor, "N ..."]) -> Float[Tensor, "A N c"]:
-        """What networks with the parameters `theta`, any number A of rows, answer to the same inputs."""
+    def outputs(
+        self, theta: Float[Tensor, "A n"], inputs: Float[Tensor, ...], own: bool = False
+    ) -> Float[Tensor, "A N c"]:
+        """What networks with the parameters `theta`, any number A of rows, answer.
+
+        Args:
+            theta: their parameters.
+            inputs: [N, …] for all of them, or [A, N, …], each its own.
+            own: whether each has its own.
+        """
         if isinstance(self.network, Stackable) and _agrees(type(self.network)):
             return self.network.stacked(self.named_parameters_of(theta), inputs)
 
-        def one(row: Tensor) -> Tensor:
+        def one(row: Tensor, inputs: Tensor) -> Tensor:
             answer: Tensor = functional_call(self.network, self.named_parameters_of(row), (inputs,))
             return answer
 
-        return vmap(one)(theta)
+        return vmap(one, in_dims=(0, 0 if own else None))(theta, inputs)
 
     def forward(self, inputs: Float[Tensor, "N ..."]) -> Float[Tensor, "R N c"]:
         """What every replica answers to the same inputs."""

@@ -96,9 +96,9 @@ class MLP(nn.Module):
         return outputs
 
     def stacked(
-        self, parameters: Mapping[str, Float[Tensor, "A ..."]], inputs: Float[Tensor, "N d"]
+        self, parameters: Mapping[str, Float[Tensor, "A ..."]], inputs: Float[Tensor, "*A N d"]
     ) -> Float[Tensor, "A N c"]:
-        """Outputs of A networks like this one, whose parameters, by name, carry a leading axis A.
+        """Outputs of A networks like this one, whose parameters, by name, carry a leading axis A; inputs may, too.
 
         On the way samples are the last axis, which makes the batched products a third faster.
         """

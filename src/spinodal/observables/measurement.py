@@ -61,7 +61,7 @@ class StageMeasurement(pl.Callback, ABC):
         if rows and theta.isfinite().all():
             l2 = pl_module.relaxation.rows["l2"][rows].double()
             measured = self.measure(
-                pl_module, _interruptible(pl_module), theta, l2, [pl_module.seeds[row] for row in rows]
+                pl_module, _interruptible(pl_module, rows), theta, l2, [pl_module.seeds[row] for row in rows]
             )
         replicas = len(pl_module.visits)
         for name, values in measured.items():
@@ -80,13 +80,13 @@ class StageMeasurement(pl.Callback, ABC):
         self.console.print(f"{name}: {self._seconds:.1f} s, {share:.0%} of the job's time", soft_wrap=True)
 
 
-def _interruptible(module: EnsembleModule) -> RowFunction:
-    """E of any rows; a signal ends what is made of its derivatives at the next of them."""
-    watch = module.relaxation.watch
+def _interruptible(module: EnsembleModule, rows: list[int]) -> RowFunction:
+    """E of some rows; a signal ends what is made of its derivatives at the next of them."""
+    watch, objective = module.relaxation.watch, module.objective.of(rows)
 
     def error(theta: Tensor) -> Tensor:
         if theta.requires_grad:
             theta.register_hook(lambda gradient: watch())  # type: ignore[no-untyped-call]
-        return module.objective.error(theta)
+        return objective.error(theta)
 
     return error

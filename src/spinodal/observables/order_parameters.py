@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytorch_lightning as pl
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from spinodal.training import EnsembleModule
 
@@ -20,9 +24,16 @@ class OrderParameters(pl.Callback):
         """Adds them to the stage's measurements."""
         assert isinstance(pl_module, EnsembleModule)
         task, ensemble = pl_module.task, pl_module.ensemble
-        outputs, test_outputs = ensemble(task.inputs), ensemble(task.test_inputs)
+        theta = ensemble.theta
+        outputs, test_outputs = (
+            ensemble.outputs(theta, inputs, task.is_stacked) for inputs in (task.inputs, task.test_inputs)
+        )
         overlaps = task.overlaps(outputs)
-        theta, replicas = ensemble.theta, len(ensemble.theta)
+        strengths, variances = (each.expand_as(overlaps) for each in (task.strengths, task.variances))
+        # Features that a task does not have are NaN, and so are overlaps with them, which exceed nothing.
+        features = strengths.isfinite().sum(-1).tolist()
+        complexity = torch.tensor(pl_module.complexities, device=theta.device)
+        counted = torch.arange(overlaps.shape[-1], device=theta.device) < complexity[:, None]
         pl_module.measure(
             error=task.error(outputs, task.targets),
             test_error=task.error(test_outputs, task.test_targets),
@@ -30,8 +41,13 @@ class OrderParameters(pl.Callback):
             test_accuracy=task.accuracy(test_outputs, task.test_targets),
             loss=pl_module.objective.loss(theta, pl_module.relaxation.rows["l2"]),
             norm=theta.norm(dim=-1),
-            overlaps=overlaps.tolist(),
-            learned_features=(overlaps[:, : task.complexity] > LEARNED).sum(-1),
-            strengths=[task.strengths.tolist()] * replicas,
-            variances=[task.variances.tolist()] * replicas,
+            overlaps=_first(features, overlaps),
+            learned_features=((overlaps > LEARNED) & counted).sum(-1),
+            strengths=_first(features, strengths),
+            variances=_first(features, variances),
         )
+
+
+def _first(counts: Sequence[int], columns: Float[Tensor, "R k"]) -> list[list[float]]:
+    """The first few values of each row."""
+    return [row[:count] for row, count in zip(columns.tolist(), counts, strict=True)]

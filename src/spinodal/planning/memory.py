@@ -20,10 +20,10 @@ def bytes_per_replica(config: Mapping[str, Any]) -> float | None:
         config: of a curve.
     """
     data, model = config["data"], config["model"]
-    sizes = _sizes(data)
-    if sizes is None or model["_target_"] != "spinodal.networks.MLP":
+    shapes = sizes(data)
+    if shapes is None or model["_target_"] != "spinodal.networks.MLP":
         return None
-    inputs, outputs, samples = sizes
+    inputs, outputs, samples = shapes
     widths = [inputs, *[model["width"]] * (model["depth"] - 1), outputs]
     parameters = sum(here * there for here, there in pairwise(widths))
     parameters += sum(widths[1:]) if model["bias"] else 0
@@ -39,9 +39,13 @@ def bytes_per_replica(config: Mapping[str, Any]) -> float | None:
     return float(8 * numbers)
 
 
-def _sizes(data: Mapping[str, Any]) -> tuple[int, int, int] | None:
-    """Dimensions of input and output, training samples."""
-    match data["_target_"]:
+def sizes(data: Mapping[str, Any]) -> tuple[int, int, int] | None:
+    """Dimensions of input and output, training samples; None for tasks of somebody's own.
+
+    Args:
+        data: the configuration of a task.
+    """
+    match data.get("_target_"):
         case "spinodal.tasks.linear_teacher":
             features = data["complexity"]
             return data["input_dim"] or features, data["output_dim"] or features, data["samples"]

@@ -12,6 +12,7 @@ from typing import Any
 from spinodal.campaign import Pack, Part, own_values, with_values
 from spinodal.planning.curves import Curve
 from spinodal.planning.identity import canonical, job_id
+from spinodal.planning.memory import sizes
 from spinodal.protocols import TRAIN, Trajectory
 
 LARGEST = 1024
@@ -62,10 +63,13 @@ def cut(wanted: Iterable[Curve], limits: Limits) -> list[Pack]:
 def _shared(config: Mapping[str, Any]) -> str:
     """All that the replicas of an ensemble have to share."""
     own = dict.fromkeys(own_values(config), 0.0)
+    shapes = sizes(config.get("data", {}))
+    if shapes is None:
+        own.pop("data.complexity", None)  # nobody knows whether tasks of another would fit together
     protocol = config.get("protocol", {})
     if protocol.get("name") == TRAIN and protocol.get("noise") != "none":
         own.pop("optimizer.lr", None)  # the step of the noise is that of the descent
-    return canonical(with_values(config, own))
+    return canonical([with_values(config, own), shapes])
 
 
 def halves(pack: Pack, points: Iterable[str]) -> list[Pack]:

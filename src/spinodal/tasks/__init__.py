@@ -4,6 +4,6 @@ from spinodal.tasks.digits import digits
 from spinodal.tasks.features import Features, features
 from spinodal.tasks.linear_teacher import linear_teacher
 from spinodal.tasks.modular_addition import modular_addition
-from spinodal.tasks.task import Task
+from spinodal.tasks.task import Task, stacked
 
-__all__ = ["Features", "Task", "digits", "features", "linear_teacher", "modular_addition"]
+__all__ = ["Features", "Task", "digits", "features", "linear_teacher", "modular_addition", "stacked"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,7 +21,7 @@ class Task:
     """Data, its measured features, and the error E made on it. All tensors float64.
 
     Whatever judges outputs takes any leading dimensions `*R` (replicas) in one call, and works under
-    `torch.func`.
+    `torch.func`. Tasks that were `stacked` have a leading dimension too, a task for each replica.
 
     Attributes:
         name: "linear_teacher" or "digits".
@@ -34,23 +35,34 @@ class Task:
     """
 
     name: str
-    inputs: Float64[Tensor, "N d"]
-    targets: Float64[Tensor, "N c"]
-    test_inputs: Float64[Tensor, "M d"]
-    test_targets: Float64[Tensor, "M c"]
+    inputs: Float64[Tensor, "*S N d"]
+    targets: Float64[Tensor, "*S N c"]
+    test_inputs: Float64[Tensor, "*S M d"]
+    test_targets: Float64[Tensor, "*S M c"]
     error_name: Literal["squared", "cross_entropy"]
     classification: bool
     complexity: int
-    strengths: Float64[Tensor, " k"] = field(init=False)
-    variances: Float64[Tensor, " k"] = field(init=False)
-    input_directions: Float64[Tensor, "k d"] = field(init=False)
-    output_directions: Float64[Tensor, "k c"] = field(init=False)
+    strengths: Float64[Tensor, "*S k"] = field(init=False)
+    variances: Float64[Tensor, "*S k"] = field(init=False)
+    input_directions: Float64[Tensor, "*S k d"] = field(init=False)
+    output_directions: Float64[Tensor, "*S k c"] = field(init=False)
 
     def __post_init__(self) -> None:
         for name, value in features(self.inputs, self.targets)._asdict().items():
             object.__setattr__(self, name, value)
 
-    def error(self, outputs: Float[Tensor, "*R N c"], targets: Float[Tensor, "N c"]) -> Float[Tensor, "*R"]:
+    @property
+    def is_stacked(self) -> bool:
+        """Whether every replica has a task of its own."""
+        return self.inputs.dim() > 2
+
+    def of(self, rows: Tensor | Sequence[int]) -> Task:
+        """The task of some replicas."""
+        return self._each(lambda tensor: tensor[rows]) if self.is_stacked else self
+
+    def error(
+        self, outputs: Float[Tensor, "*R N c"], targets: Float[Tensor, "*S N c"]
+    ) -> Float[Tensor, "*R"]:
         """The data error E, without the L2 term: a mean over samples, smooth in `outputs`.
 
         squared: ½·mean‖y − f‖². cross_entropy: mean of −ln softmax(f)[label], in nats.
@@ -61,7 +73,7 @@ class Task:
         return (outputs.logsumexp(-1) - of_label).mean(-1)
 
     def accuracy(
-        self, outputs: Float[Tensor, "*R N c"], targets: Float[Tensor, "N c"]
+        self, outputs: Float[Tensor, "*R N c"], targets: Float[Tensor, "*S N c"]
     ) -> Float[Tensor, "*R"]:
         """The fraction right by argmax for classification, else 1 − E/E₀, E₀ the error of the zero function.
 
@@ -71,7 +83,7 @@ class Task:
         if not self.classification:
             return 1 - self.error(outputs, targets) / self.error(torch.zeros_like(targets), targets)
         labels = targets.argmax(-1)
-        majority = self._one_hot(self.targets).sum(0).argmax()
+        majority = self._one_hot(self.targets).sum(-2).argmax(-1, keepdim=True)
         largest = outputs.abs().amax((-2, -1))
         answers = torch.where((largest < DEAD).unsqueeze(-1), majority, outputs.argmax(-1))
         right = (answers == labels).double().mean(-1)
@@ -83,18 +95,44 @@ class Task:
         0 for a network that has not learned feature k, and 1 when fᵀX = YᵀX, as for the linear map of least
         squared error, inputs whitened or not. (Cross-entropy rewards larger outputs, and overlaps above 1.)
         """
-        along_outputs = outputs @ self.output_directions.T
-        along_inputs = self.inputs @ self.input_directions.T
+        along_outputs = outputs @ self.output_directions.mT
+        along_inputs = self.inputs @ self.input_directions.mT
         return (along_outputs * along_inputs).mean(-2) / self.strengths
 
     def to(self, where: torch.device | str | torch.dtype) -> Task:
         """The same task with every tensor on a device, or in a dtype; features are not measured again."""
-        moved = copy.copy(self)
+        return self._each(lambda tensor: tensor.to(where))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Task:
+        changed = copy.copy(self)
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
-                object.__setattr__(moved, name, value.to(where))
-        return moved
+                object.__setattr__(changed, name, change(value))
+        return changed
 
     @staticmethod
-    def _one_hot(targets: Float[Tensor, "N c"]) -> Float[Tensor, "N c"]:
+    def _one_hot(targets: Float[Tensor, "*S N c"]) -> Float[Tensor, "*S N c"]:
         return (targets == targets.amax(-1, keepdim=True)).to(targets.dtype)
+
+
+def stacked(tasks: Sequence[Task]) -> Task:
+    """The tasks of an ensemble, one for each replica, as one: all tensors have a leading dimension.
+
+    One that all replicas share stays as it is. Where one has fewer features than others, the rest are NaN.
+
+    Args:
+        tasks: equal in the shapes of their data, and in all but what is to be learned.
+    """
+    shared = tasks[0]
+    if all(task is shared for task in tasks):
+        return shared
+    together = copy.copy(shared)
+    object.__setattr__(together, "complexity", max(task.complexity for task in tasks))
+    for name, value in vars(shared).items():
+        if isinstance(value, Tensor):
+            parts = [getattr(task, name) for task in tasks]
+            padded = value.new_full((len(tasks), max(map(len, parts)), *value.shape[1:]), torch.nan)
+            for row, part in zip(padded, parts, strict=True):
+                row[: len(part)] = part
+            object.__setattr__(together, name, padded)
+    return together

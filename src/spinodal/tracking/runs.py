@@ -12,7 +12,7 @@ import polars as pl
 
 from spinodal import theory
 from spinodal.analysis import deep_linear, evidence
-from spinodal.campaign import REPLICA_AXES, with_values
+from spinodal.campaign import own_values, with_values
 from spinodal.records import IDENTITY, MEASURED_TASK, OBSERVED, PROVENANCE, SETTINGS, TRAINING
 from spinodal.tracking.survival import HELD, survival
 
@@ -232,7 +232,8 @@ def _config(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> dict[str, A
     first = rows.row(0, named=True)
     columns = (*IDENTITY, *SETTINGS, *MEASURED_TASK, *PROVENANCE)
     config = {section: configuration[section] for section in SCIENCE if section in configuration}
-    config = with_values(config, _own_values(first))
+    own = {key: first[key.partition(".")[2]] for key in own_values(config)}
+    config = with_values(config, {key: value for key, value in own.items() if value is not None})
     config |= {name: first[name] for name in columns if first[name] is not None}
     config["l2"] = _path(rows, configuration)
     exact = deep_linear(rows)
@@ -242,12 +243,6 @@ def _config(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> dict[str, A
             places = theory.coexistence(exact.strengths, exact.depth, exact.variances)
             config["predicted"]["coexistence"] = places.tolist()
     return config
-
-
-def _own_values(row: Mapping[str, Any]) -> dict[str, float]:
-    """What a replica has for its own, in a job whose replicas differ."""
-    columns = {key: key.partition(".")[2] for key in REPLICA_AXES}
-    return {key: row[column] for key, column in columns.items() if row[column] is not None}
 
 
 def _path(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> float | list[float]:

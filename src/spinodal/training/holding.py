@@ -12,11 +12,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from spinodal.ensemble import Objective
 from spinodal.geometry import value_and_gradient
 from spinodal.protocols import JUMP
 from spinodal.training.descent import DescentRule, Position
 from spinodal.training.noise import Noise
-from spinodal.training.relaxation import Loss, Phase, Relaxation, RelaxationSettings
+from spinodal.training.relaxation import Phase, Relaxation, RelaxationSettings
 
 CONFIRMED = 2
 """Looks in a row that must find a row elsewhere. A row seen just beyond the saddle may well return; one that is still
@@ -75,7 +76,7 @@ class Holding(Relaxation):
 
     Args:
         theta: stacked parameters [R, n].
-        loss: 𝓛 of any rows.
+        objective: E and 𝓛 of the rows.
         rule: of descent.
         seeds: one per row.
         settings: of the relaxation.
@@ -88,7 +89,7 @@ class Holding(Relaxation):
     def __init__(
         self,
         theta: nn.Parameter,
-        loss: Loss,
+        objective: Objective,
         rule: DescentRule,
         seeds: Sequence[int],
         settings: RelaxationSettings,
@@ -99,8 +100,8 @@ class Holding(Relaxation):
     ) -> None:
         self.hold, self.noise, self.last = hold, noise, last
         with torch.no_grad():
-            self.tolerance = JUMP * float(loss(torch.zeros_like(theta[:1]), theta.new_zeros(1)))
-        super().__init__(theta, loss, rule, seeds, settings, lr)
+            self.tolerance = JUMP * objective.zero_error(theta)
+        super().__init__(theta, objective, rule, seeds, settings, lr)
 
     def begin(self, l2: Float[Tensor, " R"], stage: int, idle: Bool[Tensor, " R"] | None = None) -> None:
         """Starts a stage; the last one under noise."""
@@ -179,7 +180,7 @@ class Holding(Relaxation):
     def _judge(self, rows: Int[Tensor, " A"]) -> None:
         """Lets rows go that have left."""
         virial = self.rows["virial"][rows]
-        elsewhere = (self._flow(rows) - self.rows["home"][rows]).abs() > self.tolerance
+        elsewhere = (self._flow(rows) - self.rows["home"][rows]).abs() > self.tolerance[rows]
         away = torch.where(elsewhere, self.rows["away"][rows] + 1, 0)
         self.rows["away"][rows] = away
         # Only a row at home says how hot it is there.

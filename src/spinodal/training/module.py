@@ -14,7 +14,7 @@ from torch import Tensor
 
 from spinodal.ensemble import Ensemble, Objective
 from spinodal.protocols import ESCAPE, Itinerary, Trajectory, Visit
-from spinodal.tasks import Task
+from spinodal.tasks import Task, stacked
 from spinodal.training.descent import DescentRule
 from spinodal.training.holding import Holding, HoldSettings
 from spinodal.training.interruption import Interrupted
@@ -24,7 +24,7 @@ from spinodal.training.relaxation import Relaxation, RelaxationSettings
 from spinodal.training.start import put_in_phase
 from spinodal.training.training import Training
 
-_PROGRESS = ("itineraries", "visits", "failures", "_rows", "_seconds")
+_PROGRESS = ("complexities", "itineraries", "visits", "failures", "_rows", "_seconds")
 """What the module itself remembers from block to block."""
 
 
@@ -37,7 +37,7 @@ class EnsembleModule(pl.LightningModule):
 
     Args:
         ensemble: R replicas.
-        task: what they learn.
+        task: what they learn, or what each does [R], as far as tasks can be `stacked`.
         trajectories: one per replica.
         rule: of descent.
         settings: of the relaxation.
@@ -49,13 +49,14 @@ class EnsembleModule(pl.LightningModule):
         lr: step lengths of the replicas [R], instead of the rule's.
 
     Attributes:
+        complexities: K of the task of each replica [R].
         failures: replicas that cannot go on, and why; the others do.
     """
 
     def __init__(
         self,
         ensemble: Ensemble,
-        task: Task,
+        task: Task | Sequence[Task],
         trajectories: Sequence[Trajectory],
         rule: DescentRule,
         settings: RelaxationSettings,
@@ -68,7 +69,9 @@ class EnsembleModule(pl.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.ensemble = ensemble
-        self.task = task
+        tasks = [task] * len(trajectories) if isinstance(task, Task) else task
+        self.task = stacked(tasks)
+        self.complexities = [each.complexity for each in tasks]
         self.rule = rule
         self.settings = settings
         each = perturbation if isinstance(perturbation, Sequence) else [perturbation] * len(trajectories)
@@ -77,11 +80,14 @@ class EnsembleModule(pl.LightningModule):
         self.hold = hold
         self.ends = ends
         with torch.no_grad():
-            scale = float(self.objective.error(torch.zeros_like(ensemble.theta[:1])))
+            scales = self.objective.zero_error(ensemble.theta).tolist()
             for row, trajectory in enumerate(trajectories):
                 ensemble.theta[row] *= not trajectory.unlearned
-            put_in_phase(ensemble, task, trajectories)
-        self.itineraries = [Itinerary(trajectory, refine, scale) for trajectory in trajectories]
+            put_in_phase(ensemble, tasks, trajectories)
+        self.itineraries = [
+            Itinerary(trajectory, refine, scale)
+            for trajectory, scale in zip(trajectories, scales, strict=True)
+        ]
         self.visits: list[Visit | None] = [None] * len(trajectories)
         self.failures: dict[int, str] = {}
         self.measurements: dict[str, Any] = {}
@@ -108,7 +114,7 @@ class EnsembleModule(pl.LightningModule):
     def configure_optimizers(self) -> Relaxation:
         """The relaxation, as Lightning's one optimizer."""
         self.task = self.task.to(self.device)
-        of_rows = (self.ensemble.theta, self.objective.loss, self.rule, self.seeds, self.settings)
+        of_rows = (self.ensemble.theta, self.objective, self.rule, self.seeds, self.settings)
         if self.ends is not None:
             return Training(*of_rows, self.ends, self._noise(getattr(self.rule, "lr", 0.0)), self.lr)
         if self.hold is None:
@@ -127,8 +133,7 @@ class EnsembleModule(pl.LightningModule):
         batches = [hold.batch for hold in holds if hold and hold.batch is not None]
         if not batches:
             return None
-        errors, samples = self.objective.sample_errors, len(self.task.inputs)
-        return Minibatch(self.seeds, batches, time_step, errors, samples)
+        return Minibatch(self.seeds, batches, time_step, self.objective)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> int | None:
         """Begins a stage, or ends it (-1) when no replica has anything left to do."""

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from spinodal.ensemble import Objective
 from spinodal.geometry import value_and_gradient
 from spinodal.training.descent import Evaluate
 from spinodal.training.randomness import stream
@@ -130,8 +131,7 @@ class Minibatch(Noise):
         seeds: one per row.
         batches: B, one per row.
         time_step: η.
-        errors: E of each sample [A, N] for rows [A, n].
-        samples: N.
+        objective: whose samples are drawn.
     """
 
     def __init__(
@@ -139,11 +139,10 @@ class Minibatch(Noise):
         seeds: Sequence[int],
         batches: Sequence[int],
         time_step: float,
-        errors: Callable[[Tensor], Tensor],
-        samples: int,
+        objective: Objective,
     ) -> None:
         self.seeds, self.batches, self.time_step = seeds, batches, time_step
-        self.errors, self.samples = errors, samples
+        self.objective, self.samples = objective, objective.task.inputs.shape[-2]
 
     def draw(self, row: int, steps: int, size: int, *key: int) -> Float64[np.ndarray, "steps N"]:
         """The weight of each sample in each step: how often it is in the batch, over B."""
@@ -160,10 +159,11 @@ class Minibatch(Noise):
         drawn: Float[Tensor, "steps A N"],
     ) -> Iterator[Evaluate]:
         """𝓛 on a batch."""
+        objective = self.objective.of(rows)
         for weights in drawn:
 
             def batch_loss(theta: Tensor, weights: Tensor = weights) -> Tensor:
-                return (weights * self.errors(theta)).sum(-1) + l2 * theta.square().sum(-1)
+                return (weights * objective.sample_errors(theta)).sum(-1) + l2 * theta.square().sum(-1)
 
             yield partial(value_and_gradient, batch_loss)
 

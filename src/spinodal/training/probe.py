@@ -56,11 +56,11 @@ class Evidence:
     """Of that minimum; NaN for θ = 0."""
     gain: Float64[Tensor, "A t"]
     """How much lower 𝓛 is, at the same λ, where each test led; one for each factor of λ, then for each temperature."""
-    zero_error: float
+    zero_error: Float64[Tensor, " A"]
     """E₀."""
 
     @property
-    def tolerance(self) -> float:
+    def tolerance(self) -> Float64[Tensor, " A"]:
         """Differences of E and 𝓛 that count."""
         return JUMP * self.zero_error
 
@@ -71,12 +71,12 @@ class Evidence:
 
     def _verdict(self, row: int) -> str:
         change = abs(float(self.error[row] - self.relaxed_error[row]))
-        if max(change, float(self.fall[row])) > self.tolerance:
-            resting = float(self.grad_max[row]) < RESTING * self.zero_error
+        if max(change, float(self.fall[row])) > self.tolerance[row]:
+            resting = bool(self.grad_max[row] < RESTING * self.zero_error[row])
             return "saddle" if resting and float(self.lowest[row]) < -1e-6 else "slope"
         if not self.relaxed[row]:
             return "undecided"
-        return "metastable minimum" if float(self.gain[row].max()) > self.tolerance else "minimum"
+        return "metastable minimum" if self.gain[row].max() > self.tolerance[row] else "minimum"
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def probe(
         seeds: theirs.
         settings: of the relaxations.
     """
-    zero = float(objective.error(torch.zeros_like(theta[:1])))
+    zero = objective.zero_error(theta).detach()
     gradient, ends = _here(objective, theta, l2, seeds)
     home = _relaxed(objective, theta, l2, seeds, settings)
     gains = []
@@ -115,8 +115,8 @@ def probe(
         back = _relaxed(objective, there.theta, l2, seeds, settings)
         gains.append(_gain(objective, home, back, l2))
     for heat in HEAT:
-        temperature = heat * zero / theta.shape[-1]
-        shaken = _shaken(objective, home.theta, l2, seeds, settings, temperature)
+        temperatures = (heat * zero / theta.shape[-1]).tolist()
+        shaken = _shaken(objective, home.theta, l2, seeds, settings, temperatures)
         gains.append(_gain(objective, home, shaken, l2))
     _, _, product = linearise_gradient(lambda theta: objective.loss(theta, l2), home.theta)
     return Evidence(
@@ -146,7 +146,7 @@ def _relaxed(
     objective: Objective, theta: Tensor, l2: Tensor, seeds: Sequence[int], settings: RelaxationSettings
 ) -> _Arrival:
     parameter = nn.Parameter(theta.detach().clone())
-    return _run(Relaxation(parameter, objective.loss, GradientDescent(), seeds, settings), l2)
+    return _run(Relaxation(parameter, objective, GradientDescent(), seeds, settings), l2)
 
 
 def _shaken(
@@ -155,14 +155,14 @@ def _shaken(
     l2: Tensor,
     seeds: Sequence[int],
     settings: RelaxationSettings,
-    temperature: float,
+    temperatures: Sequence[float],
 ) -> _Arrival:
     parameter = nn.Parameter(theta.detach().clone())
     _, ends = _here(objective, theta, l2, seeds)
     time_step = 0.2 / float(ends.largest.max())
     hold = HoldSettings(min(TIME / float(l2.min()), STEPS * time_step), time_step, 100, every_stage=True)
-    noise, rule = Langevin(seeds, [temperature] * len(theta), time_step), GradientDescent()
-    return _run(Holding(parameter, objective.loss, rule, seeds, settings, hold, noise, 0), l2)
+    noise, rule = Langevin(seeds, temperatures, time_step), GradientDescent()
+    return _run(Holding(parameter, objective, rule, seeds, settings, hold, noise, 0), l2)
 
 
 def _run(relaxation: Relaxation, l2: Tensor) -> _Arrival:

@@ -12,13 +12,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from spinodal.ensemble import Objective
 from spinodal.geometry import extreme_eigenvalues, linearise_gradient, value_and_gradient
 from spinodal.geometry.derivatives import RowOperator
 from spinodal.training.descent import DescentRule, Position, State
 from spinodal.training.randomness import standard_normal
 from spinodal.training.trust_region import newton_step
 
-Loss = Callable[[Tensor, Tensor], Tensor]
 """(θ [A, n], λ [A]) → 𝓛 [A]."""
 
 
@@ -71,7 +71,7 @@ class Relaxation(torch.optim.Optimizer):
 
     Args:
         theta: stacked parameters [R, n].
-        loss: 𝓛 of any rows.
+        objective: E and 𝓛 of the rows.
         rule: of descent.
         seeds: one per row; they alone decide the random directions a row meets.
         settings: tolerances and budget.
@@ -84,14 +84,14 @@ class Relaxation(torch.optim.Optimizer):
     def __init__(
         self,
         theta: nn.Parameter,
-        loss: Loss,
+        objective: Objective,
         rule: DescentRule,
         seeds: Sequence[int],
         settings: RelaxationSettings,
         lr: Sequence[float] | None = None,
     ) -> None:
         super().__init__([theta], {})
-        self.loss, self.seeds, self.settings, self.lr = loss, tuple(seeds), settings, lr
+        self.objective, self.seeds, self.settings, self.lr = objective, tuple(seeds), settings, lr
         self.rule = rule if settings.smooth else rule.on_kinks()
         self.watch: Callable[[], None] = lambda: None
         self.begin(theta.new_zeros(len(theta)), stage=-1)
@@ -200,11 +200,11 @@ class Relaxation(torch.optim.Optimizer):
     def _loss_of(
         self, rows: Int[Tensor, " A"], dtype: torch.dtype | None = None
     ) -> Callable[[Tensor], Tensor]:
-        l2 = self.rows["l2"][rows].to(dtype)
+        l2, objective = self.rows["l2"][rows].to(dtype), self.objective.of(rows)
 
         def loss(theta: Tensor) -> Tensor:
             self.watch()
-            return self.loss(theta, l2)
+            return objective.loss(theta, l2)
 
         return loss
 

@@ -17,24 +17,25 @@ from spinodal.tasks import Task
 
 
 @torch.no_grad()
-def put_in_phase(ensemble: Ensemble, task: Task, trajectories: Sequence[Trajectory]) -> None:
+def put_in_phase(ensemble: Ensemble, tasks: Sequence[Task], trajectories: Sequence[Trajectory]) -> None:
     """Gives replicas the parameters of the phase that they are to be held in.
 
     Args:
         ensemble: one replica per trajectory.
-        task: what they learn.
+        tasks: what they learn, each replica its own or all the same.
         trajectories: those without a hold, or with one in no phase named, are left as they are.
 
     Raises:
         UserError: if there is no such phase at λ, or it is not known for this network.
     """
-    made: dict[tuple[int, float], Tensor] = {}
-    for row, trajectory in enumerate(trajectories):
+    made: dict[tuple[int, int, float], Tensor] = {}
+    for row, (task, trajectory) in enumerate(zip(tasks, trajectories, strict=True)):
         if trajectory.hold is None or trajectory.hold.phase is None:
             continue
-        key = trajectory.hold.phase, trajectory.path[-1]
+        phase, l2 = trajectory.hold.phase, trajectory.path[-1]
+        key = id(task), phase, l2
         if key not in made:
-            made[key] = phase_parameters(ensemble, task, *key)
+            made[key] = phase_parameters(ensemble, task, phase, l2)
         ensemble.theta[row] = made[key].to(ensemble.theta)
 
 

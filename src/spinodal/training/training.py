@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from spinodal.ensemble import Objective
 from spinodal.geometry import value_and_gradient
 from spinodal.training.descent import DescentRule, Evaluate, Position, State
 from spinodal.training.noise import Noise
-from spinodal.training.relaxation import Loss, Phase, Relaxation, RelaxationSettings
+from spinodal.training.relaxation import Phase, Relaxation, RelaxationSettings
 
 
 class Training(Relaxation):
@@ -25,7 +26,7 @@ class Training(Relaxation):
 
     Args:
         theta: stacked parameters [R, n].
-        loss: 𝓛 of any rows.
+        objective: E and 𝓛 of the rows.
         rule: of descent.
         seeds: one per row.
         settings: of these only `block`, `descent_dtype` and `tolerance` matter.
@@ -37,7 +38,7 @@ class Training(Relaxation):
     def __init__(
         self,
         theta: nn.Parameter,
-        loss: Loss,
+        objective: Objective,
         rule: DescentRule,
         seeds: Sequence[int],
         settings: RelaxationSettings,
@@ -46,7 +47,7 @@ class Training(Relaxation):
         lr: Sequence[float] | None = None,
     ) -> None:
         self.ends, self.noise = tuple(ends), noise
-        super().__init__(theta, loss, rule, seeds, settings, lr)
+        super().__init__(theta, objective, rule, seeds, settings, lr)
 
     def begin(self, l2: Float[Tensor, " R"], stage: int, idle: Bool[Tensor, " R"] | None = None) -> None:
         """Starts a stage where the last one ended, with what the rule remembers."""
