@@ -2,11 +2,13 @@
 # A real SLURM on this one Debian machine, for development and tests: four nodes, each with a stand-in GPU, a partition
 # `main` and one with precedence, `urgent`, whose jobs send those of `main` back to the queue. Root only.
 #   launch/local_slurm.sh install          Debian's packages, if they are missing
-#   launch/local_slurm.sh start [setting…] settings of slurm.conf, as in MaxArraySize=10
+#   launch/local_slurm.sh start [accounts] [setting…]
+#                                          settings of slurm.conf, as in MaxArraySize=10; with accounts there are sacct and
+#                                          limits of each user, and a database beside it
 #   eval "$(launch/local_slurm.sh status)" tells this shell where it is; the status, to whoever reads
 #   launch/local_slurm.sh stop             ends what start has started, by process id
-# SPINODAL_SLURM is the folder of its configuration, state and logs, SPINODAL_SLURM_PORT the first of its five ports.
-# It keeps no accounts, as on many a cluster: there is no sacct.
+# SPINODAL_SLURM is the folder of its configuration, state and logs, SPINODAL_SLURM_PORT the first of its seven ports.
+# Without accounts, as on many a cluster, there is no sacct.
 set -euo pipefail
 
 folder=${SPINODAL_SLURM:-/var/tmp/spinodal-slurm}
@@ -21,8 +23,12 @@ die() {
 }
 
 install_packages() {
-    local packages=(slurm-wlm munge) command missing=
-    for command in slurmctld slurmd munged; do
+    local packages=(slurm-wlm munge) commands=(slurmctld slurmd munged) command missing=
+    if [[ -n $accounts ]]; then
+        packages+=(slurmdbd mariadb-server)
+        commands+=(slurmdbd mariadbd)
+    fi
+    for command in "${commands[@]}"; do
         command -v "$command" > /dev/null || missing=yes
     done
     [[ -n $missing ]] || return 0
@@ -78,7 +84,44 @@ END
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=20
 PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
 END
+    [[ -z $accounts ]] || cat >> "$folder/slurm.conf" <<END
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort=$((port + 5))
+AccountingStorageEnforce=limits
+AccountingStoragePass=$folder/munge.socket
+END
     printf '%s\n' "$@" >> "$folder/slurm.conf"
+}
+
+# The database that SLURM's accounts are in, and the daemon between the two.
+keep_accounts() {
+    local database=(--no-defaults --user=root "--datadir=$folder/database")
+    mariadb-install-db "${database[@]}" --auth-root-authentication-method=normal --skip-test-db > "$folder/database.log"
+    mariadbd "${database[@]}" --bind-address=127.0.0.1 --port=$((port + 6)) --socket="$folder/database.socket" \
+        --pid-file="$folder/database.pid" --skip-name-resolve >> "$folder/database.log" 2>&1 < /dev/null &
+    local sql=(mariadb --no-defaults "--socket=$folder/database.socket" --user=root)
+    wait_for "the database" "${sql[@]}" -e "select 1"
+    "${sql[@]}" -e "create user slurm@'127.0.0.1' identified by 'slurm'; grant all on *.* to slurm@'127.0.0.1'"
+    cat > "$folder/slurmdbd.conf" <<END
+AuthType=auth/munge
+AuthInfo=socket=$folder/munge.socket
+DbdHost=$host
+DbdAddr=127.0.0.1
+DbdPort=$((port + 5))
+SlurmUser=root
+LogFile=$folder/slurmdbd.log
+PidFile=$folder/slurmdbd.pid
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort=$((port + 6))
+StorageUser=slurm
+StoragePass=slurm
+END
+    chmod 600 "$folder/slurmdbd.conf"
+    slurmdbd
+    wait_for slurmdbd sacctmgr -n list cluster
+    sacctmgr -i add cluster spinodal > /dev/null
 }
 
 # Runs a daemon that goes to the background itself, and waits until what it offers is there.
@@ -89,7 +132,7 @@ wait_for() {
         if "$@" > /dev/null 2>&1; then return 0; fi
         sleep 0.1
     done
-    tail -n 5 "$folder"/*.log "$folder"/*/*.log >&2 || true
+    tail -n 5 "$folder"/*.log "$folder"/*/slurmd.log >&2 || true
     die "$what did not start; its logs are in $folder"
 }
 
@@ -107,6 +150,7 @@ start() {
     munged --force --key-file="$folder/munge.key" --socket="$folder/munge.socket" --pid-file="$folder/munged.pid" \
         --log-file="$folder/munged.log" --seed-file="$folder/munge.seed" 2> /dev/null
     wait_for munged test -S "$folder/munge.socket"
+    [[ -z $accounts ]] || keep_accounts
     slurmctld -c
     wait_for slurmctld scontrol ping
     local node
@@ -153,7 +197,7 @@ stop() {
         [[ -n $(squeue -h 2> /dev/null) ]] || break
         sleep 0.2
     done
-    for file in "$folder"/*/slurmd.pid "$folder"/slurmctld.pid "$folder"/munged.pid; do
+    for file in "$folder"/*/slurmd.pid "$folder"/{slurmctld,slurmdbd,database,munged}.pid; do
         [[ -e $file ]] || continue
         pid=$(< "$file")
         there "$pid" || continue
@@ -175,11 +219,16 @@ status() {
     echo "export SLURM_CONF=$(printf %q "$SLURM_CONF")"
 }
 
+accounts=
+if [[ ${2:-} == accounts ]]; then
+    accounts=yes
+    set -- "$1" "${@:3}"
+fi
 case ${1:-} in
     install) install_packages ;;
     start) start "${@:2}" ;;
     node) start_node "$2" ;;
     stop) stop ;;
     status) status ;;
-    *) die "usage: launch/local_slurm.sh install|start|stop|status" ;;
+    *) die "usage: launch/local_slurm.sh install|start|stop|status [accounts]" ;;
 esac

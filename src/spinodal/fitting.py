@@ -169,6 +169,8 @@ def _trainer(plan: DictConfig, **arguments: Any) -> pl.Trainer:
     # What Lightning says of devices, and of torch's newest release, is not about this user's work.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*", module="pytorch_lightning")
+    # It says so on every machine that has an srun: a job is one process there, too.
+    warnings.filterwarnings("ignore", message="The `srun` command is available", module="lightning_fabric")
     trainer: pl.Trainer = instantiate(plan.trainer, default_root_dir=plan.paths.campaign, **arguments)
     return trainer
 

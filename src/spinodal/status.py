@@ -221,6 +221,7 @@ def _queue(status: Status) -> Table:
 def _ended(status: Status) -> Table:
     jobs = {each.job: each for each in status.ended.values()}
     table = _table("ended by SLURM", "state", "log")
+    table.columns[-1].overflow, table.columns[-1].no_wrap = "fold", False  # no part of a path may be missing
     for each in list(jobs.values())[:SHOWN]:
         table.add_row(each.job, each.state.lower(), str(each.log))
     return table

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -40,7 +40,7 @@ class Cluster:
         self.environment = {
             **{name: value for name, value in os.environ.items() if name not in ("SPINODAL_OUTPUTS", "CI")},
             "SPINODAL_SLURM": str(folder),
-            "SPINODAL_SLURM_PORT": str(_free_ports(6)),
+            "SPINODAL_SLURM_PORT": str(_free_ports(7)),
             "SLURM_CONF": str(folder / "slurm.conf"),
         }
 
@@ -64,6 +64,10 @@ class Cluster:
             text=True,
             check=False,
         )
+
+    def lose_daemon(self, node: str) -> None:
+        """As if the network to a node were gone: what runs there goes on, and SLURM hears nothing of it."""
+        os.kill(int((self.folder / node / "slurmd.pid").read_text()), signal.SIGKILL)
 
     def power_off(self, node: str, job: str) -> None:
         """As if the machine were gone, with all that runs on it: first those who could still tell SLURM."""
@@ -116,17 +120,23 @@ def _free_ports(count: int) -> int:
     raise AssertionError("no free ports")
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+@contextmanager
+def running(folder: Path, *settings: str) -> Iterator[Cluster]:
     if os.getuid() != 0 and "CI" not in os.environ:
         pytest.skip("a SLURM on this machine needs root")
-    made = Cluster(tmp_path_factory.mktemp("slurm") / "state")
-    started = made.local_slurm("start", "MaxArraySize=6")
+    made = Cluster(folder)
+    started = made.local_slurm("start", *settings)
     try:
         assert started.returncode == 0, started.stdout
         yield made
     finally:
         made.local_slurm("stop")
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with running(tmp_path_factory.mktemp("slurm") / "state", "MaxArraySize=6") as made:
+        yield made
 
 
 @pytest.fixture

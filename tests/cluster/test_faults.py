@@ -2,27 +2,22 @@
 
 import os
 import signal
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from spinodal.campaign import Attempt, read_attempts
 from spinodal.records import read_records
 
-from .conftest import SLURM, Cluster
+from .conftest import SLOW, SLURM, Cluster
 
-COMMAND = (
-    *(
-        "run",
-        "data.complexity=1,2,3,4",
-        "data.samples=12",
-        "model.width=4",
-        "l2=geom:0.02:0.3:12",
-        "seed=[0,1]",
-    ),
-    *("logger=none", "+callbacks.slowly._target_=slow.Slowly"),
-)
+POINTS = ("data.samples=12", "model.width=4", "l2=geom:0.02:0.3:12", "seed=[0,1]")
+SLOWLY = ("logger=none", "+callbacks.slowly._target_=slow.Slowly")
+COMMAND = ("run", *POINTS, *SLOWLY, "data.complexity=1,2,3,4")
 STAGES = 12
 
 pytestmark = pytest.mark.cluster
@@ -32,11 +27,42 @@ def attempts(campaign: Path, job: str) -> list[Attempt]:
     return [each for each in read_attempts(campaign) if each.where == job]
 
 
-def records(campaign: Path):
+def begun(campaign: Path, job: str) -> bool:
+    return any(
+        each.rows >= 4 or (campaign / "records" / f"{each.pack}.parquet").exists()
+        for each in attempts(campaign, job)
+    )
+
+
+def nodes_of(cluster: Cluster) -> dict[str, tuple[str, str]]:
+    """Node and number of every job that runs."""
+    rows = cluster.call("squeue", "-h", "-r", "-t", "running", "-o", "%F_%K %N %A").splitlines()
+    return {job: (node, number) for job, node, number in map(str.split, rows)}
+
+
+def preempt(cluster: Cluster, node: str) -> str:
+    """Somebody else's job, of higher priority, that wants all of a node."""
+    asked = ("sbatch", "--parsable", "-p", "urgent", "-w", node, "--gres=gpu:1", "-o", "/dev/null")
+    return cluster.call(*asked, "--wrap", "sleep 1").strip()
+
+
+def records(campaign: Path) -> pl.DataFrame:
     return read_records(campaign).drop("wall_time", "campaign").sort("point", "stage")
 
 
-def test_jobs_are_requeued_killed_preempted_and_lose_their_node(cluster: Cluster, project: Path) -> None:
+@pytest.fixture(scope="module")
+def undisturbed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    """Records of the same points, computed here."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "slow.py").write_text(SLOW)
+    done = cluster.spinodal(folder, *COMMAND, "campaign=c", "+callbacks.slowly.seconds=0")
+    assert done.returncode == 0, done.stderr
+    return records(folder / "outputs" / "c")
+
+
+def test_jobs_are_requeued_killed_preempted_and_lose_their_node(
+    cluster: Cluster, project: Path, undisturbed: pl.DataFrame
+) -> None:
     campaign = project / "outputs" / "disturbed"
     disturbed = (*COMMAND, "campaign=disturbed", "+callbacks.slowly.seconds=2", *SLURM)
     done = cluster.spinodal(project, *disturbed)
@@ -45,21 +71,13 @@ def test_jobs_are_requeued_killed_preempted_and_lose_their_node(cluster: Cluster
     jobs = [f"{read_one_array(done.stderr)}_{place}" for place in range(4)]
     requeued, killed, preempted, lost = jobs
 
-    def begun(job: str) -> bool:
-        return any(each.rows >= 4 or (campaign / "records" / f"{each.pack}.parquet").exists()
-                   for each in attempts(campaign, job))  # fmt: skip
-
-    cluster.wait_until(lambda: all(begun(job) for job in jobs))
-    rows = cluster.call("squeue", "-h", "-r", "-o", "%F_%K %N %A").splitlines()
-    nodes = {job: (node, number) for job, node, number in map(str.split, rows)}
+    cluster.wait_until(lambda: all(begun(campaign, job) for job in jobs))
+    nodes = nodes_of(cluster)
     # Nothing else of a job is known here but its attempt.
     os.kill(attempts(campaign, killed)[0].process.pid, signal.SIGKILL)
     cluster.call("scontrol", "requeue", requeued)
     cluster.power_off(*nodes[lost])
-    urgent = cluster.call(
-        *("sbatch", "--parsable", "-p", "urgent", "-w", nodes[preempted][0], "--gres=gpu:1"),
-        *("-o", "/dev/null", "--wrap", "sleep 1"),
-    ).strip()
+    urgent = preempt(cluster, nodes[preempted][0])
     cluster.wait_until(lambda: len(attempts(campaign, requeued)) == 2)
     cluster.wait_until(lambda: len(attempts(campaign, preempted)) == 2)
     cluster.wait_until(lambda: len(attempts(campaign, lost)) == 2)
@@ -74,11 +92,9 @@ def test_jobs_are_requeued_killed_preempted_and_lose_their_node(cluster: Cluster
     assert "with 1 job;" in again.stderr
     assert "8 points: 8 done" in again.stderr
 
-    reference = cluster.spinodal(project, *COMMAND, "campaign=undisturbed", "+callbacks.slowly.seconds=0")
-    assert reference.returncode == 0, reference.stderr
     table = records(campaign)
     assert len(table) == 8 * STAGES
-    assert_frame_equal(table, records(project / "outputs" / "undisturbed"), check_exact=True)
+    assert_frame_equal(table, undisturbed, check_exact=True)
     for job in jobs:
         # From the checkpoint: no stage twice, but for the one it was killed in.
         (pack,) = {each.pack for each in attempts(campaign, job)}
@@ -95,8 +111,67 @@ def read_one_array(said: str) -> str:
     return array
 
 
+@pytest.fixture
+def abrupt(cluster: Cluster) -> Iterator[None]:
+    """A cluster that preempts without a warning."""
+    cluster.call("scontrol", "update", "PartitionName=main", "GraceTime=0")
+    yield
+    cluster.call("scontrol", "update", "PartitionName=main", "GraceTime=20")
+
+
+@pytest.fixture
+def nowhere() -> Iterator[str]:
+    """A server that takes what is sent, and never answers: as good as no network."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.usefixtures("abrupt")
+def test_jobs_are_preempted_without_a_warning_lost_sight_of_and_cut_off(
+    cluster: Cluster, project: Path, undisturbed: pl.DataFrame, nowhere: str
+) -> None:
+    campaign = project / "outputs" / "disturbed"
+    command = ("run", *POINTS, *SLOWLY, "data.complexity=1,2", "campaign=disturbed")
+    done = cluster.spinodal(project, *command, "+callbacks.slowly.seconds=4", *SLURM)
+    assert done.returncode == 0, done.stderr
+    array = read_one_array(done.stderr)
+    preempted, unseen = jobs = [f"{array}_{place}" for place in range(2)]
+    # Without a network W&B gives up, and nothing else does; without GPUs, and on any node.
+    cut_off = ("run", *POINTS, "campaign=cut_off", "logger.mode=online", "hydra/launcher=slurm_cpu")
+    done = cluster.spinodal(project, *cut_off, WANDB_BASE_URL=nowhere, WANDB_API_KEY="a" * 40)
+    assert done.returncode == 0, done.stderr
+
+    cluster.wait_until(lambda: all(begun(campaign, job) for job in jobs))
+    nodes = nodes_of(cluster)
+    cluster.lose_daemon(nodes[unseen][0])
+    urgent = preempt(cluster, nodes[preempted][0])
+    cluster.wait_until(lambda: len(attempts(campaign, preempted)) == 2)
+    assert urgent not in cluster.call("squeue", "-h")
+    cluster.wait_for_all()
+    cluster.local_slurm("node", nodes[unseen][0])
+
+    table = records(campaign)
+    assert len(table) == 4 * STAGES
+    assert_frame_equal(table, undisturbed.filter(pl.col("complexity") <= 2), check_exact=True)
+    first, second = attempts(campaign, preempted)
+    assert (first.state, second.state) == ("stopped", "done")
+    assert first.rows + second.rows == 2 * STAGES
+    # Started again elsewhere, it finds that it is still being computed, and in the end that all is done.
+    (only,) = attempts(campaign, unseen)
+    assert only.state == "done"
+    assert only.rows == 2 * STAGES
+    (log,) = campaign.glob(f"slurm/*/{unseen}_*.out")
+    assert "waiting for an earlier start of this job" in log.read_text()
+    told = cluster.spinodal(project, "status", "outputs/cut_off").stdout
+    assert "2 points: 2 done" in told
+    (log,) = (project / "outputs" / "cut_off").glob("slurm/*/*.out")
+    assert "does not answer (timed out): offline from here on" in log.read_text()
+    (script,) = (project / "outputs" / "cut_off").glob("slurm/*/submission.sh")
+    assert "gpu" not in script.read_text()
+
+
 def test_a_time_limit_shorter_than_the_work(cluster: Cluster, project: Path) -> None:
-    limited = (*COMMAND[:1], "data.complexity=2", *COMMAND[2:], *SLURM, "campaign=limited")
+    limited = ("run", *POINTS, *SLOWLY, "data.complexity=2", *SLURM, "campaign=limited")
     done = cluster.spinodal(
         project, *limited, "+callbacks.slowly.seconds=8", "hydra.launcher.timeout_min=1",
         "hydra.launcher.signal_delay_s=10", "hydra.launcher.wait=true",

@@ -1,4 +1,4 @@
-"""What sbatch says of limits, by a stand-in that says it: only a cluster with accounts has them."""
+"""How packs are shared out where SLURM takes only so many jobs, by a stand-in that says so."""
 
 from pathlib import Path
 
