@@ -54,10 +54,9 @@ def main(checkpoint: Path) -> int:
     """
     state, plan = _read(checkpoint)
     torch.set_num_threads(1)
-    progress = state["progress"]
-    task = _task(plan, progress["complexities"][:SHOWN])
+    task = _task(plan, state.get("complexities", ())[:SHOWN])
     sizes = {"input_dim": task.inputs.shape[-1], "output_dim": task.targets.shape[-1]}
-    itineraries = progress["itineraries"][:SHOWN]
+    itineraries = state["progress"]["itineraries"][:SHOWN]
     seeds = [each.trajectory.seed for each in itineraries]
     ensemble = Ensemble(lambda: instantiate(plan.model, **sizes), seeds)
     (rows,) = state["optimizer_states"][0]["state"].values()
@@ -98,7 +97,7 @@ def _read(checkpoint: Path) -> tuple[dict[str, Any], Any]:
 def _task(plan: DictConfig, complexities: Sequence[int]) -> Task:
     """What the networks learn: the configuration is that of the first."""
     kinds = set(complexities)
-    if len(kinds) == 1:
+    if len(kinds) <= 1:
         return cast(Task, instantiate(plan.data))
     tasks = {each: instantiate(plan.data, complexity=each) for each in kinds}
     return stacked([tasks[each] for each in complexities])

@@ -24,7 +24,7 @@ from spinodal.training.relaxation import Relaxation, RelaxationSettings
 from spinodal.training.start import put_in_phase
 from spinodal.training.training import Training
 
-_PROGRESS = ("complexities", "itineraries", "visits", "failures", "_rows", "_seconds")
+_PROGRESS = ("itineraries", "visits", "failures", "_rows", "_seconds")
 """What the module itself remembers from block to block."""
 
 
@@ -192,8 +192,9 @@ class EnsembleModule(pl.LightningModule):
         self._seconds += time.perf_counter() - start
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds where every replica is on its way; Lightning keeps θ and the relaxation."""
+        """Adds where every replica is on its way, and its task; Lightning keeps θ and the relaxation."""
         checkpoint["progress"] = {name: getattr(self, name) for name in _PROGRESS}
+        checkpoint["complexities"] = self.complexities
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Goes on from there."""
