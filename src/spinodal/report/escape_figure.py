@@ -24,7 +24,8 @@ def draw_escape(
     """Draw one hold.
 
     Survival is Kaplan and Meier's estimate, each temperature in units of its own mean time, so that exponential times
-    fall on one straight line. τ in the Arrhenius panel is divided by the power of T that the saddle's orbit gives it.
+    fall on one straight line; against time itself where no mean is known, since too few have left. τ in the Arrhenius
+    panel is divided by the power of T that the saddle's orbit gives it.
 
     Args:
         records: of the hold.
@@ -45,29 +46,32 @@ def _survival(panel: Axes, records: pl.DataFrame, times: pl.DataFrame) -> None:
     from scipy.stats import CensoredData, ecdf  # takes a while to import, and few reports need it
 
     known = times.filter("evidence").sort("temperature")
-    colours = matplotlib.colormaps["plasma"](np.linspace(0, 0.85, len(known)))
-    for row, colour in zip(known.iter_rows(named=True), colours, strict=True):
+    shown = times if known.is_empty() else known
+    colours = matplotlib.colormaps["plasma"](np.linspace(0, 0.85, len(shown)))
+    for row, colour in zip(shown.iter_rows(named=True), colours, strict=True):
+        unit, last = (1.0, np.inf) if known.is_empty() else (row["mean_time"], LAST * row["mean_time"])
         strength = "temperature" if row["batch"] is None else "batch"
         part = records.filter(pl.col(strength) == row[strength])
         left, at = part["escaped"].to_numpy(), part["escape_time"].to_numpy()
         estimate = ecdf(CensoredData(uncensored=at[left], right=at[~left])).sf
-        inside = estimate.quantiles <= LAST * row["mean_time"]
+        inside = estimate.quantiles <= last
         at_risk = estimate.probabilities[inside] > 0
         panel.step(
-            np.append(0, estimate.quantiles[inside][at_risk] / row["mean_time"]),
+            np.append(0, estimate.quantiles[inside][at_risk] / unit),
             np.append(1, estimate.probabilities[inside][at_risk]),
             where="post",
             color=colour,
             linewidth=1.1,
             label=f"{row[strength]:.3g}",
         )
+    panel.set_ylabel("fraction still there")
+    panel.legend(title="$T$" if shown["batch"][0] is None else "$B$", loc="lower left", ncols=2)
+    if known.is_empty():
+        panel.set(xlim=(0, None), ylim=(0, 1.05), xlabel="$t$")
+        return
     line = np.linspace(0, LAST, 50)
     panel.plot(line, np.exp(-line), **EXACT)
-    panel.set(
-        yscale="log", xlim=(0, LAST), ylim=(5e-3, 1.3), xlabel=r"$t/\tau$", ylabel="fraction still there"
-    )
-    if len(known):
-        panel.legend(title="$T$" if known["batch"][0] is None else "$B$", loc="lower left", ncols=2)
+    panel.set(yscale="log", xlim=(0, LAST), ylim=(5e-3, 1.3), xlabel=r"$t/\tau$")
 
 
 def _arrhenius(panel: Axes, times: pl.DataFrame, law: Mapping[str, Any] | None) -> None:
@@ -75,6 +79,7 @@ def _arrhenius(panel: Axes, times: pl.DataFrame, law: Mapping[str, Any] | None) 
     times = times.drop_nulls("temperature")
     if times.is_empty():
         panel.text(0.5, 0.5, "none has left", ha="center", transform=panel.transAxes)
+        panel.set_axis_off()
         return
     for evidence, fill in ((True, MEASURED), (False, "white")):
         part = times.filter(pl.col("evidence") == evidence, pl.col("mean_time").is_finite())

@@ -160,7 +160,7 @@ def _scale(panel: Axes, values: pl.Series, column: str) -> None:
         panel.set_yscale("log")
         return
     panel.axhline(0, **ZERO)
-    panel.set_yscale("symlog", linthresh=float(np.abs(known).max()) / 1e3)
+    panel.set_yscale("symlog", linthresh=10 ** np.floor(np.log10(np.abs(known).max()) - 3))
     panel.set_ylim(2 * known.min(), 2 * known.max())
 
 
