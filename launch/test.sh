@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need, a browser among it, and runs every gate: format, lint, types, tests. All of them run
-# even if one fails; the exit status is the first failure's. Arguments go to pytest: ./launch/test.sh -m slow, or -k digits.
+# even if one fails; the exit status is the first failure's. Tests run in two processes, or, with arguments for pytest, in
+# one: ./launch/test.sh -m slow, or -k digits.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ./launch/setup.sh test
@@ -20,5 +21,6 @@ gate browser ./launch/browser.sh
 gate format ruff format --check .
 gate lint ruff check .
 gate types mypy
+[[ $# != 0 ]] || set -- -n 2 --dist loadfile
 gate tests pytest -m "not slow and not benchmark" --durations=10 "$@"
 exit "$first_failure"

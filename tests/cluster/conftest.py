@@ -108,8 +108,8 @@ class Cluster:
 
 
 def _free_ports(count: int) -> int:
-    """The first of some that follow each other."""
-    for first in range(21000, 32000, 101):
+    """The first of some that follow each other; other processes of these tests begin to look elsewhere."""
+    for first in range(21000 + 101 * (os.getpid() % 50), 32000, 101):
         with ExitStack() as stack:
             try:
                 for port in range(first, first + count):

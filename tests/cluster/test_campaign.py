@@ -113,8 +113,9 @@ def test_cancel_and_a_command_killed_while_it_submits(cluster: Cluster, project:
     assert "none of its jobs" in cluster.spinodal(project, "cancel", "outputs/c").stdout
 
     # Ctrl-C while it waits: the job goes on.
+    slowly = ("+callbacks.slowly._target_=slow.Slowly", "+callbacks.slowly.seconds=5")
     waiting = subprocess.Popen(
-        [sys.executable, "-m", "spinodal.cli", *command, "hydra.launcher.wait=true"],
+        [sys.executable, "-m", "spinodal.cli", *command, *slowly, "hydra.launcher.wait=true"],
         cwd=project, env=cluster.environment, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     cluster.wait_until(lambda: "c" in cluster.call("squeue", "-h", "-o", "%j").split())

@@ -81,7 +81,7 @@ def test_jobs_are_requeued_killed_preempted_and_lose_their_node(
     cluster.wait_until(lambda: len(attempts(campaign, requeued)) == 2)
     cluster.wait_until(lambda: len(attempts(campaign, preempted)) == 2)
     cluster.wait_until(lambda: len(attempts(campaign, lost)) == 2)
-    assert urgent not in cluster.call("squeue", "-h")
+    assert urgent not in cluster.call("squeue", "-h", "-o", "%A").split()
     cluster.wait_for_all()
     cluster.local_slurm("node", nodes[lost][0])
 
@@ -146,7 +146,7 @@ def test_jobs_are_preempted_without_a_warning_lost_sight_of_and_cut_off(
     cluster.lose_daemon(nodes[unseen][0])
     urgent = preempt(cluster, nodes[preempted][0])
     cluster.wait_until(lambda: len(attempts(campaign, preempted)) == 2)
-    assert urgent not in cluster.call("squeue", "-h")
+    assert urgent not in cluster.call("squeue", "-h", "-o", "%A").split()
     cluster.wait_for_all()
     cluster.local_slurm("node", nodes[unseen][0])
 
