@@ -23,20 +23,25 @@ die() {
 }
 
 install_packages() {
-    local packages=(slurm-wlm munge) commands=(slurmctld slurmd munged) command missing=
+    local packages=(slurm-wlm munge) commands=(slurmctld slurmd munged) command missing= lock
     if [[ -n $accounts ]]; then
         packages+=(slurmdbd mariadb-server)
         commands+=(slurmdbd mariadbd)
     fi
+    # Another start of this script may be installing at this moment: what it has not finished is not there.
+    exec {lock}> /var/lock/spinodal-slurm
+    flock "$lock"
     for command in "${commands[@]}"; do
         command -v "$command" > /dev/null || missing=yes
     done
-    [[ -n $missing ]] || return 0
-    command -v apt-get > /dev/null || die "needs Debian's packages ${packages[*]}"
-    echo "local SLURM: installing ${packages[*]}" >&2
-    apt-get update -qq
-    # No service of Debian's is started or left running: this script starts its own.
-    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" > /dev/null
+    if [[ -n $missing ]]; then
+        command -v apt-get > /dev/null || die "needs Debian's packages ${packages[*]}"
+        echo "local SLURM: installing ${packages[*]}" >&2
+        apt-get update -qq
+        # No service of Debian's is started or left running: this script starts its own.
+        RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" > /dev/null
+    fi
+    exec {lock}>&-
 }
 
 configure() {
