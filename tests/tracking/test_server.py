@@ -43,8 +43,20 @@ class Server:
             self.port = free.getsockname()[1]
         self.url, self.folder = f"http://127.0.0.1:{self.port}", folder
         # --host, since it would listen to everybody.
-        command = [program, "serve", "--host", "127.0.0.1", "--port", str(self.port), "--data-dir", folder]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.command = [
+            program,
+            "serve",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--data-dir",
+            folder,
+        ]
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
@@ -193,8 +205,8 @@ def test_its_page_shows_runs_and_their_curves(outputs, go, serve, tmp_path):
     assert charts.count("<canvas") >= 10
 
 
-def test_a_server_that_goes_away_costs_nothing_but_a_line(outputs, serve):
-    first = serve()
+def test_a_server_that_goes_away_and_comes_back_costs_nothing_but_a_line(outputs, serve):
+    server = serve()
     asked = ["data.complexity=2", "model=deep_linear", "campaign=c", "l2=geom:0.03:0.3:40", "seed=[0,1]"]
     job = subprocess.Popen(
         [sys.executable, "-m", "spinodal.cli", "run", *asked, "logger.mode=online"],
@@ -203,15 +215,16 @@ def test_a_server_that_goes_away_costs_nothing_but_a_line(outputs, serve):
         text=True,
     )
     deadline = time.monotonic() + 120
-    while not first.query("select 1 from metrics limit 1") and time.monotonic() < deadline:
+    while not server.query("select 1 from metrics limit 1") and time.monotonic() < deadline:
         time.sleep(0.1)
-    first.process.kill()
+    server.process.kill()
+    server.process.wait()
     said = job.communicate(timeout=300)[1]
     assert job.returncode == 0, said
     assert said.count("offline from here on") == 1
-    second = serve()
+    server.start()
     assert cli.main(["sync", str(outputs)]) == 0
-    compare(second, outputs)
+    compare(server, outputs)
 
 
 class Busy(BaseHTTPRequestHandler):
