@@ -65,10 +65,13 @@ def test_escape_follows_arrhenius_with_the_exact_barrier(records) -> None:
 
 
 def test_wider_networks_need_the_orbit_of_the_saddle(records) -> None:
-    found, _ = laws(records("escape_width"))
+    found, times = laws(records("escape_width"))
     assert found["power"].to_list() == [1, 3]
     for row, bare in zip(found.sort("width").iter_rows(named=True), (0.95, 0.75), strict=True):
         assert row["slope"] < bare * row["barrier_exact"]
+        # The slope of T^{d/2} e^{ΔV/T} is ΔV − (d/2)·T.
+        used = times.filter(pl.col("evidence"), pl.col("width") == row["width"])["temperature"].mean()
+        assert within(row["slope"] + row["power"] * used, row["barrier_exact"], row["slope_error"], 0.1)
         assert within(row["barrier"], row["barrier_exact"], row["barrier_error"], 0.1)
 
 
