@@ -1,9 +1,8 @@
 """Identities of the points of all experiments stay what they are, or results already computed are computed again.
 
-`golden_identities.json` has, for each command, the number of its points and a digest of their sorted identities. An entry
-changes only if results change (then `spinodal.planning.identity.SCHEMA` does, too) or if the experiment asks for other
-points. `python tests/planning/test_golden_identities.py` writes the file again: do so only for a reason that the commit
-states.
+`golden_identities.json` has, for each command, the number of its points and a digest of their sorted identities. An
+entry changes only if results change (then `spinodal.planning.identity.SCHEMA` does, too) or if the experiment asks for
+other points. `python tests/planning/test_golden_identities.py` writes the file again: the commit states the reason.
 """
 
 import hashlib
