@@ -21,7 +21,7 @@ class Stackable(Protocol):
         """The outputs [A, N, c] of A networks on the same inputs [N, d], or of each on its own [A, N, d].
 
         Args:
-            parameters: by the names of `named_parameters`, each with a leading axis A.
+            parameters: by the names of `named_parameters`, frozen ones too, each with a leading axis A.
             inputs: what the networks answer to.
         """
 
@@ -29,7 +29,8 @@ class Stackable(Protocol):
 class Ensemble(nn.Module):
     """R replicas of one network, their parameters stacked as the rows of `theta`.
 
-    Replicas never interact: whatever is computed for a row depends on that row alone.
+    Replicas never interact: whatever is computed for a row depends on that row alone. A parameter shared by several
+    layers counts once.
 
     Args:
         build: makes one network, or one maker for each replica [R]; called under each replica's seed, so any
@@ -38,11 +39,18 @@ class Ensemble(nn.Module):
         seeds: one per replica, [R].
         dtype: of the parameters.
 
+    Attributes:
+        theta: the parameters that are trained [R, n]: n, ‖θ‖² and every derivative are of these alone.
+        frozen: the parameters with `requires_grad=False` [R, m], which keep the values that each replica's seed gave
+            them; None where there are none.
+
     Raises:
-        UserError: the network has buffers or nothing to train.
+        UserError: if `build` makes no module, or one that has buffers, nothing to train, or other parameters under
+            one seed than under another.
     """
 
     theta: nn.Parameter  # [R, n]
+    frozen: Tensor | None  # [R, m]
 
     def __init__(
         self,
@@ -52,35 +60,48 @@ class Ensemble(nn.Module):
     ) -> None:
         super().__init__()
         makers = build if isinstance(build, Sequence) else [build] * len(seeds)
-        rows: dict[tuple[Any, int], Tensor] = {}
+        rows: dict[tuple[Any, int], tuple[Tensor, Tensor]] = {}
+        shapes: _Shapes | None = None
         for key in zip(makers, seeds, strict=True):
             if key not in rows:
-                network = _build_seeded(*key).to(dtype)
-                rows[key] = torch.cat([p.detach().reshape(-1) for p in network.parameters()])
-        if next(network.buffers(), None) is not None:
-            raise UserError(f"model: {type(network).__name__} has buffers; allowed are networks without any")
-        self._shapes = [(name, p.shape) for name, p in network.named_parameters()]
-        self._sizes = [p.numel() for p in network.parameters()]
+                network = _build_seeded(*key)
+                shapes = _shapes(network, shapes)
+                network = network.to(dtype)
+                rows[key] = _flat(network, True, dtype), _flat(network, False, dtype)
+        assert shapes is not None
+        self._trained, self._fixed = shapes
         # Kept out of the registered submodules: its parameters are placeholders, never trained.
         self._network = (network.requires_grad_(False),)
-        self.theta = nn.Parameter(torch.stack([rows[key] for key in zip(makers, seeds, strict=True)]))
+        theta, frozen = (
+            torch.stack(each)
+            for each in zip(*(rows[key] for key in zip(makers, seeds, strict=True)), strict=True)
+        )
+        self.theta = nn.Parameter(theta)
+        self.register_buffer("frozen", frozen if self._fixed else None)
 
     @property
     def network(self) -> nn.Module:
         """The network one row parametrises (its own parameters are placeholders)."""
         return self._network[0]
 
-    def named_parameters_of(self, theta: Float[Tensor, "*A n"]) -> dict[str, Tensor]:
-        """The parameters of one network or of several, by name, as views of their rows."""
-        # split, not slices: its backward is a single concatenation.
-        parts = torch.split(theta, self._sizes, dim=-1)
-        return {
-            name: part.view(*theta.shape[:-1], *shape)
-            for (name, shape), part in zip(self._shapes, parts, strict=True)
-        }
+    def named_parameters_of(
+        self, theta: Float[Tensor, "*A n"], frozen: Float[Tensor, "*A m"] | None = None
+    ) -> dict[str, Tensor]:
+        """The parameters of one network or of several, by name, as views of their rows.
+
+        Args:
+            theta: those that are trained.
+            frozen: those that are not; without, they are left out.
+        """
+        named = _views(theta, self._trained)
+        return named if frozen is None else named | _views(frozen.to(theta.dtype), self._fixed)
 
     def outputs(
-        self, theta: Float[Tensor, "A n"], inputs: Float[Tensor, ...], own: bool = False
+        self,
+        theta: Float[Tensor, "A n"],
+        inputs: Float[Tensor, "..."],
+        own: bool = False,
+        frozen: Float[Tensor, "A m"] | None = None,
     ) -> Float[Tensor, "A N c"]:
         """What networks with the parameters `theta`, any number A of rows, answer.
 
@@ -88,19 +109,73 @@ class Ensemble(nn.Module):
             theta: their parameters.
             inputs: [N, …] for all of them, or [A, N, …], each its own.
             own: whether each has its own.
+            frozen: their frozen parameters, where the ensemble has such and the rows are not all of its replicas.
         """
+        frozen = self.frozen if frozen is None else frozen
         if isinstance(self.network, Stackable) and _agrees(type(self.network)):
-            return self.network.stacked(self.named_parameters_of(theta), inputs)
+            return self.network.stacked(self.named_parameters_of(theta, frozen), inputs)
+        if not len(
+            theta
+        ):  # vmap over no rows fails for convolutions: one that is dropped again takes their place
+            one_row = (
+                each if each is None else torch.cat([each, each.new_zeros(1, each.shape[1])])
+                for each in (theta, frozen)
+            )
+            theta, frozen = one_row
+            inputs = torch.cat([inputs, inputs.new_zeros(1, *inputs.shape[1:])]) if own else inputs
+            return self.outputs(theta, inputs, own, frozen)[:0]
 
-        def one(row: Tensor, inputs: Tensor) -> Tensor:
-            answer: Tensor = functional_call(self.network, self.named_parameters_of(row), (inputs,))
+        def one(row: Tensor, fixed: Tensor | None, inputs: Tensor) -> Tensor:
+            answer: Tensor = functional_call(self.network, self.named_parameters_of(row, fixed), (inputs,))
             return answer
 
-        return vmap(one, in_dims=(0, 0 if own else None))(theta, inputs)
+        in_dims = (0, None if frozen is None else 0, 0 if own else None)
+        return vmap(one, in_dims=in_dims)(theta, frozen, inputs)
 
     def forward(self, inputs: Float[Tensor, "N ..."]) -> Float[Tensor, "R N c"]:
         """What every replica answers to the same inputs."""
         return self.outputs(self.theta, inputs)
+
+
+_Shapes = tuple[dict[str, torch.Size], dict[str, torch.Size]]
+"""Shapes of the parameters that are trained, and of those that are not, by name."""
+
+
+def _shapes(network: object, others: _Shapes | None) -> _Shapes:
+    """The shapes of a network's parameters, which must be those of the other networks of the ensemble."""
+    name = type(network).__name__
+    if not isinstance(network, nn.Module):
+        raise UserError(f"model: {name} is no torch.nn.Module, as a network must be")
+    if next(network.buffers(), None) is not None:
+        raise UserError(
+            f"model: {name} has buffers; allowed are networks without any "
+            "(instead of BatchNorm: LayerNorm or GroupNorm)"
+        )
+    trained = {key: p.shape for key, p in network.named_parameters() if p.requires_grad}
+    fixed = {key: p.shape for key, p in network.named_parameters() if not p.requires_grad}
+    if not trained:
+        raise UserError(
+            f"model: {name} has nothing to train: at least one parameter must have requires_grad=True"
+        )
+    if others not in (None, (trained, fixed)):
+        raise UserError(
+            f"model: {name} has other parameters under one seed than under another: they must be the same"
+        )
+    return trained, fixed
+
+
+def _flat(network: nn.Module, trained: bool, dtype: torch.dtype) -> Float[Tensor, " n"]:
+    parts = [p.detach().reshape(-1) for p in network.parameters() if p.requires_grad is trained]
+    return torch.cat(parts) if parts else torch.empty(0, dtype=dtype)
+
+
+def _views(rows: Float[Tensor, "*A n"], shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
+    # split, not slices: its backward is a single concatenation.
+    parts = torch.split(rows, [shape.numel() for shape in shapes.values()], dim=-1)
+    return {
+        name: part.view(*rows.shape[:-1], *shape)
+        for (name, shape), part in zip(shapes.items(), parts, strict=True)
+    }
 
 
 def _agrees(kind: type) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from spinodal.ensemble.ensemble import Ensemble
+from spinodal.geometry import kinked
 from spinodal.tasks import Task
 
 
@@ -22,10 +23,12 @@ class Objective:
     Attributes:
         ensemble: of networks.
         task: of any rows; where every row has its own, as `stacked`, those of these rows in their order.
+        frozen: parameters that are not trained, of these rows in their order [A, m]; by default the ensemble's.
     """
 
     ensemble: Ensemble
     task: Task
+    frozen: Float[Tensor, "A m"] | None = None
 
     @cached_property
     def _single(self) -> Task:
@@ -33,22 +36,36 @@ class Objective:
 
     def of(self, rows: Tensor | Sequence[int]) -> Objective:
         """The same for some rows of the ensemble."""
-        return replace(self, task=self.task.of(rows)) if self.task.is_stacked else self
+        frozen = self.ensemble.frozen if self.frozen is None else self.frozen
+        if not self.task.is_stacked and frozen is None:
+            return self
+        return replace(self, task=self.task.of(rows), frozen=None if frozen is None else frozen[rows])
+
+    @property
+    def smooth(self) -> bool:
+        """Whether E has a gradient and a Hessian everywhere, as far as its operations show.
+
+        An attribute `smooth` of the network takes precedence: its author answers for it.
+        """
+        given: bool | None = getattr(self.ensemble.network, "smooth", None)
+        return not kinked(self.of([0]).error, self.ensemble.theta[:1]) if given is None else given
 
     def error(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, " A"]:
         """E(θ), the data error without the L2 term."""
         task = self._single if theta.dtype == torch.float32 else self.task
-        return task.error(self.ensemble.outputs(theta, task.inputs, task.is_stacked), task.targets)
+        outputs = self.ensemble.outputs(theta, task.inputs, task.is_stacked, self.frozen)
+        return task.error(outputs, task.targets)
 
     def zero_error(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, " A"]:
-        """E₀, the error of the zero function, for each of these rows."""
+        """E₀, the error at θ = 0, which is that of the zero function, for each of these rows."""
         zero = torch.zeros_like(theta)
-        return self.error(zero) if self.task.is_stacked else self.error(zero[:1]).expand(len(zero))
+        alike = not self.task.is_stacked and self.ensemble.frozen is None
+        return self.error(zero[:1]).expand(len(zero)) if alike else self.error(zero)
 
     def sample_errors(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, "A N"]:
         """E of every training sample by itself; E is their mean."""
         task = self._single if theta.dtype == torch.float32 else self.task
-        outputs = self.ensemble.outputs(theta, task.inputs, task.is_stacked).unsqueeze(-2)
+        outputs = self.ensemble.outputs(theta, task.inputs, task.is_stacked, self.frozen).unsqueeze(-2)
         targets = task.targets.unsqueeze(-2)
         errors: Tensor = vmap(task.error, in_dims=(1, targets.dim() - 3), out_dims=1)(outputs, targets)
         return errors
