@@ -99,7 +99,7 @@ class Ensemble(nn.Module):
     def outputs(
         self,
         theta: Float[Tensor, "A n"],
-        inputs: Float[Tensor, "..."],
+        inputs: Float[Tensor, ...],
         own: bool = False,
         frozen: Float[Tensor, "A m"] | None = None,
     ) -> Float[Tensor, "A N c"]:

@@ -1,9 +1,10 @@
 """Pure functions of (E, θ): derivatives, spectra and curvatures of the error surface, batched over replicas."""
 
 from spinodal.geometry.curvature import ScalarCurvature, scalar_curvature
-from spinodal.geometry.derivatives import hessian, kinked, linearise_gradient, value_and_gradient
+from spinodal.geometry.derivatives import hessian, linearise_gradient, value_and_gradient
 from spinodal.geometry.lanczos import Extremes, extreme_eigenvalues, lanczos
 from spinodal.geometry.modules import parametrise
+from spinodal.geometry.operations import check_deterministic, kinked, same
 from spinodal.geometry.pieces import Estimate
 from spinodal.geometry.sections import gaussian_curvature, sectional_curvature
 from spinodal.geometry.spectrum import (
@@ -23,6 +24,7 @@ __all__ = [
     "ScalarCurvature",
     "SoftMode",
     "SpectralDensity",
+    "check_deterministic",
     "extreme_eigenvalues",
     "gaussian_curvature",
     "hessian",
@@ -31,6 +33,7 @@ __all__ = [
     "linearise_gradient",
     "negative_modes",
     "parametrise",
+    "same",
     "scalar_curvature",
     "sectional_curvature",
     "soft_mode",

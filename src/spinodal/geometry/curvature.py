@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from spinodal.geometry.derivatives import RowFunction, kinked, linearise_gradient
+from spinodal.geometry.derivatives import RowFunction, linearise_gradient
+from spinodal.geometry.operations import check_deterministic, kinked
 from spinodal.geometry.pieces import FEWEST, Along, Estimate, Pieces, exact_pieces, stochastic_pieces
 
 Method = Literal["auto", "exact", "stochastic"]
@@ -99,6 +100,7 @@ def scalar_curvature(
 
     Raises:
         ValueError: if θ is not float64, a shape does not fit, or an option is out of its range.
+        UserError: if E is random, as with Dropout in training mode.
     """
     if theta.dtype != torch.float64:
         raise ValueError(
@@ -129,8 +131,7 @@ def _rows(error: Callable[[Tensor], Tensor], theta: Tensor) -> tuple[Tensor, Row
         rows, function = theta, error
     else:
         rows, function = theta[None], lambda rows: error(rows.squeeze(0))[None]
-    with torch.no_grad():
-        shape = error(theta).shape
+    shape = check_deterministic(lambda: error(theta), "error").shape
     if shape != theta.shape[:-1]:
         raise ValueError(
             f"error returns the shape {tuple(shape)} for theta of shape {tuple(theta.shape)}: "

@@ -17,44 +17,6 @@ RowOperator = Callable[[Tensor], Tensor]
 _ROWS = {"cpu": 32}
 """Rows a Hessian-vector product is best made for at once; more on other devices than the CPU."""
 
-_KINKED = (
-    "Abs",
-    "AdaptiveMaxPool",
-    "Amax",
-    "Amin",
-    "Celu",
-    "Clamp",
-    "Cummax",
-    "Cummin",
-    "Elu",
-    "Fmax",
-    "Fmin",
-    "FractionalMaxPool",
-    "Hardshrink",
-    "Hardsigmoid",
-    "Hardswish",
-    "Hardtanh",
-    "HuberLoss",
-    "Kthvalue",
-    "L1Loss",
-    "LeakyRelu",
-    "Max",
-    "Median",
-    "Min",
-    "Nanmedian",
-    "Prelu",
-    "Relu",
-    "Rrelu",
-    "Sgn",
-    "Sign",
-    "SmoothL1",
-    "Softshrink",
-    "Sort",
-    "Threshold",
-    "Topk",
-)
-"""Beginnings of autograd's names for functions without a second derivative somewhere."""
-
 
 def value_and_gradient(
     function: RowFunction, theta: Float[Tensor, "R n"]
@@ -130,22 +92,3 @@ def hessian(
     for first, columns in hessian_columns(product, theta, max_bytes):
         result[first : first + len(columns)] = columns
     return result.movedim(0, -1)
-
-
-def kinked(function: RowFunction, theta: Float[Tensor, "R n"]) -> bool:
-    """Whether a function is made with operations that have kinks (ReLU, maximum, absolute value, …).
-
-    Its derivatives are then those of the smooth piece that θ sits on.
-    """
-    with torch.enable_grad():
-        nodes = [function(theta.detach().requires_grad_()).grad_fn]
-    seen = set()
-    while nodes:
-        node = nodes.pop()
-        if node is None or node in seen:
-            continue
-        if node.name().startswith(_KINKED):
-            return True
-        seen.add(node)
-        nodes += [each for each, _ in node.next_functions]
-    return False
