@@ -20,9 +20,10 @@ from rich.console import Console
 
 import spinodal
 from spinodal.campaign import Pack, Running, checkpoint_file, commit, delete_strays, own_values, pack_file
-from spinodal.ensemble import Ensemble
+from spinodal.ensemble import Ensemble, Objective
 from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Trajectory, looks
 from spinodal.records import RecordWriter, write_configuration
+from spinodal.tasks import CENTRED, UNCENTRED
 from spinodal.training import (
     AtomicCheckpointIO,
     Checkpoint,
@@ -64,7 +65,9 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
     }
     tasks = [different[kind] for kind in kinds]
     task = tasks[0]
-    sizes = {"input_dim": task.inputs.shape[-1], "output_dim": task.targets.shape[-1]}
+    sizes = task.sizes
+    if task.off_centre > CENTRED:
+        say(f"data {task.name}: {UNCENTRED.format(task.off_centre)}")
     scales = [each.get("model.init_scale") for each in values]
     build = partial(instantiate, plan.model, **sizes)
     makers = {scale: build if scale is None else partial(build, init_scale=scale) for scale in scales}
@@ -74,7 +77,7 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
         tasks,
         list(points.values()),
         instantiate(plan.optimizer, _convert_="all"),
-        RelaxationSettings(**plan.relaxation, smooth=getattr(ensemble.network, "smooth", True)),
+        RelaxationSettings(**plan.relaxation, smooth=Objective(ensemble, task).smooth),
         refine=plan.protocol.refine,
         perturbation=[each["protocol.perturbation"] for each in values],
         hold=_hold(plan.protocol),
@@ -95,7 +98,7 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
         "task": task.name,
         "error_name": task.error_name,
         "noise": float(plan.data.get("noise", 0.0)),
-        "samples": len(task.inputs),
+        "samples": task.samples,
         "activation": plan.model.get("activation"),
         "bias": plan.model.get("bias"),
         "depth": plan.model.get("depth"),

@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from spinodal.report.prediction import Prediction, name_of, tell
-from spinodal.tasks import Task
+from spinodal.tasks import CENTRED, UNCENTRED, Task
 
 COMMUTING = 1e-9
 """Features whose input directions Σ_xx turns by less than this are its eigenvectors."""
@@ -56,6 +56,8 @@ def main(plan: DictConfig) -> int:
         notes = [f"{'; '.join(reasons)}; {MEASURED}", *_onset(plan.model, task)]
     else:
         notes = [_exactness(turned), *_left_out(prediction.spinodals, list(plan.l2))]
+    if task.off_centre > CENTRED:
+        notes.append(UNCENTRED.format(task.off_centre))
     found = len(prediction.strengths)
     if found != task.complexity:
         notes.append(f"{found} features are measured on data of complexity {task.complexity}")
@@ -91,7 +93,8 @@ def turning(task: Task) -> float:
     0 if every feature lies along an eigenvector of the input covariance, as in whitened inputs.
     """
     directions = task.input_directions
-    images = task.inputs.T @ (task.inputs @ directions.T) / len(task.inputs)
+    inputs = task.flat_inputs
+    images = inputs.T @ (inputs @ directions.T) / task.samples
     off = images - directions.T * task.variances
     return float((off.norm(dim=0) / task.variances).max())
 

@@ -55,17 +55,19 @@ def main(checkpoint: Path) -> int:
     state, plan = _read(checkpoint)
     torch.set_num_threads(1)
     task = _task(plan, state.get("complexities", ())[:SHOWN])
-    sizes = {"input_dim": task.inputs.shape[-1], "output_dim": task.targets.shape[-1]}
     itineraries = state["progress"]["itineraries"][:SHOWN]
     seeds = [each.trajectory.seed for each in itineraries]
-    ensemble = Ensemble(lambda: instantiate(plan.model, **sizes), seeds)
+    ensemble = Ensemble(lambda: instantiate(plan.model, **task.sizes), seeds)
     (rows,) = state["optimizer_states"][0]["state"].values()
+    if ensemble.frozen is not None:
+        ensemble.frozen = state["state_dict"]["ensemble.frozen"][:SHOWN]
     theta, l2 = state["state_dict"]["ensemble.theta"][:SHOWN], rows["l2"][:SHOWN]
-    settings = RelaxationSettings(**plan.relaxation, smooth=getattr(ensemble.network, "smooth", True))
+    objective = Objective(ensemble, task)
+    settings = RelaxationSettings(**plan.relaxation, smooth=objective.smooth)
     if not settings.smooth:
         raise UserError(f"probe {checkpoint}: networks with kinks have no Hessian where they rest")
     with Console(stderr=True).status("probing"):
-        found = probe(Objective(ensemble, task), theta, l2, seeds, settings)
+        found = probe(objective, theta, l2, seeds, settings)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, WIDE)

@@ -1,6 +1,7 @@
 """R replicas of a network as one module: stacked parameters, each replica from its own seed alone."""
 
+from spinodal.ensemble.checking import check_network
 from spinodal.ensemble.ensemble import Ensemble
 from spinodal.ensemble.objective import Objective
 
-__all__ = ["Ensemble", "Objective"]
+__all__ = ["Ensemble", "Objective", "check_network"]

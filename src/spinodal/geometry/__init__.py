@@ -3,7 +3,7 @@
 from spinodal.geometry.curvature import ScalarCurvature, scalar_curvature
 from spinodal.geometry.derivatives import hessian, linearise_gradient, value_and_gradient
 from spinodal.geometry.lanczos import Extremes, extreme_eigenvalues, lanczos
-from spinodal.geometry.modules import parametrise
+from spinodal.geometry.modules import beside, parametrise
 from spinodal.geometry.operations import check_deterministic, kinked, same
 from spinodal.geometry.pieces import Estimate
 from spinodal.geometry.sections import gaussian_curvature, sectional_curvature
@@ -24,6 +24,7 @@ __all__ = [
     "ScalarCurvature",
     "SoftMode",
     "SpectralDensity",
+    "beside",
     "check_deterministic",
     "extreme_eigenvalues",
     "gaussian_curvature",

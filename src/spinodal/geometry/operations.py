@@ -111,8 +111,7 @@ def check_deterministic(evaluate: Callable[[], Tensor], name: str) -> Tensor:
     Raises:
         UserError: if it draws random numbers or has another value the second time.
     """
-    cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
-    devices = list(range(torch.cuda.device_count())) if cuda else []
+    devices = list(range(torch.cuda.device_count()))
 
     def states() -> list[Tensor]:
         return [torch.random.get_rng_state(), *map(torch.cuda.get_rng_state, devices)]

@@ -39,9 +39,6 @@ class MLP(nn.Module):
         bias: whether every layer has biases. An output bias gives the unlearned state a curvature of its own.
         init_scale: standard deviation of the weights times √fan_in.
 
-    Attributes:
-        smooth: whether E has a gradient and a Hessian everywhere.
-
     Raises:
         UserError: If an argument is out of its range.
     """
@@ -75,7 +72,6 @@ class MLP(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.activation = ACTIVATIONS[activation]()
         self.width = width
-        self.smooth = activation != "relu"
 
     @property
     def depth(self) -> int:

@@ -53,15 +53,13 @@ class StageMeasurement(pl.Callback, ABC):
         if pl_module.relaxation.stage % self.every:
             return
         start = time.perf_counter()
-        rows = [
-            row for row, visit in enumerate(pl_module.visits) if visit is not None and visit.stage is not None
-        ]
+        rows = measured_rows(pl_module)
         theta = pl_module.ensemble.theta.detach()[rows].double()
         measured = {}
         if rows and theta.isfinite().all():
             l2 = pl_module.relaxation.rows["l2"][rows].double()
             measured = self.measure(
-                pl_module, _interruptible(pl_module, rows), theta, l2, [pl_module.seeds[row] for row in rows]
+                pl_module, error_of(pl_module, rows), theta, l2, [pl_module.seeds[row] for row in rows]
             )
         replicas = len(pl_module.visits)
         for name, values in measured.items():
@@ -80,7 +78,12 @@ class StageMeasurement(pl.Callback, ABC):
         self.console.print(f"{name}: {self._seconds:.1f} s, {share:.0%} of the job's time", soft_wrap=True)
 
 
-def _interruptible(module: EnsembleModule, rows: list[int]) -> RowFunction:
+def measured_rows(module: EnsembleModule) -> list[int]:
+    """The replicas that have a row to add to the records."""
+    return [row for row, visit in enumerate(module.visits) if visit is not None and visit.stage is not None]
+
+
+def error_of(module: EnsembleModule, rows: list[int]) -> RowFunction:
     """E of some rows; a signal ends what is made of its derivatives at the next of them."""
     watch, objective = module.relaxation.watch, module.objective.of(rows)
 

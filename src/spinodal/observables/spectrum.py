@@ -18,7 +18,7 @@ from spinodal.geometry import (
     zero_modes,
 )
 from spinodal.geometry.derivatives import RowFunction
-from spinodal.observables.measurement import StageMeasurement
+from spinodal.observables.measurement import StageMeasurement, error_of, measured_rows
 from spinodal.training import EnsembleModule
 from spinodal.training.randomness import standard_normal
 
@@ -63,8 +63,10 @@ class Spectrum(StageMeasurement):
         columns = {name: torch.where(unlearned, torch.nan, value) for name, value in columns.items()}
         if theta.shape[-1] <= self.full_up_to:
             at_once = max(1, _BYTES // (8 * theta.shape[-1] ** 2))
+            rows = measured_rows(module)
+            parts = [slice(first, first + at_once) for first in range(0, len(rows), at_once)]
             eigenvalues = torch.cat(
-                [torch.linalg.eigvalsh(hessian(error, rows)) for rows in torch.split(theta, at_once)]
+                [torch.linalg.eigvalsh(hessian(error_of(module, rows[part]), theta[part])) for part in parts]
             )
             return columns | {
                 "hessian_min": eigenvalues[:, 0],

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from spinodal.errors import UserError
+from spinodal.tasks.checking import ERRORS
 from spinodal.tasks.task import Task
-
-ERRORS = ("squared", "cross_entropy")
 
 
 def digits(

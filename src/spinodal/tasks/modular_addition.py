@@ -8,9 +8,8 @@ import torch
 from torch.nn.functional import one_hot
 
 from spinodal.errors import UserError
+from spinodal.tasks.checking import ERRORS
 from spinodal.tasks.task import Task
-
-ERRORS = ("squared", "cross_entropy")
 
 
 def modular_addition(

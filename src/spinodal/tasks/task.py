@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from spinodal.errors import UserError
+from spinodal.tasks.checking import check_task
 from spinodal.tasks.features import features
 
 DEAD = 1e-6  # outputs that nowhere exceed this are those of a network that has learned nothing
@@ -25,36 +27,62 @@ class Task:
 
     Attributes:
         name: "linear_teacher" or "digits".
-        inputs, targets: what is trained on, both centred.
+        inputs, targets: what is trained on, both centred (see `off_centre`). A sample may be of any shape, as an
+            image: its features are measured on it as a flat vector of d numbers.
         test_inputs, test_targets: what is only looked at.
         error_name: "squared", or "cross_entropy" (needs `classification`).
-        classification: whether targets are centred one-hot vectors, so that their argmax is the label.
+        classification: whether targets are one-hot vectors less their mean over the training set, so that their
+            argmax is the label.
         complexity: K, the number of features asked for.
+        is_stacked: whether every replica has a task of its own, as `stacked` makes it.
         strengths, variances, input_directions, output_directions: the features *measured* on `inputs` and
             `targets`, see `Features`. With label noise there may be more than K.
+
+    Raises:
+        UserError: if data or error are not as said here.
     """
 
     name: str
-    inputs: Float64[Tensor, "*S N d"]
+    inputs: Float64[Tensor, ...]  # [*S, N, …]
     targets: Float64[Tensor, "*S N c"]
-    test_inputs: Float64[Tensor, "*S M d"]
+    test_inputs: Float64[Tensor, ...]  # [*S, M, …]
     test_targets: Float64[Tensor, "*S M c"]
     error_name: Literal["squared", "cross_entropy"]
     classification: bool
     complexity: int
+    is_stacked: bool = field(init=False, default=False)
     strengths: Float64[Tensor, "*S k"] = field(init=False)
     variances: Float64[Tensor, "*S k"] = field(init=False)
     input_directions: Float64[Tensor, "*S k d"] = field(init=False)
     output_directions: Float64[Tensor, "*S k c"] = field(init=False)
 
     def __post_init__(self) -> None:
-        for name, value in features(self.inputs, self.targets)._asdict().items():
+        check_task(self)
+        for name, value in features(self.flat_inputs, self.targets)._asdict().items():
             object.__setattr__(self, name, value)
 
     @property
-    def is_stacked(self) -> bool:
-        """Whether every replica has a task of its own."""
-        return self.inputs.dim() > 2
+    def flat_inputs(self) -> Float[Tensor, "*S N d"]:
+        """The inputs, each sample as a vector."""
+        return self.inputs.flatten(2 if self.is_stacked else 1)
+
+    @property
+    def samples(self) -> int:
+        """N, how many are trained on."""
+        return self.targets.shape[-2]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What a network is built with: how many numbers it takes and returns for a sample."""
+        return {"input_dim": self.flat_inputs.shape[-1], "output_dim": self.targets.shape[-1]}
+
+    @property
+    def off_centre(self) -> float:
+        """How far inputs and targets are from centred: the largest mean of a column, in units of their rms."""
+        return max(
+            float(each.mean(-2).abs().max() / each.square().mean().sqrt().clamp_min(1e-300))
+            for each in (self.flat_inputs, self.targets)
+        )
 
     def of(self, rows: Tensor | Sequence[int]) -> Task:
         """The task of some replicas."""
@@ -96,7 +124,7 @@ class Task:
         squared error, inputs whitened or not. (Cross-entropy rewards larger outputs, and overlaps above 1.)
         """
         along_outputs = outputs @ self.output_directions.mT
-        along_inputs = self.inputs @ self.input_directions.mT
+        along_inputs = self.flat_inputs @ self.input_directions.mT
         return (along_outputs * along_inputs).mean(-2) / self.strengths
 
     def to(self, where: torch.device | str | torch.dtype) -> Task:
@@ -122,11 +150,22 @@ def stacked(tasks: Sequence[Task]) -> Task:
 
     Args:
         tasks: equal in the shapes of their data, and in all but what is to be learned.
+
+    Raises:
+        UserError: if shapes differ.
     """
     shared = tasks[0]
     if all(task is shared for task in tasks):
         return shared
+    for name in ("inputs", "targets", "test_inputs", "test_targets"):
+        shapes = {tuple(getattr(task, name).shape): task.complexity for task in tasks}
+        if len(shapes) > 1:
+            listed = ", ".join(f"{list(shape)} for complexity {k}" for shape, k in shapes.items())
+            raise UserError(
+                f"data: {name} of one ensemble have the shapes {listed}: must be the same for all"
+            )
     together = copy.copy(shared)
+    object.__setattr__(together, "is_stacked", True)
     object.__setattr__(together, "complexity", max(task.complexity for task in tasks))
     for name, value in vars(shared).items():
         if isinstance(value, Tensor):

@@ -142,7 +142,7 @@ class Minibatch(Noise):
         objective: Objective,
     ) -> None:
         self.seeds, self.batches, self.time_step = seeds, batches, time_step
-        self.objective, self.samples = objective, objective.task.inputs.shape[-2]
+        self.objective, self.samples = objective, objective.task.samples
 
     def draw(self, row: int, steps: int, size: int, *key: int) -> Float64[np.ndarray, "steps N"]:
         """The weight of each sample in each step: how often it is in the batch, over B."""

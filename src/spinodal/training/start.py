@@ -51,7 +51,8 @@ def phase_parameters(ensemble: Ensemble, task: Task, phase: int, l2: float) -> F
     if phase == 0:
         return theta
     network, features = ensemble.network, len(task.strengths)
-    if not isinstance(network, MLP) or not network.deep_linear or task.error_name != "squared":
+    known = ensemble.frozen is None and task.error_name == "squared"
+    if not isinstance(network, MLP) or not network.deep_linear or not known:
         raise UserError(
             f"protocol.phase={phase}: must be 0, or null to start where a fresh initialisation relaxes to; other "
             "phases are known of deep linear networks without biases and with squared error alone"

@@ -1,0 +1,82 @@
+"""What a network must be for its error to be a mean over samples, and a function of θ with two derivatives."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from spinodal.ensemble.ensemble import Ensemble, Stackable
+from spinodal.ensemble.objective import Objective
+from spinodal.errors import UserError
+from spinodal.geometry import beside, check_deterministic, linearise_gradient, same
+from spinodal.tasks import Task
+
+SAMPLES = 8
+"""So many are looked at."""
+
+
+def check_network(ensemble: Ensemble, task: Task) -> None:
+    """Evaluates one network of an ensemble on a few samples, and refuses what cannot be trained on the task.
+
+    Args:
+        ensemble: of the networks.
+        task: what they learn, or what one of them does; not `stacked`.
+
+    Raises:
+        UserError: if a network cannot be evaluated or differentiated twice, its outputs do not fit the targets, it
+            is random, or its output for one sample depends on the others.
+    """
+    name = f"model: {type(ensemble.network).__name__}"
+    samples = torch.unique(task.inputs[: SAMPLES**2], dim=0)[:SAMPLES].to(ensemble.theta)
+    theta = ensemble.theta[:1].detach()
+    theta = theta + beside(theta)  # where a last layer starts at zero, nothing before it shows
+    frozen = None if ensemble.frozen is None else ensemble.frozen[:1]
+
+    def evaluated(inputs: Tensor) -> Tensor:
+        row = ensemble.named_parameters_of(theta[0], None if frozen is None else frozen[0])
+        outputs: Tensor = functional_call(ensemble.network, row, (inputs,))
+        return outputs
+
+    def error(rows: Tensor) -> Tensor:
+        return ensemble.outputs(rows, samples, frozen=frozen).square().mean((1, 2))
+
+    try:
+        outputs = evaluated(samples)
+    except Exception as reason:
+        given = f"inputs of shape {list(samples.shape)}, samples first"
+        raise UserError(f"{name} cannot be evaluated on {given}: {_in_a_line(reason)}") from reason
+    wanted = [len(samples), task.targets.shape[-1]]
+    if not isinstance(outputs, Tensor):
+        raise UserError(f"{name} returns a {type(outputs).__name__}: must be a tensor of shape {wanted}")
+    if list(outputs.shape) != wanted:
+        given = f"{list(outputs.shape)} for inputs of shape {list(samples.shape)}"
+        raise UserError(f"{name} returns outputs of shape {given}: must be {wanted}, as the targets are")
+    if outputs.dtype != theta.dtype:
+        raise UserError(
+            f"{name} returns {outputs.dtype}: must be {theta.dtype}, as its inputs and parameters are"
+        )
+    check_deterministic(lambda: evaluated(samples), name)
+    for altered, others in ((0, slice(1, None)), (-1, slice(None, -1))):
+        changed = samples.clone()
+        changed[altered] = samples[-1 - altered]
+        if not same(outputs[others], evaluated(changed)[others]):
+            raise UserError(
+                f"{name}: its output for one sample depends on the others, as with BatchNorm in training mode or a "
+                "sequence without batch_first; must not: LayerNorm and GroupNorm take samples one by one"
+            )
+    if isinstance(ensemble.network, Stackable):
+        return
+    try:
+        _, _, product = linearise_gradient(error, theta)
+        if Objective(ensemble, task).smooth:
+            product(torch.ones_like(theta))
+    except Exception as reason:
+        raise UserError(
+            f"{name} cannot be evaluated for many replicas at once and differentiated twice, by torch.func.vmap and "
+            f"autograd: {_in_a_line(reason)}"
+        ) from reason
+
+
+def _in_a_line(reason: Exception) -> str:
+    return f"{type(reason).__name__}: {' '.join(str(reason).split())}"[:300]
