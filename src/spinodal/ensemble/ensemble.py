@@ -112,18 +112,13 @@ class Ensemble(nn.Module):
             frozen: their frozen parameters, where the ensemble has such and the rows are not all of its replicas.
         """
         frozen = self.frozen if frozen is None else frozen
+        if (
+            len(theta) == 0
+        ):  # vmap over no rows fails for convolutions: a row that is dropped again takes their place
+            theta, inputs = _with_a_row(theta), _with_a_row(inputs) if own else inputs
+            return self.outputs(theta, inputs, own, None if frozen is None else _with_a_row(frozen))[:0]
         if isinstance(self.network, Stackable) and _agrees(type(self.network)):
             return self.network.stacked(self.named_parameters_of(theta, frozen), inputs)
-        if not len(
-            theta
-        ):  # vmap over no rows fails for convolutions: one that is dropped again takes their place
-            one_row = (
-                each if each is None else torch.cat([each, each.new_zeros(1, each.shape[1])])
-                for each in (theta, frozen)
-            )
-            theta, frozen = one_row
-            inputs = torch.cat([inputs, inputs.new_zeros(1, *inputs.shape[1:])]) if own else inputs
-            return self.outputs(theta, inputs, own, frozen)[:0]
 
         def one(row: Tensor, fixed: Tensor | None, inputs: Tensor) -> Tensor:
             answer: Tensor = functional_call(self.network, self.named_parameters_of(row, fixed), (inputs,))
@@ -167,6 +162,10 @@ def _shapes(network: object, others: _Shapes | None) -> _Shapes:
 def _flat(network: nn.Module, trained: bool, dtype: torch.dtype) -> Float[Tensor, " n"]:
     parts = [p.detach().reshape(-1) for p in network.parameters() if p.requires_grad is trained]
     return torch.cat(parts) if parts else torch.empty(0, dtype=dtype)
+
+
+def _with_a_row(rows: Float[Tensor, "A ..."]) -> Float[Tensor, "A+1 ..."]:
+    return torch.cat([rows, rows.new_zeros(1, *rows.shape[1:])])
 
 
 def _views(rows: Float[Tensor, "*A n"], shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:

@@ -8,22 +8,21 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from spinodal.errors import UserError
 from spinodal.geometry.derivatives import RowFunction
 
 _KINKED = (
-    "_prelu",
     "abs",
-    "adaptive_max_pool",
+    "adaptivemaxpool",
     "amax",
     "amin",
-    "arg",
     "ceil",
     "celu",
     "clamp",
-    "clip",
     "cummax",
     "cummin",
     "elu",
@@ -31,12 +30,16 @@ _KINKED = (
     "fmax",
     "fmin",
     "fmod",
-    "fractional_max_pool",
-    "hard",
+    "fractionalmaxpool",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
     "heaviside",
-    "huber",
+    "huberloss",
     "kthvalue",
-    "leaky_relu",
+    "l1loss",
+    "leakyrelu",
     "max",
     "median",
     "min",
@@ -48,36 +51,51 @@ _KINKED = (
     "rrelu",
     "sgn",
     "sign",
-    "smooth_l1",
+    "smoothl1",
     "softshrink",
     "sort",
     "threshold",
     "topk",
     "trunc",
 )
-"""Beginnings of torch's names for operations without a second derivative somewhere."""
-
-_COMPARISONS = {"eq", "ge", "gt", "le", "lt", "ne"}
-"""Operations that choose between pieces of a function, where they compare what depends on θ."""
+"""Beginnings of the names of operations without a second derivative somewhere, in autograd and without underscores."""
 
 _ROUNDING = 1e-9
 """Two evaluations of one function differ by less than this fraction of its largest value."""
 
 
-class _Kinks(TorchDispatchMode):
-    """Notices whether an operation with kinks acts on what depends on θ."""
+class _Choices(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Watches for choices by what depends on θ (x > 0, an order) that enter into numbers: autograd's graph lacks them.
+
+    Attributes:
+        entered: whether there was one.
+        hidden: whether an operation with kinks acted on what depends on θ while autograd was off.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.seen = False
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.entered: bool = False
+        self.hidden: bool = False
+        self._choices: dict[int, Tensor] = {}
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        name = func.overloadpacket.__name__.rstrip("_")
-        if name.startswith(_KINKED) or name in _COMPARISONS:
-            self.seen |= any(isinstance(each, Tensor) and each.requires_grad for each in args)
-        return func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        name = func.overloadpacket.__name__.replace("_", "")
+        given = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
+        of_theta = any(each.requires_grad for each in given)
+        chosen = any(id(each) in self._choices for each in given)
+        for each in tree_leaves(result):
+            if not isinstance(each, Tensor):
+                continue
+            if each.is_floating_point():
+                self.entered = self.entered or chosen
+            elif chosen or of_theta:  # a comparison, an order, …; kept, or another tensor could get its id
+                self._choices[id(each)] = each
+        if of_theta and not torch.is_grad_enabled() and name.startswith(_KINKED):
+            self.hidden = True
+        return result
 
 
 def kinked(function: RowFunction, theta: Float[Tensor, "R n"]) -> bool:
@@ -86,9 +104,20 @@ def kinked(function: RowFunction, theta: Float[Tensor, "R n"]) -> bool:
     Its derivatives are then those of the smooth piece that θ sits on. Judged by the operations alone: a function in
     which kinks cancel, as in a softmax that subtracts the largest value first, counts as kinked.
     """
-    with torch.enable_grad(), _Kinks() as kinks:
-        function(theta.detach().requires_grad_())
-    return kinks.seen
+    with torch.enable_grad(), _Choices() as choices:
+        nodes = [function(theta.detach().requires_grad_()).grad_fn]
+    seen, names, own = set(), set(), False
+    while nodes:
+        node = nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        names.add(node.name().lower())
+        own = own or isinstance(
+            node, BackwardCFunction
+        )  # somebody's autograd.Function, which hides what it does
+        nodes += [each for each, _ in node.next_functions]
+    return choices.entered or (own and choices.hidden) or any(name.startswith(_KINKED) for name in names)
 
 
 def same(first: Tensor, second: Tensor) -> bool:
@@ -111,7 +140,8 @@ def check_deterministic(evaluate: Callable[[], Tensor], name: str) -> Tensor:
     Raises:
         UserError: if it draws random numbers or has another value the second time.
     """
-    devices = list(range(torch.cuda.device_count()))
+    initialised = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    devices = list(range(torch.cuda.device_count())) if initialised else []
 
     def states() -> list[Tensor]:
         return [torch.random.get_rng_state(), *map(torch.cuda.get_rng_state, devices)]
