@@ -20,7 +20,7 @@ from rich.console import Console
 
 import spinodal
 from spinodal.campaign import Pack, Running, checkpoint_file, commit, delete_strays, own_values, pack_file
-from spinodal.ensemble import Ensemble, Objective
+from spinodal.ensemble import Ensemble, Objective, check_network
 from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Trajectory, looks
 from spinodal.records import RecordWriter, write_configuration
 from spinodal.tasks import CENTRED, UNCENTRED
@@ -72,6 +72,7 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
     build = partial(instantiate, plan.model, **sizes)
     makers = {scale: build if scale is None else partial(build, init_scale=scale) for scale in scales}
     ensemble = Ensemble([makers[scale] for scale in scales], [each.seed for each in points.values()])
+    check_network(ensemble, task)
     module = EnsembleModule(
         ensemble,
         tasks,

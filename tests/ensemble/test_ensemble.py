@@ -105,3 +105,112 @@ def test_a_subclass_that_overrides_only_forward_is_taken_at_its_word():
         return Doubled(3, 2, depth=2, width=4)
 
     torch.testing.assert_close(Ensemble(build, seeds=[5])(inputs)[0], alone(build, 5)(inputs))
+
+
+class HalfFrozen(nn.Module):
+    """A first layer that keeps what its seed made of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(3, 4), nn.Linear(4, 3)
+        self.first.weight.requires_grad_(False)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """[N, 3] → [N, 3]."""
+        return self.last(torch.tanh(self.first(inputs)))
+
+
+class HalfFrozenMLP(MLP):
+    """The same of ours, with its own way to evaluate many."""
+
+    def __init__(self) -> None:
+        super().__init__(3, 3, depth=2, width=4)
+        self.layers[0].requires_grad_(False)
+
+
+@pytest.mark.parametrize(
+    ("build", "trained", "frozen"), [(HalfFrozen, 4 + 12 + 3, 12), (HalfFrozenMLP, 12, 12)]
+)
+@pytest.mark.parametrize("own", [False, True])
+def test_what_is_frozen_keeps_each_seeds_values_outside_of_theta(build, trained, frozen, own):
+    seeds = [3, 0, 8]
+    tasks = [linear_teacher(complexity=3, samples=20, seed=k if own else 0) for k in range(3)]
+    ensemble = Ensemble(build, seeds)
+    assert ensemble.theta.shape == (3, trained)
+    assert ensemble.frozen.shape == (3, frozen)
+    assert not torch.equal(ensemble.frozen[0], ensemble.frozen[1])
+    together = Objective(ensemble, stacked(tasks if own else tasks[:1] * 3))
+    theta, l2 = ensemble.theta.detach() + 0.1, torch.tensor([0.1, 0.7, 0.3], dtype=torch.float64)
+    weights = torch.full((2, 20), 1 / 20, dtype=torch.float64)
+    for row, seed in enumerate(seeds):
+        single = Objective(Ensemble(build, [seed]), tasks[row])
+        expected = single.loss(theta[[row]], l2[[row]])
+        torch.testing.assert_close(together.loss(theta, l2)[[row]], expected)
+        some = together.of([2, row])
+        torch.testing.assert_close(some.loss(theta[[2, row]], l2[[2, row]])[1:], expected)
+        torch.testing.assert_close(some.of([1]).error(theta[[row]]), single.error(theta[[row]]))
+        torch.testing.assert_close(together.zero_error(theta)[[row]], single.zero_error(theta[[row]]))
+        rounded = some.error(theta[[2, row]].float())[1:]
+        torch.testing.assert_close(rounded, single.error(theta[[row]]).float(), rtol=1e-5, atol=0)
+        mean = (weights * some.sample_errors(theta[[2, row]])).sum(-1)
+        torch.testing.assert_close(mean, some.error(theta[[2, row]]))
+
+
+def test_frozen_values_are_in_the_state_and_there_alone():
+    built = Ensemble(HalfFrozen, [1, 2])
+    assert set(built.state_dict()) == {"theta", "frozen"}
+    assert set(Ensemble(lambda: MLP(3, 3), [1]).state_dict()) == {"theta"}
+    other = Ensemble(HalfFrozen, [5, 6])
+    other.load_state_dict(built.state_dict())
+    inputs = torch.randn(4, 3, dtype=torch.float64)
+    assert torch.equal(other(inputs), built(inputs))
+    assert [name for name, each in built.named_parameters() if each.requires_grad] == ["theta"]
+
+
+def test_shared_weights_count_once():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False)
+            self.second.weight = self.first.weight
+
+        def forward(self, inputs):
+            return self.second(torch.tanh(self.first(inputs)))
+
+    ensemble, inputs = Ensemble(Tied, [4]), torch.randn(5, 3, dtype=torch.float64)
+    assert ensemble.theta.shape == (1, 9)
+    torch.testing.assert_close(ensemble(inputs)[0], alone(Tied, 4)(inputs))
+
+
+@pytest.mark.parametrize(
+    ("build", "told"),
+    [
+        (lambda: nn.Linear(2, 2).requires_grad_(False), "nothing to train"),
+        (lambda: nn.Tanh(), "nothing to train"),
+        (lambda: 3, "no torch.nn.Module"),
+        (lambda: nn.Linear(2, torch.initial_seed() + 1), "other parameters under one seed"),
+    ],
+)
+def test_what_makes_no_ensemble_is_refused(build, told):
+    with pytest.raises(UserError, match=told):
+        Ensemble(build, [0, 1])
+
+
+class Images(nn.Sequential):
+    """Convolutions in one dimension or two."""
+
+    def __init__(self, dims):
+        kind = (nn.Conv1d, nn.Conv2d)[dims - 1]
+        super().__init__(kind(1, 2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(2 * 2**dims, 3))
+
+
+@pytest.mark.parametrize("dims", [1, 2])
+@pytest.mark.parametrize("own", [False, True])
+def test_no_rows_of_convolutions_answer_nothing(dims, own):
+    ensemble = Ensemble(lambda: Images(dims), [0, 1])
+    inputs = torch.randn(7, 1, *[4] * dims, dtype=torch.float64)
+    theta = ensemble.theta.detach()[:0].requires_grad_()
+    outputs = ensemble.outputs(theta, inputs.expand(0, *inputs.shape) if own else inputs, own)
+    assert outputs.shape == (0, 7, 3)
+    (gradient,) = torch.autograd.grad(outputs.sum(), theta)
+    assert gradient.shape == theta.shape

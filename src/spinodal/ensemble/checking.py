@@ -31,24 +31,26 @@ def check_network(ensemble: Ensemble, task: Task) -> None:
     samples = torch.unique(task.inputs[: SAMPLES**2], dim=0)[:SAMPLES].to(ensemble.theta)
     theta = ensemble.theta[:1].detach()
     theta = theta + beside(theta)  # where a last layer starts at zero, nothing before it shows
+    wanted = [len(samples), task.targets.shape[-1]]
     frozen = None if ensemble.frozen is None else ensemble.frozen[:1]
 
     def evaluated(inputs: Tensor) -> Tensor:
         row = ensemble.named_parameters_of(theta[0], None if frozen is None else frozen[0])
-        outputs: Tensor = functional_call(ensemble.network, row, (inputs,))
+        outputs: object = functional_call(ensemble.network, row, (inputs,))
+        if not isinstance(outputs, Tensor):
+            raise UserError(f"{name} returns a {type(outputs).__name__}: must be a tensor of shape {wanted}")
         return outputs
 
     def error(rows: Tensor) -> Tensor:
         return ensemble.outputs(rows, samples, frozen=frozen).square().mean((1, 2))
 
     try:
-        outputs = evaluated(samples)
+        outputs = check_deterministic(lambda: evaluated(samples), name)
+    except UserError:
+        raise
     except Exception as reason:
         given = f"inputs of shape {list(samples.shape)}, samples first"
         raise UserError(f"{name} cannot be evaluated on {given}: {_in_a_line(reason)}") from reason
-    wanted = [len(samples), task.targets.shape[-1]]
-    if not isinstance(outputs, Tensor):
-        raise UserError(f"{name} returns a {type(outputs).__name__}: must be a tensor of shape {wanted}")
     if list(outputs.shape) != wanted:
         given = f"{list(outputs.shape)} for inputs of shape {list(samples.shape)}"
         raise UserError(f"{name} returns outputs of shape {given}: must be {wanted}, as the targets are")
@@ -56,7 +58,6 @@ def check_network(ensemble: Ensemble, task: Task) -> None:
         raise UserError(
             f"{name} returns {outputs.dtype}: must be {theta.dtype}, as its inputs and parameters are"
         )
-    check_deterministic(lambda: evaluated(samples), name)
     for altered, others in ((0, slice(1, None)), (-1, slice(None, -1))):
         changed = samples.clone()
         changed[altered] = samples[-1 - altered]

@@ -64,9 +64,13 @@ class Ensemble(nn.Module):
         shapes: _Shapes | None = None
         for key in zip(makers, seeds, strict=True):
             if key not in rows:
-                network = _build_seeded(*key)
-                shapes = _shapes(network, shapes)
-                network = network.to(dtype)
+                network = _checked(_build_seeded(*key)).to(dtype)
+                before, shapes = shapes, _shapes(network)
+                if before not in (None, shapes):
+                    raise UserError(
+                        f"model: {type(network).__name__} has other parameters under one seed than under another: "
+                        "they must be the same"
+                    )
                 rows[key] = _flat(network, True, dtype), _flat(network, False, dtype)
         assert shapes is not None
         self._trained, self._fixed = shapes
@@ -136,8 +140,7 @@ _Shapes = tuple[dict[str, torch.Size], dict[str, torch.Size]]
 """Shapes of the parameters that are trained, and of those that are not, by name."""
 
 
-def _shapes(network: object, others: _Shapes | None) -> _Shapes:
-    """The shapes of a network's parameters, which must be those of the other networks of the ensemble."""
+def _checked(network: object) -> nn.Module:
     name = type(network).__name__
     if not isinstance(network, nn.Module):
         raise UserError(f"model: {name} is no torch.nn.Module, as a network must be")
@@ -146,16 +149,18 @@ def _shapes(network: object, others: _Shapes | None) -> _Shapes:
             f"model: {name} has buffers; allowed are networks without any "
             "(instead of BatchNorm: LayerNorm or GroupNorm)"
         )
-    trained = {key: p.shape for key, p in network.named_parameters() if p.requires_grad}
-    fixed = {key: p.shape for key, p in network.named_parameters() if not p.requires_grad}
-    if not trained:
+    if not any(p.requires_grad for p in network.parameters()):
         raise UserError(
             f"model: {name} has nothing to train: at least one parameter must have requires_grad=True"
         )
-    if others not in (None, (trained, fixed)):
-        raise UserError(
-            f"model: {name} has other parameters under one seed than under another: they must be the same"
-        )
+    return network
+
+
+def _shapes(network: nn.Module) -> _Shapes:
+    trained, fixed = (
+        {name: p.shape for name, p in network.named_parameters() if p.requires_grad is each}
+        for each in (True, False)
+    )
     return trained, fixed
 
 
@@ -185,7 +190,7 @@ def _agrees(kind: type) -> bool:
     return issubclass(homes["stacked"], homes["forward"])
 
 
-def _build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+def _build_seeded(build: Callable[[], object], seed: int) -> object:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build()

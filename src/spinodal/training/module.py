@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from spinodal.ensemble import Ensemble, Objective, check_network
+from spinodal.ensemble import Ensemble, Objective
 from spinodal.protocols import ESCAPE, Itinerary, Trajectory, Visit
 from spinodal.tasks import Task, stacked
 from spinodal.training.descent import DescentRule
@@ -53,7 +53,7 @@ class EnsembleModule(pl.LightningModule):
         failures: replicas that cannot go on, and why; the others do.
 
     Raises:
-        UserError: if the network does not fit the task, or there is no phase that a trajectory is to start in.
+        UserError: if tasks cannot be stacked, or there is no phase that a trajectory is to start in.
     """
 
     def __init__(
@@ -74,7 +74,6 @@ class EnsembleModule(pl.LightningModule):
         self.ensemble = ensemble
         tasks = [task] * len(trajectories) if isinstance(task, Task) else task
         self.task = stacked(tasks)
-        check_network(ensemble, tasks[0])
         self.complexities = [each.complexity for each in tasks]
         self.rule = rule
         self.settings = settings
