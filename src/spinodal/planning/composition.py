@@ -76,20 +76,31 @@ def partition(
     for axis in axes:
         if axis.key == "hydra.searchpath":
             choices.append(axis)
-        elif any(isinstance(value, dict) for value in axis.values) or not repository.group_exists(axis.key):
+        elif not repository.group_exists(axis.key):
             values.append(axis)
+        elif wrong := _no_choices(axis, sorted(repository.get_group_options(axis.key, ObjectType.CONFIG))):
+            mistakes += wrong
         else:
-            options = ", ".join(sorted(repository.get_group_options(axis.key, ObjectType.CONFIG)))
-            wrong = [] if axis.override.is_delete() else _no_choices(axis)
-            mistakes += [f"{line}: must be one of {options}" for line in wrong]
-            if not wrong:
-                choices.append(axis)
+            (values if axis.merges else choices).append(axis)
     return choices, values
 
 
-def _no_choices(axis: Axis) -> list[str]:
+def _no_choices(axis: Axis, options: Sequence[str]) -> list[str]:
+    """Mistakes in what is given to a group: choices of its files, or dictionaries of values on top of one."""
+    key = axis.key.replace("/", ".")
+    if axis.merges and (axis.override.package is not None or key != axis.key):
+        return [f"{axis.override.input_line}: a dictionary of values belongs to a key, as in {key}={{…}}"]
+    if axis.merges and not all(isinstance(value, dict) for value in axis.values):
+        return [
+            f"{axis.override.input_line}: must be choices or dictionaries, not both; values for a choice are given "
+            f"beside it, as in {key}={options[0]} '{key}={{…}}'"
+        ]
+    if axis.merges or axis.override.is_delete():
+        return []
     return [
-        line for line, value in zip(axis.lines, axis.values, strict=True) if not isinstance(value, str | list)
+        f"{line}: must be one of {', '.join(options)}"
+        for line, value in zip(axis.lines, axis.values, strict=True)
+        if not isinstance(value, str | list)
     ]
 
 
@@ -136,7 +147,7 @@ def apply(override: Override, cfg: DictConfig, mistakes: list[str]) -> None:
     try:
         ConfigLoaderImpl._apply_overrides_to_config([override], cfg)
     except (HydraException, OmegaConfBaseException) as error:
-        mistakes.append(explain(error, _keys(cfg)))
+        mistakes.append(explain(error, _keys(cfg, of_hydra=root == "hydra")))
         with open_dict(cfg):  # l2.a=1 fails, but makes a dictionary of l2 first
             cfg.update({root: before} if root in cfg else {})
 
@@ -160,8 +171,8 @@ def known_to_hydra(cfg: DictConfig) -> Iterator[None]:
         hydra_config.cfg = before
 
 
-def _keys(cfg: DictConfig) -> list[str]:
-    """Every key there is, dotted."""
+def _keys(cfg: DictConfig, of_hydra: bool) -> list[str]:
+    """Every key there is, dotted: Hydra's own, or those beside it."""
 
     def walk(node: Any, prefix: str) -> Iterator[str]:
         for key in node if OmegaConf.is_dict(node) else ():
@@ -169,4 +180,4 @@ def _keys(cfg: DictConfig) -> list[str]:
             if not OmegaConf.is_missing(node, key) and not OmegaConf.is_interpolation(node, key):
                 yield from walk(node[key], f"{prefix}{key}.")
 
-    return ["experiment", *(key for key in walk(cfg, "") if not key.startswith("hydra"))]
+    return ["experiment", *(key for key in walk(cfg, "") if key.startswith("hydra") is of_hydra)]
