@@ -18,11 +18,16 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import (
+    InterpolationToMissingValueError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 from spinodal.errors import UserError
 from spinodal.planning.axes import Axis, read_axes
 from spinodal.planning.explain import explain, sweep_hint
+from spinodal.planning.interpolation import interpolated
 from spinodal.planning.loading import config_loader
 from spinodal.planning.schema import BY_TARGET, FIXED
 from spinodal.planning.validate import validate
@@ -74,8 +79,11 @@ def partition(
     _, repository = loader._parse_overrides_and_create_caching_repo(config_name, paths)
     choices, values = [], []
     for axis in axes:
+        path = axis.key.replace(".", "/")
         if axis.key == "hydra.searchpath":
             choices.append(axis)
+        elif path != axis.key and repository.group_exists(path) and not axis.merges:
+            mistakes.append(f"{axis.override.input_line}: must be keys and values; a choice is made by {path}=…")
         elif not repository.group_exists(axis.key):
             values.append(axis)
         elif wrong := _no_choices(axis, sorted(repository.get_group_options(axis.key, ObjectType.CONFIG))):
@@ -155,6 +163,30 @@ def apply(override: Override, cfg: DictConfig, mistakes: list[str]) -> None:
 def scope(cfg: DictConfig) -> DictConfig:
     """A configuration without Hydra's own part."""
     return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+
+
+def unresolved_of_hydra(cfg: DictConfig) -> list[str]:
+    """Mistakes in interpolations of Hydra's own part, which Hydra meets at different moments, or in a job."""
+    mistakes = []
+    with known_to_hydra(cfg):
+        for path, text in interpolated(OmegaConf.to_container(cfg.hydra, resolve=False), ("hydra",)):
+            node: Any = cfg
+            if path[1] in ("overrides", "runtime") or path[-1] == "override_dirname":
+                continue  # what was typed
+            try:
+                for key in path:
+                    node = node[key]
+                if OmegaConf.is_config(node):
+                    OmegaConf.to_container(node, resolve=True)
+            except (MissingMandatoryValue, InterpolationToMissingValueError):
+                continue  # what only a job knows
+            except OmegaConfBaseException as error:
+                key, reason = ".".join(path), explain(error)
+                known = reason.startswith(f"{key}: ")
+                mistakes.append(f"{key}={text}{reason.removeprefix(key)}" if known else reason)
+            except RecursionError:
+                mistakes.append(f"{'.'.join(path)}={text}: takes its value from itself")
+    return mistakes
 
 
 @contextmanager

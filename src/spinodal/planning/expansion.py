@@ -14,7 +14,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from spinodal.errors import UserError
 from spinodal.planning.axes import Axis, read_axes
-from spinodal.planning.composition import apply, composed, known_to_hydra, partition, scope
+from spinodal.planning.composition import (
+    apply,
+    composed,
+    known_to_hydra,
+    partition,
+    scope,
+    unresolved_of_hydra,
+)
 from spinodal.planning.explain import explain, shown
 from spinodal.planning.identity import SCIENTIFIC
 from spinodal.planning.interpolation import impure, interpolated, moving, overlap, unresolved
@@ -75,7 +82,10 @@ def expand(lines: Sequence[str], loader: ConfigLoaderImpl, config_name: str = "c
         which = (*chosen, *[picks[place] for place in ordered])
         if which not in combinations:
             applied = [axes[place].at(picks[place]) if place in ordered else axes[place] for place in keys]
-            combinations[which] = Combination(copy.deepcopy(cfg), applied, mistakes)
+            made = copy.deepcopy(cfg)
+            combinations[which] = Combination(made, applied, mistakes)
+            if len(combinations) == 1:  # Hydra's own part is the same in all
+                mistakes += unresolved_of_hydra(made)
         plan = combinations[which].plan([picks[place] for place in keys], mistakes)
         written = tuple([axis.lines[pick] for axis, pick in zip(axes, picks, strict=True)])
         cells.append(Cell(plan, written, defaults))

@@ -150,4 +150,7 @@ def _value(error: OmegaConfBaseException) -> str:
             return f"{key}={shown(error.value)}: must be {words}"
         if match := re.search(r"could not be converted to (\w+)", str(error.msg)):
             return f"{key}={shown(error.value)}: must be {_TYPES.get(match[1], match[1])}"
-    return f"{key}: {str(error.msg).splitlines()[0]}"
+    reason = str(error.msg).splitlines()[0]
+    if match := re.fullmatch(r"Interpolation key '(.*)' not found", reason):
+        reason = f"takes its value from {match[1]}, which does not exist"
+    return f"{key}: {reason}"

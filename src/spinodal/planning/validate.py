@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
 from typing import Any
@@ -66,9 +67,24 @@ def check(key: str, value: Any) -> tuple[Any, list[str]]:
     if key not in KEYS:
         return value, [f"{key}={shown(value)}: {no_such_key(key, KEYS)}"]
     if key in GROUPS or key in FIXED:
-        return _group(key, value)
+        value, mistakes = _group(key, value)
+        return value, mistakes or list(_unwritable(key, value))
     typed, mistakes = _typed(Job, {key: value})
     return typed[key], mistakes
+
+
+def _unwritable(key: str, value: Any) -> Iterator[str]:
+    """Mistakes of what JSON has no one text for: a pack could not keep it, nor a point be named after it."""
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _unwritable(f"{key}.{name}", each)
+    elif isinstance(value, list):
+        for place, each in enumerate(value):
+            yield from _unwritable(f"{key}[{place}]", each)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{key}={shown(value)}: must be a finite number"
+    elif not isinstance(value, str | int | float | None):
+        yield f"{key}={shown(value)}: must be a number, text, true, false, null, or a list or dictionary of them"
 
 
 def missing(keys: Iterable[str]) -> list[str]:
