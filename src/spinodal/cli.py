@@ -119,7 +119,7 @@ def _run(arguments: list[str]) -> int:
 
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign]
-    flags = parser.parse_args(arguments)
+    flags = parser.parse_intermixed_args(arguments)
     looking = flags.cfg or flags.info or flags.help or flags.hydra_help or flags.shell_completion
     if looking and (flags.run or flags.multirun):
         raise UserError(
@@ -130,20 +130,41 @@ def _run(arguments: list[str]) -> int:
     if flags.help:
         return _help(flags.config_dir)
     elsewhere = flags.config_path or flags.experimental_rerun
+    if not (looking or flags.run):
+        _refuse_sweepers_that_forget(flags.overrides)
     try:
-        _hydra(arguments)
+        _hydra(_overrides_first(arguments, flags.overrides))
     except UserError:
         raise
-    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError, TypeError) as error:
         if _from_job(error):
             raise
         if not (looking or elsewhere):
             # Hydra stops at the first mistake.
             expand(flags.overrides, config_loader(flags.config_dir), flags.config_name or "config")
-        if isinstance(error, ValueError) and not looking:
+        if not isinstance(error, HydraException | OmegaConfBaseException | YAMLError) and not looking:
             raise
         raise UserError(explain(error)) from error
     return 0
+
+
+def _overrides_first(arguments: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """Arguments in an order that Hydra's parser takes, which gives up on overrides after a flag after overrides."""
+    flags = list(arguments)
+    for each in overrides:
+        flags.remove(each)
+    return [*overrides, *flags]
+
+
+def _refuse_sweepers_that_forget(overrides: Sequence[str]) -> None:
+    """Hydra's own sweeper keeps the last of several overrides of a key, even a choice and a dictionary of values."""
+    sweepers = [each for each in overrides if each.startswith("hydra/sweeper=")]
+    keys = [each.partition("=")[0] for each in overrides]
+    twice = [key for key in dict.fromkeys(keys) if keys.count(key) > 1]
+    if twice and sweepers and sweepers[-1] != "hydra/sweeper=planner" and "hydra.mode=RUN" not in overrides:
+        raise UserError(
+            f"{twice[0]}: is given twice, of which {sweepers[-1]} forgets one; leave out {sweepers[-1]}"
+        )
 
 
 def _predict(arguments: list[str]) -> int:
@@ -157,7 +178,7 @@ def _predict(arguments: list[str]) -> int:
     parser.add_argument("--config-dir", "-cd", help="a folder of further configuration")
     parser.add_argument("--config-name", "-cn", default="config", help="of the primary configuration")
     parser.error = _refuse  # type: ignore[method-assign]
-    flags = parser.parse_args(arguments)
+    flags = parser.parse_intermixed_args(arguments)
 
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException

@@ -1,19 +1,23 @@
 """The planner's grid is Hydra's own: the same configurations, in the same order, without composing each."""
 
 import itertools
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from spinodal.errors import UserError
-from spinodal.planning import config_loader, expand, validate
+from spinodal.planning import config_loader, expand, expansion, validate
 from spinodal.planning.composition import known_to_hydra, scope
 
 
@@ -24,10 +28,31 @@ def by_hydra(lines: list[str], config_dir: str | None = None) -> list[tuple[tupl
     (batch,) = BasicSweeper.split_arguments(overrides, None)
     found = []
     for job in batch:
-        cfg = loader.load_configuration("config", list(job), run_mode=RunMode.RUN)
-        with known_to_hydra(cfg):
-            found.append((tuple(job), OmegaConf.to_container(validate(scope(cfg)))))
+        found.append((tuple(job), shown_by_hydra(loader, job)))
     return found
+
+
+def shown_by_hydra(loader: ConfigLoaderImpl, lines: Sequence[str]) -> Any:
+    """What `--cfg job` shows of a single configuration, checked."""
+    cfg = loader.load_configuration("config", list(lines), run_mode=RunMode.RUN)
+    with known_to_hydra(cfg):
+        return OmegaConf.to_container(validate(scope(cfg)))
+
+
+def each_by_hydra(lines: list[str], config_dir: str | None = None) -> list[Any]:
+    """What `--cfg job` shows with every combination of the values typed, none of them left out; distinct."""
+    loader = config_loader(config_dir)
+    typed = []
+    for override in OverridesParser.create(config_loader=loader).parse_overrides(lines):
+        key = override.get_key_element()
+        swept = override.is_sweep_override()
+        values = override.sweep_string_iterator() if swept else ()
+        typed.append([f"{key}={value}" for value in values] if swept else [override.input_line])
+    return distinct(shown_by_hydra(loader, each) for each in itertools.product(*typed))
+
+
+def distinct(plans: Iterable[Any]) -> list[Any]:
+    return [plan for _, plan in sorted({json.dumps(each, sort_keys=True): each for each in plans}.items())]
 
 
 def by_planner(lines: list[str], config_dir: str | None = None) -> list[tuple[tuple[str, ...], Any]]:
@@ -51,8 +76,6 @@ COMMANDS = [
     ["optimizer=adam,sgd", "model.width=8"],
     ["model.width=range(4,17,4)", "model.init_scale=range(0.5,1.5,0.25)"],
     ["model.depth=choice(2,3)", "model.width=range(start=4,stop=6)"],
-    ["seed=0,1", "seed=2,3"],
-    ["seed=0,1", "model.depth=2", "seed=5"],
     ["experiment=onset", "model.width=4,8"],
     ["experiment=onset,onset_tanh", "campaign=c"],
     ["experiment=digits", "data.complexity=1,2", "l2=geom:0.1:1:3"],
@@ -88,6 +111,79 @@ def test_same_cells_as_hydras_own_sweeper(lines: list[str]) -> None:
     assert [plan for _, plan in ours] == [plan for _, plan in hydras]
 
 
+# What Hydra's own sweeper takes for one override, though its composition does not: keys that are given twice.
+TWICE = [
+    ["seed=0,1", "seed=2,3"],
+    ["seed=0,1", "model.depth=2", "seed=5"],
+    ["seed=5", "seed=0,1"],
+    ["data=digits", "data={complexity:1,samples:100},{complexity:3,samples:200}"],
+    ["data={complexity:1,samples:100},{complexity:3,samples:200}", "data=digits"],
+    ["data=digits", "data={complexity:1,samples:100}"],
+    ["data={complexity:1,samples:100}", "data=digits", "data.samples=50"],
+    ["data=digits,linear_teacher", "data={complexity:1},{complexity:3}", "data.samples=100,200"],
+    ["model={depth:5}", "model.depth=2", "model={width:6}"],
+    ["model={depth:5},{depth:4}", "model.depth=2", "model={depth:3}"],
+    ["model={depth:5}", "model=deep_linear,mlp", "model={width:6},{width:7}", "seed=0,1"],
+    ["experiment=onset", "experiment=onset_tanh", "model={depth:2},{width:8}", "model=mlp"],
+    ["optimizer={lr:0.2}", "optimizer=adam,gradient_descent", "+optimizer={lr:0.3}"],
+    ["optimizer=sgd", "optimizer={lr:0.2,momentum:0.5},{lr:0.3,momentum:0}"],
+    ["protocol=up", "protocol={refine:1},{refine:2}", "protocol.refine=3"],
+    ["callbacks=[curvature,spectrum]", "callbacks={curvature:{probes:10}},{spectrum:null}"],
+    ["callbacks=default", "+callbacks={mine:{_target_:my.Own,a:1}},{mine:{_target_:my.Own,b:2}}"],
+    ["logger=wandb", "logger={project:x}", "logger={mode:online}"],
+    ["trainer=gpu", "trainer={devices:1}", "+trainer={max_epochs:3},{max_epochs:4}"],
+    ["paths={outputs:elsewhere}", "paths=default", "seed=0,1"],
+    ["data=digits", "+data={seed:1},{seed:2}", "++data={seed:3}"],
+    ["data.strengths=[3,2,1]", "data={strengths:[5,4,3]},{noise:0.1}"],
+    ["relaxation={tolerance:1e-8},{tolerance:1e-9,max_steps:100}", "relaxation.max_steps=10,20"],
+    ["model._target_=my.Net", "+model={inner:{a:1}},{inner:{a:2}}", "model.inner={a:3,b:4}"][:2],
+    ["model._target_=my.Net", "+model.inner={a:1,b:2}", "model.inner={a:3},{b:4}"],
+    ["~callbacks.progress", "callbacks=default", "callbacks={order_parameters:null}"],
+    ["case={K:1,l2:geom:0.1:1:4},{K:3,l2:[0.05,0.2]}", "data.complexity=${case.K}", "l2=${case.l2}", "seed=0,1"],
+    ["hydra/launcher=slurm", "hydra.launcher={timeout_min:5}", "hydra.launcher={wait:true}", "seed=0,1"],
+]
+
+
+@pytest.mark.parametrize("lines", TWICE, ids=" ".join)
+def test_what_is_shown_of_a_configuration_is_what_runs(lines: list[str]) -> None:
+    ours = by_planner(lines)
+    assert distinct(plan for _, plan in ours) == each_by_hydra(lines)
+    loader = config_loader()
+    assert [shown_by_hydra(loader, lines) for lines, _ in ours] == [plan for _, plan in ours]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["data=digits,{complexity:1}"], "must be choices or dictionaries, not both"),
+        (["data@model={complexity:1}"], "belongs to a key, as in data={…}"),
+        (["hydra/launcher={timeout_min:1}"], "belongs to a key, as in hydra.launcher={…}"),
+        (["experiment={l2:0.1}"], "experiment={l2:0.1}: is chosen by name"),
+        (["~data", "data={complexity:1}"], "data"),
+        (["+model.x=1", "+model.x=2"], "already at 'model.x'"),
+        (["data={complexity:1},{complexety:2}"], "data.complexety=2: no such key"),
+        (["seed=[range(0,2)]"], "range(0,2) is a sweep and stands alone, as in seed=range(0,2)"),
+        (["seed=[0,1],range(3)"], "as in seed=range(0,3)"),
+        (["data={noise:choice(1,2)}"], "as in data.noise=choice(…)"),
+        (["case={K:1,l2:0.1}", "l2=${case.l2}"], "case.K=1: is taken by no key"),
+        (["case=1"], "case=1: must be a dictionary"),
+        (["case={K:'${now:%S}'}", "seed=${case.K}"], "must not depend on the time"),
+        (["seed=0,'${now:%S}'"], "must not depend on the time"),
+    ],
+)
+def test_what_cannot_be_reconciled_is_refused(lines: list[str], said: str) -> None:
+    assert said in "\n".join(mistakes(*lines))
+
+
+def test_many_dictionaries_by_many_seeds_are_few_compositions(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    combination = expansion.Combination
+    monkeypatch.setattr(expansion, "Combination", lambda *given: made.append(1) or combination(*given))
+    cells = expand(["data={complexity:1},{complexity:2}", "seed=range(500)", "l2=0.1,0.2"], config_loader())
+    assert len(cells) == 2000
+    assert len(made) == 2
+
+
 OPTIONS = {
     "model": ["mlp", "deep_linear"],
     "data": ["linear_teacher", "digits"],
@@ -106,6 +202,14 @@ OPTIONS = {
     "relaxation.max_steps": ["10", "1000"],
     "callbacks": ["default", "curvature", "[curvature,spectrum]"],
 }
+# May come beside a choice of the same group, and more than once.
+DICTIONARIES = [
+    *("data={complexity:1}", "data={complexity:2,samples:40},{complexity:3,samples:30}", "+data={seed:1}"),
+    *("model={depth:2}", "model={width:4},{depth:4,width:6}", "++model={bias:true}", "model={width:'${model.depth}'}"),
+    *("optimizer={lr:0.2}", "optimizer={lr:0.2},{lr:0.3}", "relaxation={max_steps:10},{polish:false}"),
+    *("protocol={refine:1}", "protocol={perturbation:0.1},{refine:0}", "callbacks={progress:null}"),
+    *("+trainer={max_epochs:1},{max_time:x}", "seed=3,4", "model.depth=2", "l2=0.7", "~callbacks", "data=digits"),
+]
 
 
 @st.composite
@@ -118,6 +222,9 @@ def commands(draw: Any) -> list[str]:
             values = values[:1]
         cells *= len(values) * (2 if "range" in values[0] else 1)
         lines.append(f"{key}={','.join(values)}")
+    for line in draw(st.lists(st.sampled_from(DICTIONARIES), max_size=4)):
+        cells *= 1 + ("},{" in line or "," in line.partition("{")[0])
+        lines += [line] if cells <= 8 else []
     return draw(st.permutations(lines))
 
 
@@ -126,13 +233,14 @@ def commands(draw: Any) -> list[str]:
 @given(commands())
 def test_same_cells_whatever_is_swept(lines: list[str]) -> None:
     try:
-        hydras = by_hydra(lines)
-    except UserError:  # one of the cells cannot be
+        hydras = each_by_hydra(lines)
+    except (UserError, HydraException):  # one of the cells cannot be
         assert mistakes(*lines)
         return
     ours = by_planner(lines)
-    assert lines_of(ours) == lines_of(hydras)
-    assert [plan for _, plan in ours] == [plan for _, plan in hydras]
+    assert distinct(plan for _, plan in ours) == hydras
+    loader = config_loader()
+    assert [shown_by_hydra(loader, lines) for lines, _ in ours] == [plan for _, plan in ours]
 
 
 def test_own_groups_are_swept_too(tmp_path: Path) -> None:

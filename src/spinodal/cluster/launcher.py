@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from spinodal.campaign import pack_file, read_pack
 from spinodal.cluster.queue import queued
-from spinodal.cluster.submit import Jobs, submit
+from spinodal.cluster.submit import Jobs, how_to_follow, submit
 from spinodal.errors import UserError
 from spinodal.planning import console, survey
 
@@ -43,10 +43,7 @@ def launch(
     campaign, terminal = Path(config.paths.campaign), console()
     packs = dict(_pack(each) for each in jobs)
     environment = {str(name): str(value) for name, value in config.hydra.job.env_set.items()}
-    try:
-        submit(Jobs(campaign, packs, parameters, environment), terminal)
-    finally:
-        terminal.print(_advice(campaign), soft_wrap=True, markup=False)
+    submit(Jobs(campaign, packs, parameters, environment), terminal)
     if not wait:
         return []
     points = {point for name in packs for point in read_pack(pack_file(campaign, name)).points}
@@ -54,7 +51,7 @@ def launch(
         _wait(campaign, set(packs), points, terminal)
     except KeyboardInterrupt:
         terminal.print(
-            f"the jobs go on without this command; {_advice(campaign)}", soft_wrap=True, markup=False
+            f"the jobs go on without this command; {how_to_follow(campaign)}", soft_wrap=True, markup=False
         )
         raise
     found = survey(campaign)
@@ -70,10 +67,6 @@ def _pack(overrides: Sequence[str]) -> tuple[str, Sequence[str]]:
     if found is None:
         raise UserError("hydra/launcher=slurm: only with the planner, hydra/sweeper=planner")
     return found[1], lines
-
-
-def _advice(campaign: Path) -> str:
-    return f"spinodal status {campaign} says how far they are (--watch), spinodal cancel {campaign} ends them"
 
 
 def _wait(campaign: Path, packs: Iterable[str], points: set[str], terminal: Console) -> None:

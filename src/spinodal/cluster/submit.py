@@ -40,7 +40,7 @@ class Jobs(NamedTuple):
 
 
 def submit(jobs: Jobs, console: Console) -> list[Submission]:
-    """Submit packs, a job each as long as SLURM takes as many, and say what was submitted.
+    """Submit packs, a job each as long as SLURM takes as many, and show what was submitted and how to follow it.
 
     What is killed on the way leaves nothing half submitted: SLURM has an array, or does not, and each job finds what
     it needs in files that were written before.
@@ -67,18 +67,27 @@ def submit(jobs: Jobs, console: Console) -> list[Submission]:
         restarts=restarts,
     )
     left, largest, done = list(jobs.packs), slurm.max_array_size(), []
-    while left:
-        chunk, left = left[:largest], left[largest:]
-        try:
-            done.append(_array(template, chunk, parameters))
-        except slurm.TooManyJobsError as error:
-            there = sum(len(task) for each in done for task in each.tasks)
-            raise UserError(
-                f"{error}\n{there} of {len(jobs.packs)} packs were submitted; the same command submits the others "
-                "when jobs have ended"
-            ) from error
-        _tell(done[-1], console)
+    try:
+        while left:
+            chunk, left = left[:largest], left[largest:]
+            try:
+                done.append(_array(template, chunk, parameters))
+            except slurm.TooManyJobsError as error:
+                there = sum(len(task) for each in done for task in each.tasks)
+                raise UserError(
+                    f"{error}\n{there} of {len(jobs.packs)} packs were submitted; the same command submits the others "
+                    "when jobs have ended"
+                ) from error
+            _tell(done[-1], console)
+    finally:
+        if done:
+            console.print(how_to_follow(jobs.campaign), soft_wrap=True, markup=False)
     return done
+
+
+def how_to_follow(campaign: Path) -> str:
+    """The commands that show and end the jobs of a campaign."""
+    return f"spinodal status {campaign} says how far they are (--watch), spinodal cancel {campaign} ends them"
 
 
 def _array(template: Submission, packs: Sequence[str], parameters: Mapping[str, Any]) -> Submission:

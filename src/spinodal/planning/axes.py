@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import FloatRange, Override, RangeSweep
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    FloatRange,
+    Glob,
+    IntervalSweep,
+    Override,
+    RangeSweep,
+    ValueType,
+)
 from hydra.errors import HydraException
 
-from spinodal.planning.explain import explain
+from spinodal.planning.explain import explain, shown
 from spinodal.planning.grid import LARGEST
 from spinodal.planning.schema import LAUNCH
 
@@ -40,12 +48,34 @@ class Axis:
         key: str = self.override.key_or_group
         return key
 
+    @property
+    def merges(self) -> bool:
+        """Whether a value is a dictionary, which joins what is there instead of taking its place."""
+        return any(isinstance(value, dict) for value in self.values)
+
+    def at(self, pick: int) -> Axis:
+        """The axis with one of its values only."""
+        line, value = self.lines[pick], self.values[pick]
+        if len(self) == 1:
+            return self
+        override = replace(self.override, value_type=ValueType.ELEMENT, _value=value, input_line=line)
+        return Axis(override, [line], [value])
+
+    def replaces(self, other: Axis) -> bool:
+        """Whether a sweep of the same key, or a value before a sweep, is without effect once this is applied."""
+        one, two = self.override, other.override
+        same = one.get_key_element() == two.get_key_element() and max(len(self), len(other)) > 1
+        return same and not (self.merges or other.merges or one.is_add() or one.is_delete())
+
     def __len__(self) -> int:
         return len(self.lines)
 
 
 def read_axes(lines: Sequence[str], loader: ConfigLoaderImpl, mistakes: list[str]) -> list[Axis]:
-    """Axes in the order of Hydra's own sweeper, a later one in the place of an earlier one of the same key.
+    """Axes in the order in which they were typed, all that have an effect.
+
+    Hydra composes a single configuration from choices of groups first, and applies all values in this order: to a
+    group of the same name, or to what an earlier dictionary made of it.
 
     Args:
         lines: overrides, as on the command line.
@@ -53,21 +83,24 @@ def read_axes(lines: Sequence[str], loader: ConfigLoaderImpl, mistakes: list[str
         mistakes: gets a line for each that cannot be read.
     """
     parser = OverridesParser.create(config_loader=loader)
-    axes: dict[str, Axis] = {}
+    axes: list[Axis] = []
     for line in lines:
         try:
             override = parser.parse_overrides([line])[0]
+            if nested := _nested(override._value, override.get_key_element()):
+                mistakes.append(f"{line}: {nested}")
+                continue
             axis = _swept(override, mistakes) if override.is_sweep_override() else _constant(override)
         except HydraException as error:
             mistakes.append(explain(error))
             continue
         if axis is not None:
-            axes[override.get_key_element()] = axis
-    if math.prod(map(len, axes.values())) > MOST:
-        sizes = " × ".join(f"{len(each)} ({each.key})" for each in axes.values() if len(each) > 1)
+            axes = [*(each for each in axes if not axis.replaces(each)), axis]
+    if math.prod(map(len, axes)) > MOST:
+        sizes = " × ".join(f"{len(each)} ({each.key})" for each in axes if len(each) > 1)
         mistakes.append(f"a sweep of {sizes}: must have at most {MOST} configurations")
-        return [_constant(parser.parse_overrides([each.lines[0]])[0]) for each in axes.values()]
-    return list(axes.values())
+        return [each.at(0) for each in axes]
+    return axes
 
 
 def _constant(override: Override) -> Axis:
@@ -111,3 +144,18 @@ def _endless(sweep: RangeSweep) -> str:
     if not count <= LARGEST:
         return f"must have at most {LARGEST} values"
     return ""
+
+
+def _nested(value: Any, key: str, inside: bool = False) -> str:
+    """What is wrong with a sweep within a list or a dictionary, which Hydra would take for a value."""
+    if isinstance(value, ChoiceSweep) and not inside:
+        return next(filter(None, (_nested(each, key, True) for each in value.list)), "")
+    if isinstance(value, RangeSweep | ChoiceSweep | IntervalSweep | Glob):
+        if not inside:
+            return ""
+        name = {RangeSweep: "range", IntervalSweep: "interval", Glob: "glob"}.get(type(value), "choice")
+        ends = f"{shown(value.start)},{shown(value.stop)}" if isinstance(value, RangeSweep) else "…"
+        return f"{name}({ends}) is a sweep and stands alone, as in {key}={name}({ends}); a list has its values"
+    if isinstance(value, Mapping):
+        return next(filter(None, (_nested(each, f"{key}.{name}", True) for name, each in value.items())), "")
+    return next(filter(None, (_nested(each, key, True) for each in value)), "") if isinstance(value, list) else ""

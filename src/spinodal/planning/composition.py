@@ -18,11 +18,16 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import (
+    InterpolationToMissingValueError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 from spinodal.errors import UserError
 from spinodal.planning.axes import Axis, read_axes
 from spinodal.planning.explain import explain, sweep_hint
+from spinodal.planning.interpolation import interpolated
 from spinodal.planning.loading import config_loader
 from spinodal.planning.schema import BY_TARGET, FIXED
 from spinodal.planning.validate import validate
@@ -74,22 +79,36 @@ def partition(
     _, repository = loader._parse_overrides_and_create_caching_repo(config_name, paths)
     choices, values = [], []
     for axis in axes:
+        path = axis.key.replace(".", "/")
         if axis.key == "hydra.searchpath":
             choices.append(axis)
-        elif any(isinstance(value, dict) for value in axis.values) or not repository.group_exists(axis.key):
+        elif path != axis.key and repository.group_exists(path) and not axis.merges:
+            mistakes.append(f"{axis.override.input_line}: must be keys and values; a choice is made by {path}=…")
+        elif not repository.group_exists(axis.key):
             values.append(axis)
+        elif wrong := _no_choices(axis, sorted(repository.get_group_options(axis.key, ObjectType.CONFIG))):
+            mistakes += wrong
         else:
-            options = ", ".join(sorted(repository.get_group_options(axis.key, ObjectType.CONFIG)))
-            wrong = [] if axis.override.is_delete() else _no_choices(axis)
-            mistakes += [f"{line}: must be one of {options}" for line in wrong]
-            if not wrong:
-                choices.append(axis)
+            (values if axis.merges else choices).append(axis)
     return choices, values
 
 
-def _no_choices(axis: Axis) -> list[str]:
+def _no_choices(axis: Axis, options: Sequence[str]) -> list[str]:
+    """Mistakes in what is given to a group: choices of its files, or dictionaries of values on top of one."""
+    key = axis.key.replace("/", ".")
+    if axis.merges and (axis.override.package is not None or key != axis.key):
+        return [f"{axis.override.input_line}: a dictionary of values belongs to a key, as in {key}={{…}}"]
+    if axis.merges and not all(isinstance(value, dict) for value in axis.values):
+        return [
+            f"{axis.override.input_line}: must be choices or dictionaries, not both; values for a choice are given "
+            f"beside it, as in {key}={options[0]} '{key}={{…}}'"
+        ]
+    if axis.merges or axis.override.is_delete():
+        return []
     return [
-        line for line, value in zip(axis.lines, axis.values, strict=True) if not isinstance(value, str | list)
+        f"{line}: must be one of {', '.join(options)}"
+        for line, value in zip(axis.lines, axis.values, strict=True)
+        if not isinstance(value, str | list)
     ]
 
 
@@ -136,7 +155,7 @@ def apply(override: Override, cfg: DictConfig, mistakes: list[str]) -> None:
     try:
         ConfigLoaderImpl._apply_overrides_to_config([override], cfg)
     except (HydraException, OmegaConfBaseException) as error:
-        mistakes.append(explain(error, _keys(cfg)))
+        mistakes.append(explain(error, _keys(cfg, of_hydra=root == "hydra")))
         with open_dict(cfg):  # l2.a=1 fails, but makes a dictionary of l2 first
             cfg.update({root: before} if root in cfg else {})
 
@@ -144,6 +163,30 @@ def apply(override: Override, cfg: DictConfig, mistakes: list[str]) -> None:
 def scope(cfg: DictConfig) -> DictConfig:
     """A configuration without Hydra's own part."""
     return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+
+
+def unresolved_of_hydra(cfg: DictConfig) -> list[str]:
+    """Mistakes in interpolations of Hydra's own part, which Hydra meets at different moments, or in a job."""
+    mistakes = []
+    with known_to_hydra(cfg):
+        for path, text in interpolated(OmegaConf.to_container(cfg.hydra, resolve=False), ("hydra",)):
+            node: Any = cfg
+            if path[1] in ("overrides", "runtime") or path[-1] == "override_dirname":
+                continue  # what was typed
+            try:
+                for key in path:
+                    node = node[key]
+                if OmegaConf.is_config(node):
+                    OmegaConf.to_container(node, resolve=True)
+            except (MissingMandatoryValue, InterpolationToMissingValueError):
+                continue  # what only a job knows
+            except OmegaConfBaseException as error:
+                key, reason = ".".join(path), explain(error)
+                known = reason.startswith(f"{key}: ")
+                mistakes.append(f"{key}={text}{reason.removeprefix(key)}" if known else reason)
+            except RecursionError:
+                mistakes.append(f"{'.'.join(path)}={text}: takes its value from itself")
+    return mistakes
 
 
 @contextmanager
@@ -160,8 +203,8 @@ def known_to_hydra(cfg: DictConfig) -> Iterator[None]:
         hydra_config.cfg = before
 
 
-def _keys(cfg: DictConfig) -> list[str]:
-    """Every key there is, dotted."""
+def _keys(cfg: DictConfig, of_hydra: bool) -> list[str]:
+    """Every key there is, dotted: Hydra's own, or those beside it."""
 
     def walk(node: Any, prefix: str) -> Iterator[str]:
         for key in node if OmegaConf.is_dict(node) else ():
@@ -169,4 +212,4 @@ def _keys(cfg: DictConfig) -> list[str]:
             if not OmegaConf.is_missing(node, key) and not OmegaConf.is_interpolation(node, key):
                 yield from walk(node[key], f"{prefix}{key}.")
 
-    return ["experiment", *(key for key in walk(cfg, "") if not key.startswith("hydra"))]
+    return ["experiment", *(key for key in walk(cfg, "") if key.startswith("hydra") is of_hydra)]

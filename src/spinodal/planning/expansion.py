@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple, cast
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from spinodal.errors import UserError
 from spinodal.planning.axes import Axis, read_axes
-from spinodal.planning.composition import apply, composed, known_to_hydra, partition, scope
-from spinodal.planning.explain import explain
+from spinodal.planning.composition import (
+    apply,
+    composed,
+    known_to_hydra,
+    partition,
+    scope,
+    unresolved_of_hydra,
+)
+from spinodal.planning.explain import explain, shown
 from spinodal.planning.identity import SCIENTIFIC
-from spinodal.planning.interpolation import IMPURE, interpolated, moving, overlap, resolvers, unresolved
-from spinodal.planning.schema import OPTIONAL
-from spinodal.planning.validate import check, missing, validate
+from spinodal.planning.interpolation import impure, interpolated, moving, overlap, unresolved
+from spinodal.planning.schema import CASE, OPTIONAL
+from spinodal.planning.validate import check, missing
 
 SHOWN = 20
 """How many mistakes are told; who makes more has made one of them often."""
@@ -40,8 +46,9 @@ class Cell(NamedTuple):
 def expand(lines: Sequence[str], loader: ConfigLoaderImpl, config_name: str = "config") -> list[Cell]:
     """Every configuration that a command line asks for, in the order of Hydra's own sweeper.
 
-    Groups are composed once for each combination of choices; values are put into the result, and each part of it is
-    checked once for each different content.
+    Groups are composed once for each combination of choices. Dictionaries, and keys that are given twice, are applied
+    in order to copies of the result; other values are put into it, and each part is checked once for each different
+    content.
 
     Args:
         lines: overrides, as on the command line, sweeps among them.
@@ -56,21 +63,32 @@ def expand(lines: Sequence[str], loader: ConfigLoaderImpl, config_name: str = "c
     choices, values = partition(axes, loader, config_name, mistakes)
     axes = [each for each in axes if each in choices or each in values]
     groups, keys = ([axes.index(each) for each in some] for some in (choices, values))
-    combinations: dict[tuple[int, ...], Combination | None] = {}
+    ordered = [place for place in keys if _order_matters(axes[place], values)]
+    bases: dict[tuple[int, ...], tuple[DictConfig, Mapping[str, Any]] | None] = {}
+    combinations: dict[tuple[int, ...], Combination] = {}
     cells = []
     for picks in product(*(range(len(each)) for each in axes)):
         chosen = tuple([picks[place] for place in groups])
-        if chosen not in combinations:
+        if chosen not in bases:
             try:
                 cfg = composed([axes[place].lines[picks[place]] for place in groups], loader, config_name)
-                combinations[chosen] = Combination(cfg, values, mistakes)
+                bases[chosen] = cfg, _defaults(cfg)
             except UserError as error:
                 mistakes += str(error).splitlines()
-                combinations[chosen] = None
-        if combination := combinations[chosen]:
-            plan = combination.plan([picks[place] for place in keys], mistakes)
-            written = tuple([axis.lines[pick] for axis, pick in zip(axes, picks, strict=True)])
-            cells.append(Cell(plan, written, combination.defaults))
+                bases[chosen] = None
+        if (base := bases[chosen]) is None:
+            continue
+        cfg, defaults = base
+        which = (*chosen, *[picks[place] for place in ordered])
+        if which not in combinations:
+            applied = [axes[place].at(picks[place]) if place in ordered else axes[place] for place in keys]
+            made = copy.deepcopy(cfg)
+            combinations[which] = Combination(made, applied, mistakes)
+            if len(combinations) == 1:  # Hydra's own part is the same in all
+                mistakes += unresolved_of_hydra(made)
+        plan = combinations[which].plan([picks[place] for place in keys], mistakes)
+        written = tuple([axis.lines[pick] for axis, pick in zip(axes, picks, strict=True)])
+        cells.append(Cell(plan, written, defaults))
     if mistakes:
         told = list(dict.fromkeys(mistakes))
         more = [f"and {len(told) - SHOWN} more like these"] if len(told) > SHOWN else []
@@ -79,36 +97,28 @@ def expand(lines: Sequence[str], loader: ConfigLoaderImpl, config_name: str = "c
 
 
 class Combination:
-    """All cells with the same choices of groups.
+    """All cells with the same choices of groups, and the same values of what is applied in order.
 
     Args:
-        cfg: what the choices make.
-        values: axes of the grid that are no choices.
+        cfg: what the choices make; is changed.
+        values: axes of the grid that are no choices; those that are swept are independent of each other.
         mistakes: gets a line for each value that cannot be applied.
-
-    Attributes:
-        defaults: as of a cell.
     """
 
     def __init__(self, cfg: DictConfig, values: Sequence[Axis], mistakes: list[str]) -> None:
-        self.defaults = _defaults(cfg)
-        self._values = values
-        self._composed = copy.deepcopy(cfg)
-        self._order_matters = not _independent(values)
-        if self._order_matters:
-            return
-        self._cfg, self._sweeps = cfg, []
+        self._values, self._cfg, sweeps = values, cfg, []
         for place, axis in enumerate(values):
             before = len(mistakes)
-            apply(_override(axis, 0), cfg, mistakes)
+            apply(axis.at(0).override, cfg, mistakes)
             if len(axis) > 1 and len(mistakes) == before:
-                self._sweeps.append(place)
+                sweeps.append(place)
         self._plain = _plain(cfg)
-        mistakes += missing(self._plain)
-        moved = {place: moving(self._plain, values[place].key) for place in self._sweeps}
+        mistakes += [*missing(self._plain), *_unread(self._plain)]
+        moved = {place: moving(self._plain, values[place].key) for place in sweeps}
         self._places = {
-            key: [place for place in self._sweeps if any(path[0] == key for path in moved[place])]
+            key: [place for place in sweeps if any(path[0] == key for path in moved[place])]
             for key in self._plain
+            if key != CASE
         }
         self._fixed = dict(OPTIONAL)
         for key in [key for key, places in self._places.items() if not places]:
@@ -124,8 +134,6 @@ class Combination:
             picks: which of its values each axis has.
             mistakes: gets those of what was not seen before.
         """
-        if self._order_matters:
-            return self._value_by_value(picks, mistakes)
         plan = self._fixed.copy()
         for key, places in self._varied:
             which = (key, *[picks[place] for place in places])
@@ -136,11 +144,12 @@ class Combination:
         return plan
 
     def _check(self, key: str, picks: Sequence[int]) -> tuple[Any, list[str]]:
-        value, mistakes = self._plain[key], _impure(key, self._plain[key])
+        value = self._plain[key]
         for place in self._places[key]:
             root, _, rest = self._values[place].key.partition(".")
             if root == key:
                 value = _put(value, rest, self._values[place].values[picks[place]])
+        mistakes = _impure(key, value, self._plain)
         if unresolved(value):
             try:
                 value = self._resolved(key, picks)
@@ -160,38 +169,15 @@ class Combination:
                 return node
             return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
 
-    def _value_by_value(self, picks: Sequence[int], mistakes: list[str]) -> dict[str, Any]:
-        """The slow way, where one value is put into another, or the order of two matters."""
-        cfg = copy.deepcopy(self._composed)
-        for axis, pick in zip(self._values, picks, strict=True):
-            apply(_override(axis, pick), cfg, mistakes)
-        for key, value in _plain(cfg).items():
-            mistakes += _impure(key, value)
-        try:
-            with known_to_hydra(cfg):
-                return cast(dict[str, Any], OmegaConf.to_container(validate(scope(cfg))))
-        except UserError as error:
-            mistakes += str(error).splitlines()
-            return {}
 
-
-def _independent(values: Sequence[Axis]) -> bool:
-    """Whether each swept value can simply be put in its place."""
-    for axis in values:
-        if len(axis) > 1 and (
-            axis.override.is_delete()
-            or "[" in axis.key
-            or any(isinstance(value, dict) for value in axis.values)
-            or any(overlap(axis.key, other.key) for other in values if other is not axis)
-        ):
-            return False
-    return True
-
-
-def _override(axis: Axis, pick: int) -> Override:
-    if len(axis) == 1:
-        return axis.override
-    return OverridesParser.create().parse_overrides([axis.lines[pick]])[0]
+def _order_matters(axis: Axis, values: Sequence[Axis]) -> bool:
+    """Whether a swept value has to be applied in its turn, and cannot simply be put in its place."""
+    return len(axis) > 1 and (
+        axis.override.is_delete()
+        or "[" in axis.key
+        or axis.merges
+        or any(overlap(axis.key, other.key) for other in values if other is not axis)
+    )
 
 
 def _plain(cfg: DictConfig) -> dict[str, Any]:
@@ -217,12 +203,27 @@ def _put(value: Any, rest: str, new: Any) -> Any:
     return {**value, name: _put(value.get(name, {}), rest, new)}
 
 
-def _impure(key: str, value: Any) -> list[str]:
+def _impure(key: str, value: Any, plain: Mapping[str, Any]) -> list[str]:
     """Mistakes of a part that determines results: it must be the same tomorrow, and in another folder."""
     if key not in (*SCIENTIFIC, "l2", "seed"):
         return []
     return [
         f"{'.'.join((key, *path))}={text}: must not depend on the time, or on where the job runs"
         for path, text in interpolated(value)
-        if resolvers(text) & IMPURE
+        if impure(text, plain)
+    ]
+
+
+def _unread(plain: Mapping[str, Any]) -> list[str]:
+    """Mistakes of a case: a value that no other key takes."""
+    case = plain.get(CASE)
+    if case is None:
+        return []
+    if not isinstance(case, Mapping):
+        return [f"{CASE}={shown(case)}: must be a dictionary, as in {CASE}={{K:1,l2:0.1}}, or null"]
+    texts = [text for key, value in plain.items() if key != CASE for _, text in interpolated(value)]
+    return [
+        f"{CASE}.{name}={shown(value)}: is taken by no key, as data.complexity='${{{CASE}.{name}}}' would"
+        for name, value in case.items()
+        if not any(re.search(rf"\b{CASE}\.{re.escape(str(name))}\b", text) for text in texts)
     ]

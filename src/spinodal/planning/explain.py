@@ -13,10 +13,14 @@ from omegaconf.errors import OmegaConfBaseException, ValidationError
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 from spinodal.errors import UserError
-from spinodal.planning.schema import allowed
+from spinodal.planning.foreign import FOREIGN
+from spinodal.planning.schema import allowed, slurm_keys
 
-_LITERAL = re.compile(r"[-+.\d]+(e[-+]?\d+)?|true|false|null", re.IGNORECASE)
+_LITERAL = re.compile(r"[-+.\d]+(e[-+]?\d+)?|true|false|null|[\[{].*", re.IGNORECASE)
 """What would not be text if it had no quotes."""
+
+_TYPES = {"Integer": "an integer", "Float": "a number", "Boolean": "true or false"}
+"""OmegaConf's names of types, in words."""
 
 
 def shown(value: Any) -> str:
@@ -41,9 +45,38 @@ def closest(word: str, words: Iterable[str]) -> str:
     """A suggestion for a misspelt word, or else all there are if they are few; completes a sentence."""
     words = sorted(set(words))
     near = difflib.get_close_matches(word, words, n=1)
-    if near:
-        return f"; did you mean {near[0]}?"
+    return f"; did you mean {near[0]}?" if near else _all(words)
+
+
+def _all(words: Iterable[str]) -> str:
+    words = sorted(word for word in words if not word.endswith("._target_"))
     return f"; there are {', '.join(words)}" if 0 < len(words) <= 12 else ""
+
+
+def no_such_key(key: str, known: Iterable[str]) -> str:
+    """What is wrong with a key that does not exist, and which key was probably meant; completes "key=value: …".
+
+    Args:
+        key: dotted.
+        known: keys that exist, dotted.
+    """
+    known = set(known)
+    if key in known:
+        return "is chosen by name and has no keys of its own"
+    group, _, name = key.rpartition(".")
+    elsewhere = sorted(each for each in known if each.rpartition(".")[2] == name)
+    siblings = {each.rpartition(".")[2]: each for each in known if each.rpartition(".")[0] == group}
+    if group == "hydra.launcher" and name in slurm_keys():
+        return "no such key here; hydra/launcher=slurm has it"
+    if key.partition(".")[0] == "hydra":
+        elsewhere = []
+    elif name.lower() in FOREIGN:
+        return f"no such key; {FOREIGN[name.lower()]}"
+    if 0 < len(elsewhere) <= 3:
+        return f"no such key; did you mean {' or '.join(elsewhere)}?"
+    if near := difflib.get_close_matches(name, siblings, n=1):
+        return f"no such key; did you mean {siblings[near[0]]}?"
+    return f"no such key{_all(siblings.values()) if group and siblings else closest(key, known)}"
 
 
 def explain(error: BaseException, known: Iterable[str] = ()) -> str:
@@ -65,6 +98,8 @@ def explain(error: BaseException, known: Iterable[str] = ()) -> str:
         group, _, choice = error.missing_cfg_file.rpartition("/")
         choices = ", ".join(sorted(error.options))
         near = difflib.get_close_matches(choice, error.options, n=1)
+        if ":" in choice:
+            return f"{group}={choice}: must be one of {choices}; a dictionary needs quotes: the shell takes braces apart"
         return f"{group}={choice}: must be one of {choices}" + (f"; did you mean {near[0]}?" if near else "")
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     text = (str(error) or type(error).__name__).strip()
@@ -72,7 +107,7 @@ def explain(error: BaseException, known: Iterable[str] = ()) -> str:
     if match := re.match(r"Could not (?:override|delete from config\.) '([^']*)'", text):
         key = match[1]
         suggested = re.search(r"To append to your .* use \+(.*)", text)
-        return f"{suggested[1] if suggested else key}: no such key{closest(key.lstrip('+~'), known)}"
+        return f"{suggested[1] if suggested else key}: {no_such_key(key.lstrip('+~'), known)}"
     if match := re.match(r"In '(.*)': \w+ raised while composing config:\n(.*)\n +full_key: (\S+)", text):
         return f"{match[3]} in {match[1]}.yaml: {match[2]}"
     if match := re.match(r"Multiple values for (\S+)\. ", text):
@@ -110,7 +145,12 @@ def _not_built(error: InstantiationException) -> str:
 def _value(error: OmegaConfBaseException) -> str:
     key, schema = str(error.full_key), error.object_type
     name = re.sub(r"\[\d+\]$", "", key).rpartition(".")[2]
-    if isinstance(error, ValidationError) and is_dataclass(schema):
-        assert isinstance(schema, type)
-        return f"{key}={shown(error.value)}: must be {allowed(schema, name)}"
-    return f"{key}: {str(error.msg).splitlines()[0]}"
+    if isinstance(error, ValidationError):
+        if is_dataclass(schema) and (words := allowed(schema, name, "")):
+            return f"{key}={shown(error.value)}: must be {words}"
+        if match := re.search(r"could not be converted to (\w+)", str(error.msg)):
+            return f"{key}={shown(error.value)}: must be {_TYPES.get(match[1], match[1])}"
+    reason = str(error.msg).splitlines()[0]
+    if match := re.fullmatch(r"Interpolation key '(.*)' not found", reason):
+        reason = f"takes its value from {match[1]}, which does not exist"
+    return f"{key}: {reason}"

@@ -16,7 +16,7 @@ _RESOLVER = re.compile(r"\$\{\s*([\w.]+)\s*:")
 OF_ITS_ARGUMENTS = {"oc.env", "geomspace", "linspace", "oc.decode"}
 """Resolvers that look at their arguments only."""
 
-IMPURE = {"now", "hydra"}
+_IMPURE = {"now", "hydra"}
 """Resolvers whose answer belongs to a moment or a folder, not to a result."""
 
 
@@ -39,6 +39,24 @@ def unresolved(node: Any) -> bool:
 def resolvers(text: str) -> set[str]:
     """Names of the resolvers in an interpolation."""
     return set(_RESOLVER.findall(text))
+
+
+def impure(text: str, config: Mapping[str, Any]) -> bool:
+    """Whether an interpolation depends on a moment or a folder, itself or through what it names.
+
+    Args:
+        text: the interpolation.
+        config: plain and unresolved, in which it stands.
+    """
+    seen: set[str] = set()
+    texts = [text]
+    while texts:
+        if resolvers(text := texts.pop()) & _IMPURE:
+            return True
+        for name in set(_REFERENCE.findall(text)) - seen:
+            seen.add(name)
+            texts += [each for path, each in interpolated(config) if overlap(name, ".".join(path))]
+    return False
 
 
 def moving(config: Mapping[str, Any], key: str) -> set[Path]:

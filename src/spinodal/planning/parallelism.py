@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from spinodal.errors import UserError
+from spinodal.planning.explain import shown
+
 GB = 2**30
 
 IN_PROCESS = {"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}
@@ -25,6 +28,9 @@ def jobs_at_once(launcher: Mapping[str, Any]) -> int:
 
     Args:
         launcher: its configuration, `hydra.launcher`.
+
+    Raises:
+        UserError: If `workers` is no number of processes.
     """
     kind = str(launcher.get("_target_")).rpartition(".")[2]
     if kind == "SlurmLauncher" or "array_parallelism" in launcher:
@@ -32,7 +38,10 @@ def jobs_at_once(launcher: Mapping[str, Any]) -> int:
     if kind == "LocalLauncher":  # submitit's
         return max(1, cores() // int(launcher.get("cpus_per_task") or 1))
     if "workers" in launcher:
-        return int(launcher["workers"] or cores())
+        workers = launcher["workers"]
+        if workers is not None and (type(workers) is not int or workers < 1):
+            raise UserError(f"hydra.launcher.workers={shown(workers)}: must be an integer ≥ 1, or null")
+        return workers or cores()
     return 1
 
 

@@ -274,6 +274,9 @@ GROUPS = (*BY_TARGET, *FIXED, "callbacks", "trainer", "paths")
 LAUNCH = ("campaign", "paths", "packing", "dry_run", "retry_failed", "pack")
 """What a command has one value of, for all its points."""
 
+CASE = "case"
+"""Values that go together, as {K: 1, l2: 0.1}: other keys take them by ${case.K}, and nothing else reads them."""
+
 OPTIONAL: dict[str, Any] = {
     "callbacks": None,
     "logger": None,
@@ -288,28 +291,48 @@ KEYS = (*(field.name for field in fields(Job)), *GROUPS)
 """All keys a configuration has."""
 
 
-def allowed(schema: type, name: str) -> str:
+def having(group: str, name: str) -> list[str]:
+    """Choices of a group whose own keys have a name, as in optimizer=sgd for momentum."""
+    schemas = (*BY_TARGET.get(group, {}).values(), *BY_NAME.get(group, {}).values())
+    return [
+        f"{group}={choice}"
+        for choice, schema in CHOICES.items()
+        if schema in schemas and name in {field.name for field in fields(schema)}
+    ]
+
+
+def slurm_keys() -> set[str]:
+    """Keys of hydra/launcher=slurm, once Hydra has found the launcher."""
+    stored: Any = ConfigStore.instance().repo.get("schema_slurm.yaml")
+    return {str(key) for key in stored.node} if stored else set()
+
+
+def allowed(schema: type, name: str, otherwise: str = "a word") -> str:
     """What a key of a schema may be, in words; completes "must be …"."""
     hint = get_type_hints(schema, include_extras=True).get(name)
     described = [m.description for m in getattr(hint, "__metadata__", ()) if isinstance(m, FieldInfo)]
-    return next((text for text in reversed(described) if text), "a word")
+    return next((text for text in reversed(described) if text), otherwise)
+
+
+CHOICES: dict[str, type] = {
+    "linear_teacher": LinearTeacher,
+    "digits": Digits,
+    "modular_addition": ModularAddition,
+    "mlp": MLP,
+    "gradient_descent": GradientDescent,
+    "adam": Adam,
+    "sgd": SGD,
+    "protocol": Protocol,
+    "escape": Escape,
+    "train": Train,
+    "relaxation": Relaxation,
+    "checkpoint": Checkpoint,
+}
+"""Schemas by the choice that has their keys, or by the group if all of its choices have."""
 
 
 def _store_schemas() -> None:
-    for name, schema in {
-        "linear_teacher": LinearTeacher,
-        "digits": Digits,
-        "modular_addition": ModularAddition,
-        "mlp": MLP,
-        "gradient_descent": GradientDescent,
-        "adam": Adam,
-        "sgd": SGD,
-        "protocol": Protocol,
-        "escape": Escape,
-        "train": Train,
-        "relaxation": Relaxation,
-        "checkpoint": Checkpoint,
-    }.items():
+    for name, schema in CHOICES.items():
         # Open to unknown keys, since a module of somebody's own may come instead: `validate` refuses them.
         # Stored outside the groups, or it would be offered as a choice.
         node = OmegaConf.structured(schema, flags={"struct": False})

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from spinodal.campaign import pack_file, read_pack, tidy, write_launch, write_pack
 from spinodal.errors import UserError
+from spinodal.planning.composition import unresolved_of_hydra
 from spinodal.planning.continuity import defaults, refuse_mixture
 from spinodal.planning.curves import curves
 from spinodal.planning.expansion import Cell, expand
@@ -51,6 +52,8 @@ def sweep(
         UserError: If something asked for cannot be; nothing is launched then.
         SystemExit: With code 1 if points have failed.
     """
+    if mistakes := unresolved_of_hydra(config):
+        raise UserError("\n".join(mistakes))
     launching = cast(dict[str, Any], OmegaConf.to_container(config.hydra.launcher, resolve=True))
     cells = expand(
         [*_device(launching, params, arguments), *params, *arguments], loader, config.hydra.job.config_name

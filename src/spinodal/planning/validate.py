@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
 from typing import Any
@@ -13,18 +14,21 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
 from spinodal.errors import UserError
-from spinodal.planning.explain import closest, explain, shown
+from spinodal.planning.explain import closest, explain, no_such_key, shown
 from spinodal.planning.rules import RULES
 from spinodal.planning.schema import (
     BY_NAME,
     BY_TARGET,
     CALLBACKS,
+    CASE,
+    CHOICES,
     FIXED,
     GROUPS,
     KEYS,
     OPTIONAL,
     Job,
     allowed,
+    having,
 )
 
 _DOTTED_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
@@ -61,11 +65,26 @@ def check(key: str, value: Any) -> tuple[Any, list[str]]:
         The value, and its mistakes, each naming key, value and what is allowed.
     """
     if key not in KEYS:
-        return value, [f"{key}={shown(value)}: no such key{closest(key, KEYS)}"]
+        return value, [f"{key}={shown(value)}: {no_such_key(key, KEYS)}"]
     if key in GROUPS or key in FIXED:
-        return _group(key, value)
+        value, mistakes = _group(key, value)
+        return value, mistakes or list(_unwritable(key, value))
     typed, mistakes = _typed(Job, {key: value})
     return typed[key], mistakes
+
+
+def _unwritable(key: str, value: Any) -> Iterator[str]:
+    """Mistakes of what JSON has no one text for: a pack could not keep it, nor a point be named after it."""
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _unwritable(f"{key}.{name}", each)
+    elif isinstance(value, list):
+        for place, each in enumerate(value):
+            yield from _unwritable(f"{key}[{place}]", each)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{key}={shown(value)}: must be a finite number"
+    elif not isinstance(value, str | int | float | None):
+        yield f"{key}={shown(value)}: must be a number, text, true, false, null, or a list or dictionary of them"
 
 
 def missing(keys: Iterable[str]) -> list[str]:
@@ -78,7 +97,7 @@ def _resolved(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
     """Plain values, and a mistake for every key that cannot be resolved."""
     plan: dict[str, Any] = {}
     mistakes = []
-    for key in cfg:
+    for key in (each for each in cfg if each != CASE):
         try:
             value = cfg[key]
             if OmegaConf.is_config(value):
@@ -150,7 +169,10 @@ def _mistake(schema: type, values: Mapping[str, Any], group: str, detail: Any) -
         return f"{key} is missing: must be {allowed(schema, name)}"
     given = f"{key}={shown(values[name])}"
     if detail["type"] == "unexpected_keyword_argument":
-        return f"{given}: no such key{closest(key, (f'{group}.{field.name}' for field in fields(schema)))}"
+        if others := having(group, name):
+            chosen = values.get("name") or next(each for each in CHOICES if CHOICES[each] is schema)
+            return f"{given}: no such key in {group}={chosen}, only in {', '.join(others)}"
+        return f"{given}: {no_such_key(key, (f'{group}.{field.name}' for field in fields(schema)))}"
     if detail["type"] == "value_error":
         return f"{given}: {detail['ctx']['error']}"
     words = allowed(schema, name)
