@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64, Int
 
-from spinodal.analysis.extrapolation import ROWS, Ends, Side, follow
+from spinodal.analysis.extrapolation import ROWS, Ends, Jumped, Side, follow, jumped
 from spinodal.analysis.paths import Path
 from spinodal.analysis.seeds import Jump
 
@@ -35,6 +35,16 @@ def with_ends(curve: Sequence[tuple[Path, Jump]], observable: str) -> list[Jump]
     return [
         jump._replace(ends=Ends(*(part[i : i + 1] for part in found))) for i, (_, jump) in enumerate(curve)
     ]
+
+
+def jumped_by(group: Sequence[Jump]) -> Jumped:
+    """By how much seeds jump at one transition.
+
+    Args:
+        group: Jumps as `with_ends` returns them, at least one.
+    """
+    ends = [jump.ends for jump in group if jump.ends is not None]
+    return jumped(Ends(*(np.concatenate(parts) for parts in zip(*ends, strict=True))))
 
 
 def _rows(path: Path, jump: Jump, way: int) -> Int[np.ndarray, " r"]:

@@ -11,8 +11,8 @@ import polars as pl
 from jaxtyping import Float64
 
 from spinodal.analysis.curves import CURVE
-from spinodal.analysis.ends import with_ends
-from spinodal.analysis.extrapolation import ROUNDING, Ends, Jumped, jumped
+from spinodal.analysis.ends import jumped_by, with_ends
+from spinodal.analysis.extrapolation import ROUNDING
 from spinodal.analysis.jumps import SIGNIFICANCE
 from spinodal.analysis.paths import Path, paths_of
 from spinodal.analysis.pooled import Mean, PooledBreak, mean_of, pooled_breaks
@@ -178,12 +178,7 @@ def _clear(group: Sequence[Jump], curve: Sequence[Path], mean: Mean) -> bool:
     jumping = {jump.seed for jump in group}
     others = mean_of([path for path in curve if path.seed not in jumping]) or mean
     noise = math.sqrt(others.trajectories) * np.interp(np.exp(group[0].place), others.l2, others.errors)
-    return bool(np.abs(_jumped(group).each.mean()) > SIGNIFICANCE * math.sqrt(6) * noise)
-
-
-def _jumped(group: Sequence[Jump]) -> Jumped:
-    ends = [jump.ends for jump in group if jump.ends is not None]
-    return jumped(Ends(*(np.concatenate(parts) for parts in zip(*ends, strict=True))))
+    return bool(np.abs(jumped_by(group).each.mean()) > SIGNIFICANCE * math.sqrt(6) * noise)
 
 
 def _of_jumps(group: Sequence[Jump], seeds: int, observable: str, alongside: Sequence[str]) -> dict[str, Any]:
@@ -191,7 +186,7 @@ def _of_jumps(group: Sequence[Jump], seeds: int, observable: str, alongside: Seq
     # The geometric mean is nearer to the lower end.
     half_bracket = np.mean([jump.high - math.exp(jump.place) for jump in group])
     order, words = _order(group, seeds)
-    size = _jumped(group)
+    size = jumped_by(group)
     return {
         "order": order,
         "evidence": words,
