@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
 
 from spinodal.analysis.curves import CURVE
-from spinodal.analysis.seeds import APART, Jump, curve_jumps, trajectories, trajectory_jumps
+from spinodal.analysis.seeds import APART, Jump, curve_jumps, of_seeds, trajectory_jumps
 from spinodal.records import SCHEMA
 
 _PLACE = ("l2_low", "l2_high", "location")
@@ -25,7 +25,7 @@ def agreement(table: pl.DataFrame, first: str = "error", second: str = "scalar_c
         second: Column.
 
     Returns:
-        One row per jump of a trajectory: the columns of `CURVE`, `seed`, and
+        One row per jump of a seed: the columns of `CURVE`, `seed`, and
 
         - `index`: of the transition, 1, 2, … from small to large λ over all seeds, as the first observable has
           it; null for what only the second shows;
@@ -39,13 +39,13 @@ def agreement(table: pl.DataFrame, first: str = "error", second: str = "scalar_c
     for curve in measured.partition_by(CURVE, maintain_order=True):
         identity = curve.select(CURVE).row(0, named=True)
         groups = curve_jumps(curve, first)
-        index = {(jump.trajectory, jump.low): i for i, group in enumerate(groups, 1) for jump in group}
-        for branch in trajectories(curve).values():
-            ours, theirs = (trajectory_jumps(branch, name) for name in names)
-            for one, other in _pairs(ours, theirs):
+        index = {(jump.seed, jump.low): i for i, group in enumerate(groups, 1) for jump in group}
+        ours, theirs = (_by_seed(curve, name) for name in names)
+        for seed in dict.fromkeys((*ours, *theirs)):
+            for one, other in _pairs(ours.get(seed, []), theirs.get(seed, [])):
                 row = {
-                    "seed": branch["seed"][0],
-                    "index": index[one.trajectory, one.low] if one else None,
+                    "seed": (one or other).seed,
+                    "index": index[one.seed, one.low] if one else None,
                     "agrees": one is not None and other is not None and _touch(one, other),
                 }
                 rows.append(identity | row | _place(one, first) | _place(other, second))
@@ -55,6 +55,13 @@ def agreement(table: pl.DataFrame, first: str = "error", second: str = "scalar_c
     schema += [("agrees", pl.Boolean())]
     order = pl.coalesce(f"location_{name}" for name in names)
     return pl.DataFrame(rows, schema=schema).sort(*CURVE, "seed", order)
+
+
+def _by_seed(curve: pl.DataFrame, observable: str) -> dict[Hashable, list[Jump]]:
+    found: dict[Hashable, list[Jump]] = {}
+    for jump in of_seeds(trajectory_jumps(curve, observable)):
+        found.setdefault(jump.seed, []).append(jump)
+    return found
 
 
 def _pairs(ours: Sequence[Jump], theirs: Sequence[Jump]) -> Iterator[tuple[Jump | None, Jump | None]]:

@@ -11,7 +11,7 @@ from spinodal.analysis.loops import Run, Way
 
 
 def loop_area(group: Sequence[Run]) -> dict[str, float]:
-    """∮‖θ‖² dλ, up minus down, over the λ that both branches have; mean over runs.
+    """∮‖θ‖² dλ, up minus down, over the λ that both branches have; mean over seeds.
 
     Args:
         group: Repetitions of one loop.
@@ -19,10 +19,14 @@ def loop_area(group: Sequence[Run]) -> dict[str, float]:
     Returns:
         `area` and `area_error`; neither if no run has two λ in common.
     """
-    measured = [each for run in group if (each := _area(run)) is not None]
-    if not measured:
+    own: dict[int, list[tuple[float, float, float]]] = {}
+    for run in group:
+        if (each := _area(run)) is not None:
+            own.setdefault(run.seed, []).append(each)
+    if not own:
         return {}
-    areas, gaps, residuals = np.array(measured).T
+    # Of several runs of one seed, on different grids, the one that leaves the least open.
+    areas, gaps, residuals = np.array([min(each, key=lambda run: run[1]) for each in own.values()]).T
     repeated = len(areas) > 1
     scatter = areas.std(ddof=1) / math.sqrt(len(areas)) if repeated else 0.0
     # Runs share their grid, and so what it leaves open: that does not average out.

@@ -255,7 +255,9 @@ def _break(fit: Fit, verdict: _Verdict, at: int) -> Break:
     if verdict.order != 2:
         ends = [first, second]
         variance = np.array([-1.0, 1.0]) @ fit.covariance[np.ix_(ends, ends)] @ np.array([-1.0, 1.0])
-        size, size_error = after - before, np.sqrt(variance)
+        # What the curve moves by itself between the two points is no jump, and may be anywhere between them.
+        size = after - before
+        size_error = np.hypot(np.sqrt(variance), 0.5 * (size - fit.sizes[at]))
     return Break(
         verdict.order,
         float(place),

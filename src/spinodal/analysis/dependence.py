@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import polars as pl
 
 from spinodal.analysis.curves import CURVE
-from spinodal.analysis.seeds import curve_jumps
+from spinodal.analysis.ends import jumped_by, with_ends
+from spinodal.analysis.paths import paths
+from spinodal.analysis.seeds import of_seeds, path_jumps
 
 AXES = ("depth", "width", "samples")
 """Columns that a transition may depend on."""
@@ -60,22 +62,21 @@ def seed_jumps(table: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         One row per seed that jumps within the bracket of a transition: `value`, `from_onset`, `location` and the
-        change `jump` in E.
+        jump in E there, as `find_transitions` has it.
     """
     rows = []
     for transition in found.drop_nulls("location").partition_by(CURVE, maintain_order=True):
         curve = table.join(transition.select(CURVE).head(1), on=CURVE, how="semi", nulls_equal=True)
-        jumps = [jump for group in curve_jumps(curve, "error") for jump in group]
+        own = {path.name: path for path in paths(curve, "error")}
+        jumps = of_seeds([jump for path in own.values() for jump in path_jumps(path, "error")])
+        followed = with_ends([(own[jump.trajectory], jump) for jump in jumps], "error")
         for row in transition.iter_rows(named=True):
-            for jump in jumps:
-                before, after = jump.before["error"], jump.after["error"]
-                if (
-                    before is None
-                    or after is None
-                    or not row["l2_low"] <= math.exp(jump.place) <= row["l2_high"]
-                ):
-                    continue
-                rows.append((row["value"], row["from_onset"], math.exp(jump.place), after - before))
+            rows += [
+                (row["value"], row["from_onset"], math.exp(jump.place), size)
+                for jump in followed
+                if row["l2_low"] <= math.exp(jump.place) <= row["l2_high"]
+                for size in jumped_by([jump]).each.tolist()
+            ]
     schema = {"value": pl.Int64, "from_onset": pl.Int64, "location": pl.Float64, "jump": pl.Float64}
     return pl.DataFrame(rows, schema, orient="row")
 

@@ -46,8 +46,8 @@ def foresight(
         `cut_off`, and
 
         - `predicted`: λ_sp, mean over the seeds that predict it, null if none does;
-        - `deviation`: from where the same seed jumps, in per cent, mean over seeds, and `deviation_error`, its
-          standard error, null for fewer than two;
+        - `deviation`: from where the same seed jumps, in per cent, mean over seeds, and `deviation_error`: its
+          standard error and how far the end of a bracket is, in quadrature;
         - `l2_exact` and `deviation_exact`: the exact λ_sp where it is known, and the deviation from that;
         - `seeds`: how many predict it, of the `seeds_all` that show the transition. The others have too few
           points or a line that does not reach zero ahead of them.
@@ -65,8 +65,9 @@ def foresight(
                 paths = [_phase(branches[jump.trajectory], observable, groups, jump) for jump in group]
                 for x in cut_offs:
                     predictions = [
-                        (predict(l2[l2 <= x * at], values[l2 <= x * at], observable), at)
-                        for (l2, values), at in zip(paths, map(_location, group), strict=True)
+                        (predict(l2[l2 <= x * at], values[l2 <= x * at], observable), at, jump.high / at - 1)
+                        for (l2, values), jump in zip(paths, group, strict=True)
+                        for at in [math.exp(jump.place)]
                     ]
                     row = {"index": index, "observable": observable, "cut_off": x, "seeds_all": len(group)}
                     rows.append(identity | row | _mean(predictions))
@@ -114,22 +115,24 @@ def _phase(
     branch: pl.DataFrame, observable: str, groups: Sequence[Sequence[Jump]], jump: Jump
 ) -> tuple[Float64[np.ndarray, " l"], Float64[np.ndarray, " l"]]:
     """λ and an observable of a trajectory before one of its jumps, from the preceding one on."""
-    others = [other for group in groups for other in group if other.trajectory == jump.trajectory]
+    others = [other for group in groups for other in group if other.seed == jump.seed]
     start = max((other.high for other in others if other.high <= jump.low), default=0.0)
     rows = relaxed(branch, observable).filter(pl.col("l2").is_between(start, jump.low))
     return rows["l2"].to_numpy(), rows[observable].cast(pl.Float64).to_numpy()
 
 
-def _location(jump: Jump) -> float:
-    return math.exp(jump.place)
-
-
-def _mean(predictions: Sequence[tuple[float | None, float]]) -> dict[str, float | int | None]:
-    made = [(predicted, 100 * (predicted / at - 1)) for predicted, at in predictions if predicted is not None]
+def _mean(predictions: Sequence[tuple[float | None, float, float]]) -> dict[str, float | int | None]:
+    """Over seeds: what each predicts, where it jumps, and how far the end of its bracket is, as a part of that."""
+    made = [
+        (predicted, 100 * (predicted / at - 1), 100 * half * predicted / at)
+        for predicted, at, half in predictions
+        if predicted is not None
+    ]
     if not made:
         return {"seeds": 0}
-    predicted, deviation = np.array(made).T
-    error = float(deviation.std(ddof=1) / math.sqrt(len(made))) if len(made) > 1 else None
+    predicted, deviation, bracket = np.array(made).T
+    scatter = deviation.std(ddof=1) / math.sqrt(len(made)) if len(made) > 1 else 0.0
+    error = math.hypot(scatter, bracket.mean())
     return {
         "predicted": float(predicted.mean()),
         "deviation": float(deviation.mean()),

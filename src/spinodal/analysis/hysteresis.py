@@ -40,7 +40,8 @@ def hysteresis(table: pl.DataFrame, reach: bool = True) -> pl.DataFrame:
     """Set the way down of every network against its way up, transition by transition, run by run.
 
     Only `evidence` is looked at. A run is a trajectory down with its own way up (of a loop), or with that of the same
-    seed. Runs over the same range of λ are repetitions.
+    seed. Runs over the same range of λ are repetitions; those of one seed, on several grids, count as one, and its
+    brackets are where all of its own overlap.
 
     Args:
         table: Records.
@@ -56,7 +57,7 @@ def hysteresis(table: pl.DataFrame, reach: bool = True) -> pl.DataFrame:
           gradients amount to, in quadrature;
         - `feature`: m, from the strongest; the m-th is lost where the number of learned features falls below m;
         - `l2_up`, `l2_down`: where it is lost, and where it is learned again: geometric mean of the brackets of the
-          runs where it is, `lost` and `relearned` of them; errors: half a bracket and the standard error over runs,
+          runs where it is, `lost` and `relearned` of them; errors: how far the end of a bracket is and the standard error over runs,
           in quadrature; `l2_down_spread`: standard deviation over runs;
         - `l2_width`: l2_up − l2_down of the runs that show both, with its error, made likewise;
         - what `predict_loop` says of a deep linear network, and `reach_deviation`: how far ln l2_down is from what the
@@ -70,9 +71,10 @@ def hysteresis(table: pl.DataFrame, reach: bool = True) -> pl.DataFrame:
         for run in runs(pair):
             alike.setdefault(run.span, []).append(run)
         for (low, high), group in alike.items():
-            loop = identity | {"l2_low": low, "l2_high": high, "runs": len(group)} | loop_area(group)
+            loop = identity | {"l2_low": low, "l2_high": high, "runs": len({run.seed for run in group})}
+            loop |= loop_area(group)
             predicted = predict_loop(pair, group, reach)
-            ways = [_ways(run) for run in group]
+            ways = _of_seeds(group)
             features = sorted({m for way in ways for side in way for m in side})
             rows += [loop | _deviated(_transition(m, ways) | predicted(m)) for m in features] or [loop]
     schema = [(name, SCHEMA[name]) for name in (*CURVE, "perturbation")]
@@ -88,6 +90,24 @@ def hysteresis(table: pl.DataFrame, reach: bool = True) -> pl.DataFrame:
 def _ways(run: Run) -> tuple[dict[int, _Bracket], dict[int, _Bracket]]:
     """Which features are lost on the way up, and which learned on the way down, between which λ."""
     return _passed(run.up.take(np.s_[::-1])), _passed(run.down)
+
+
+def _of_seeds(group: Sequence[Run]) -> list[tuple[dict[int, _Bracket], dict[int, _Bracket]]]:
+    """The same of each seed: on the different ways of one the number of features may pass m between the same two λ."""
+    own: dict[int, list[tuple[dict[int, _Bracket], dict[int, _Bracket]]]] = {}
+    for run in group:
+        own.setdefault(run.seed, []).append(_ways(run))
+    return [(_joined([way[0] for way in ways]), _joined([way[1] for way in ways])) for ways in own.values()]
+
+
+def _joined(ways: Sequence[dict[int, _Bracket]]) -> dict[int, _Bracket]:
+    """Where the brackets of each m overlap; where they do not, all there is between them."""
+    found: dict[int, _Bracket] = {}
+    for m in {m for way in ways for m in way}:
+        lows, highs = zip(*(way[m] for way in ways if m in way), strict=True)
+        overlap = max(lows) < min(highs)
+        found[m] = _Bracket(max(lows), min(highs)) if overlap else _Bracket(min(lows), max(highs))
+    return found
 
 
 def _passed(falling: Way) -> dict[int, _Bracket]:
@@ -129,7 +149,8 @@ def _deviated(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _half(brackets: Sequence[_Bracket]) -> float:
-    return float(np.mean([0.5 * (bracket.high - bracket.low) for bracket in brackets]))
+    """How far it is to the farther end of a bracket, from where it is said to be."""
+    return float(np.mean([bracket.high - math.exp(bracket.place) for bracket in brackets]))
 
 
 def _standard_error(values: Float64[np.ndarray, " n"]) -> float:

@@ -46,6 +46,8 @@ class FoundKink(NamedTuple):
     """How far they would meet from there if they bent as they do beside it, and what noise makes of it."""
     slope: float
     """Change of the slope over ln λ, for rising λ."""
+    slope_error: float
+    """What the branches' bend beside it makes of that, and noise."""
 
 
 def find_kinks(
@@ -161,7 +163,17 @@ def _kink(sides: _Sides, k: int, q: Float64[np.ndarray, " l"], power: float, noi
     spread = (1 + t / before) ** 2 + (t / before) ** 2 + (1 - u / after) ** 2 + (u / after) ** 2
     place = float(q[sides.interval[k]] + t + shift)
     error = float(np.hypot(0.5 * shift, noise * np.sqrt(spread) / change))
+    # What the branches bend by up to where they meet; of what is known of a bend, half may be wrong.
+    bent = np.nan_to_num(sides.bend_after[k]) * (u - 0.5 * after)
+    bent -= np.nan_to_num(sides.bend_before[k]) * (t + 0.5 * before)
+    slope = abs(power) * (change + bent)
+    slope_noise = noise * np.sqrt(2 / before**2 + 2 / after**2)
+    slope_error = np.hypot(place * np.hypot(0.5 * bent, slope_noise), change * error) * abs(power)
     l2 = place ** (1 / power)
     return FoundKink(
-        int(sides.interval[k]), l2, l2 * error / (abs(power) * place), float(change * power * place)
+        int(sides.interval[k]),
+        l2,
+        l2 * error / (abs(power) * place),
+        float(np.sign(power) * slope * place),
+        float(slope_error),
     )

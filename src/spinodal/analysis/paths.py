@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,9 @@ import polars as pl
 from jaxtyping import Float64, Int
 
 from spinodal.analysis.curves import evidence, trajectory
+
+_ABOUT = ("error", "norm", "perturbation", "hold_time", "seed")
+"""Columns that are looked at where the table has them."""
 
 
 class Path(NamedTuple):
@@ -28,6 +31,14 @@ class Path(NamedTuple):
     """Further columns; NaN where there is nothing."""
     left_out: Float64[np.ndarray, " o"]
     """λ of the rows that are no evidence."""
+    seed: Hashable
+    """Whose trajectory it is: what is of one seed counts once."""
+    error: Float64[np.ndarray, " l"]
+    """E; NaN where there is none."""
+    size: Float64[np.ndarray, " l"]
+    """‖θ‖²; likewise."""
+    kicked: bool
+    """Whether noise moved it, at the start of each stage or all along: it may leave a branch before that ends."""
 
     def unrelaxed(self, low: float, high: float) -> int:
         """How many rows between two λ are no evidence."""
@@ -61,22 +72,33 @@ def paths_of(
     if known:
         columns.append(f"{observable}_se")
     own = [*curve, "_name"]
+    about = {name: pl.col(name) if name in table.columns else pl.lit(None, pl.Float64) for name in _ABOUT}
     rows = table.select(
         *curve,
         trajectory().alias("_name"),
         evidence().alias("_evidence"),
         pl.col("stage").fill_null(-1).alias("_stage"),
         *(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in columns),
+        _error=about["error"].cast(pl.Float64).fill_null(np.nan),
+        _size=about["norm"].cast(pl.Float64).fill_null(np.nan) ** 2,
+        _kicked=(about["perturbation"] > 0).fill_null(False) | about["hold_time"].is_not_null(),
+        _seed=about["seed"],
     )
-    each = rows.select(own).unique(maintain_order=True).with_row_index("_path")
+    each = (
+        rows.group_by(own, maintain_order=True)
+        .agg(pl.col("_seed").first(), pl.col("_kicked").any())
+        .with_row_index("_path")
+    )
     code = rows.join(each, on=own, how="left", nulls_equal=True, maintain_order="left")["_path"].to_numpy()
     evident, stages = rows["_evidence"].to_numpy(), rows["_stage"].to_numpy()
     numbers = rows.select(columns).to_numpy().T
+    error, size = (rows[name].to_numpy() for name in ("_error", "_size"))
     usable = evident & (numbers[0] > 0) & np.isfinite(numbers[1])
     order = np.lexsort((numbers[0], stages, code))
     ends = np.searchsorted(code[order], np.arange(len(each) + 1))
     made: dict[tuple[Any, ...], list[Path]] = {}
-    for (*identity, name), start, end in zip(each.select(own).iter_rows(), ends[:-1], ends[1:], strict=True):
+    named = each.select(*own, "_seed", "_kicked").iter_rows()
+    for (*identity, name, seed, kicked), start, end in zip(named, ends[:-1], ends[1:], strict=True):
         at = order[start:end]
         used = _path(numbers[0], at[usable[at]])
         made.setdefault(tuple(identity), []).append(
@@ -87,6 +109,10 @@ def paths_of(
                 np.nan_to_num(numbers[-1, used]) if known else None,
                 numbers[2 : 2 + len(alongside), used],
                 numbers[0, at[~evident[at]]],
+                name if seed is None else seed,
+                error[used],
+                size[used],
+                kicked,
             )
         )
     return made

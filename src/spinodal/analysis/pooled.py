@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -31,13 +31,14 @@ _AROUND = 11
 
 
 class Mean(NamedTuple):
-    """The mean over trajectories, for rising λ."""
+    """The mean over seeds, for rising λ."""
 
     l2: Float64[np.ndarray, " l"]
     values: Float64[np.ndarray, " l"]
     errors: Float64[np.ndarray, " l"]
     """Its standard errors, from how the trajectories scatter about it."""
     trajectories: int
+    """So many seeds, each with the mean of its trajectories."""
 
 
 class PooledBreak(NamedTuple):
@@ -59,13 +60,13 @@ class PooledBreak(NamedTuple):
 def mean_of(paths: Sequence[Path]) -> Mean | None:
     """Average trajectories where most of them have a point; None if there are less than two or too few points.
 
-    Each is first moved by its median distance from the others, so that points that some lack do not make steps. The
+    Those of one seed count as one. Each is first moved by its median distance from the others, so that points that some lack do not make steps. The
     errors are those of what scatters from point to point: what moves a whole trajectory moves no transition.
 
     Args:
         paths: Of one curve.
     """
-    paths = [path for path in paths if len(path.l2)]
+    paths = _of_seeds([path for path in paths if len(path.l2)])
     if len(paths) < 2:
         return None
     l2, counts = np.unique(np.concatenate([path.l2 for path in paths]), return_counts=True)
@@ -88,6 +89,28 @@ def mean_of(paths: Sequence[Path]) -> Mean | None:
     mean = np.nanmean(table, axis=0)
     scatter = _scatter(table - mean)
     return Mean(l2, mean, np.sqrt(np.maximum(scatter / number, known / number**2)), len(table))
+
+
+def _of_seeds(paths: Sequence[Path]) -> list[Path]:
+    """The trajectories of each seed as one, for rising λ: where several have a point, their mean."""
+    own: dict[Hashable, list[Path]] = {}
+    for path in paths:
+        own.setdefault(path.seed, []).append(path)
+    return [_joined(group) if len(group) > 1 else group[0] for group in own.values()]
+
+
+def _joined(paths: Sequence[Path]) -> Path:
+    l2, at, counts = np.unique(
+        np.concatenate([path.l2 for path in paths]), return_inverse=True, return_counts=True
+    )
+
+    def mean(columns: Sequence[Float64[np.ndarray, " l"]]) -> Float64[np.ndarray, " m"]:
+        return np.asarray(np.bincount(at, np.concatenate(columns)) / counts)
+
+    errors = [path.errors for path in paths if path.errors is not None]
+    return paths[0]._replace(
+        l2=l2, values=mean([path.values for path in paths]), errors=mean(errors) if errors else None
+    )
 
 
 def _scatter(apart: Float64[np.ndarray, "t l"]) -> Float64[np.ndarray, " l"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from spinodal.analysis.curves import evidence, trajectory
+from spinodal.analysis.extrapolation import Ends
 from spinodal.analysis.jumps import Steepening, find_jumps, find_steepening
 from spinodal.analysis.kinks import find_kinks
 from spinodal.analysis.paths import Path, paths
@@ -39,7 +40,16 @@ class Jump(NamedTuple):
     rises: bool
     unrelaxed: int
     """Rows within the bracket that are no evidence."""
+    seed: Hashable
     steepening: Steepening
+    first: int
+    """The first point of the phase that ends with it, in the order of the path."""
+    at: int
+    """The last point of it."""
+    last: int
+    """The last point of the phase that it leads to."""
+    ends: Ends | None = None
+    """Where the phases on both sides lead to within the bracket; None where nobody followed them."""
 
     @property
     def place(self) -> float:
@@ -58,10 +68,12 @@ class Kink(NamedTuple):
     rises: bool
     """Its slope over ln λ, for rising λ."""
     unrelaxed: int
+    seed: Hashable
     location: float
     location_error: float
     slope: float
     """Change of the slope over ln λ, for rising λ."""
+    slope_error: float
 
     @property
     def place(self) -> float:
@@ -113,14 +125,18 @@ def path_jumps(path: Path, observable: str, alongside: Sequence[str] = ()) -> li
     power = starts_as(observable)
     jumps = find_jumps(path.l2, path.values, power, path.errors)
     steepening = find_steepening(path.l2, path.values, jumps, power, path.errors)
+    firsts, lasts = [0, *(i + 1 for i in jumps)], [*jumps[1:], len(path.l2) - 1]
     return [
         Jump(
             trajectory=path.name,
             **sides(path, i, observable, alongside),
             rises=bool(path.values[i + 1] > path.values[i]),
             steepening=steep,
+            first=first,
+            at=i,
+            last=last,
         )
-        for i, steep in zip(jumps, steepening, strict=True)
+        for i, steep, first, last in zip(jumps, steepening, firsts[: len(jumps)], lasts, strict=False)
     ]
 
 
@@ -136,8 +152,7 @@ def path_kinks(
         alongside: Further columns.
     """
     power = starts_as(observable)
-    low = np.minimum(path.l2[:-1], path.l2[1:])
-    known = [int(np.flatnonzero(low == jump.low)[0]) for jump in jumps]
+    known = [jump.at for jump in jumps]
     return [
         Kink(
             trajectory=path.name,
@@ -146,8 +161,9 @@ def path_kinks(
             location=l2,
             location_error=error,
             slope=slope,
+            slope_error=slope_error,
         )
-        for i, l2, error, slope in find_kinks(path.l2, path.values, known, power, path.errors)
+        for i, l2, error, slope, slope_error in find_kinks(path.l2, path.values, known, power, path.errors)
     ]
 
 
@@ -168,6 +184,7 @@ def sides(path: Path, i: int, observable: str, alongside: Sequence[str] = ()) ->
         "before": before,
         "after": after,
         "unrelaxed": path.unrelaxed(low, high),
+        "seed": path.seed,
     }
 
 
@@ -179,26 +196,72 @@ def curve_jumps(curve: pl.DataFrame, observable: str, alongside: Sequence[str] =
         observable: Column to look for jumps in.
         alongside: Further columns to tell before and after.
     """
-    return match(trajectory_jumps(curve, observable, alongside))
+    return match(of_seeds(trajectory_jumps(curve, observable, alongside)))
 
 
-def match(jumps: Sequence[Place]) -> list[list[Place]]:
-    """Group the jumps, or the kinks, of all seeds, closest first; never two of one seed, nor what is `APART`."""
-    groups = [[jump] for jump in sorted(jumps, key=lambda jump: jump.place)]
-    spans = [_span(first + second) for first, second in pairwise(groups)]
+def of_seeds(found: Sequence[Place]) -> list[Place]:
+    """Put together what several trajectories of one seed show, on different grids: one jump, or kink, of that seed.
+
+    Each says that it is within its own bracket, and so it is where all of these overlap. Where they do not, the seed
+    has jumped at different λ on its different ways, and may do so anywhere between.
+
+    Args:
+        found: Of all trajectories of a curve.
+
+    Returns:
+        For each seed as many as there are; each with the values of the trajectory that shows it best.
+    """
+    own: dict[Hashable, list[Place]] = {}
+    for each in found:
+        own.setdefault(each.seed, []).append(each)
+    return [
+        _joined(group) if len(group) > 1 else group[0]
+        for places in own.values()
+        for group in (
+            match(places, "trajectory")
+            if len({each.trajectory for each in places}) > 1
+            else [[each] for each in places]
+        )
+    ]
+
+
+def _joined(group: Sequence[Place]) -> Place:
+    low, high = max(each.low for each in group), min(each.high for each in group)
+    if low >= high:
+        low, high = min(each.low for each in group), max(each.high for each in group)
+    if isinstance(group[0], Kink):
+        kink = min(group, key=lambda each: each.location_error)
+        off = max(abs(each.location - kink.location) - each.location_error for each in group)
+        return kink._replace(low=low, high=high, location_error=max(kink.location_error, off))
+    return min(group, key=lambda each: each.high / each.low)._replace(low=low, high=high)
+
+
+def match(places: Sequence[Place], one_per: str = "seed") -> list[list[Place]]:
+    """Group jumps, or kinks, closest first; never two of one seed, nor what is `APART`.
+
+    Args:
+        places: Of all seeds, each once (`of_seeds`).
+        one_per: What has no two in a group: "seed", or "trajectory".
+    """
+    groups = [[place] for place in sorted(places, key=lambda place: place.place)]
+
+    def span(first: list[Place], second: list[Place]) -> float:
+        return _span(first + second, one_per)
+
+    spans = [span(first, second) for first, second in pairwise(groups)]
     while spans and min(spans) < math.inf:
         i = spans.index(min(spans))
         groups[i : i + 2] = [groups[i] + groups[i + 1]]
         around = groups[max(0, i - 1) : i + 2]
-        spans[max(0, i - 1) : i + 2] = [_span(first + second) for first, second in pairwise(around)]
+        spans[max(0, i - 1) : i + 2] = [span(first, second) for first, second in pairwise(around)]
     return groups
 
 
-def _span(group: Sequence[Jump] | Sequence[Kink]) -> float:
+def _span(group: Sequence[Place], one_per: str) -> float:
     """Extent of a group in ln λ; infinite if these jumps cannot be one transition."""
     places = [jump.place for jump in group]
     span = max(places) - min(places)
     near = span <= APART or max(jump.low for jump in group) <= min(jump.high for jump in group)
-    one_each = len({jump.trajectory for jump in group}) == len(group)
+    one_each = len({getattr(jump, one_per) for jump in group}) == len(group)
     alike = len({jump.rises for jump in group}) == 1
     return span if near and one_each and alike else math.inf

@@ -67,10 +67,10 @@ def _mean(brackets: Float64[np.ndarray, "s 2"]) -> tuple[float, float]:
     logs = np.log(brackets)
     middle = logs.mean(axis=1)
     spread = middle.std(ddof=1) if len(middle) > 1 else 0.0
-    # Within its bracket a place is equally likely anywhere.
-    spacing = float(np.diff(logs, axis=1).mean()) / np.sqrt(12)
+    # Seeds share their grid, and so what it leaves open: that does not average out.
+    spacing = 0.5 * float(np.diff(logs, axis=1).mean())
     mean = float(np.exp(middle.mean()))
-    return mean, mean * float(np.hypot(spread, spacing) / np.sqrt(len(middle)))
+    return mean, mean * float(np.hypot(spread / np.sqrt(len(middle)), spacing))
 
 
 def _expected(branch: pl.DataFrame) -> float | None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float64
 
 from spinodal.analysis.curves import CURVE
+from spinodal.analysis.ends import jumped_by, with_ends
+from spinodal.analysis.extrapolation import ROUNDING
 from spinodal.analysis.jumps import SIGNIFICANCE
 from spinodal.analysis.paths import Path, paths_of
 from spinodal.analysis.pooled import Mean, PooledBreak, mean_of, pooled_breaks
-from spinodal.analysis.seeds import Jump, Kink, match, path_jumps, path_kinks, starts_as
+from spinodal.analysis.seeds import Jump, Kink, match, of_seeds, path_jumps, path_kinks, starts_as
 from spinodal.records import SCHEMA
 
 ALONGSIDE = ("accuracy", "norm", "learned_features")
@@ -34,6 +37,8 @@ def find_transitions(
 
     Only rows that are `evidence` (stationary, no saddles) are looked at. A transition across rows that
     did not relax is bracketed by the nearest ones that did; `unrelaxed` says how many lie in between.
+
+    Every error holds at least `ROUNDING` of its value.
 
     First trajectory by trajectory, and the seeds are matched (`find_jumps`, `find_kinks`); then, where trajectories are
     noisy, in their mean (`find_breaks`). A jump of the mean is found for certain from about 6 standard errors of the
@@ -59,22 +64,29 @@ def find_transitions(
           `evidence`: what this rests on, in words;
         - `l2_low`, `l2_high`: every seed that shows it jumps between these two λ of the grid; that of a kink, and of
           what the mean shows, lies between them within two standard errors;
-        - `location`: geometric mean of the brackets of all seeds, or of where their kinks are; `location_error`: half
-          a bracket, or the error of a kink in one seed, and the standard deviation over seeds, added in quadrature;
-        - `before`, `after`: the observable at the two ends of the bracket in the direction of the path (for a
-          quench, of rising λ), mean over seeds; `<column>_before` and `<column>_after` of those alongside;
-        - `jump`: after − before, with what the branch moves smoothly within the bracket; `jump_error`: its
-          standard error over seeds, null for a single one; both null for a kink;
-        - `kink`: by how much the slope over ln λ changes there, for rising λ, and `kink_error`, its standard error
-          over seeds; null for all but kinks;
-        - `seeds`: how many trajectories show it, or are averaged, of `seeds_all`;
+        - `location`: geometric mean of the brackets of all seeds, or of where their kinks are; `location_error`: how
+          far it is to the end of a bracket, or the error of a kink in one seed, and the standard deviation over seeds,
+          added in quadrature;
+        - `before`, `after`: the observable on either side of the jump, at the λ at which it happens, in the direction
+          of the path (for a quench, of rising λ), mean over seeds (see `extrapolation`); of a kink, at the two ends of
+          the bracket. `<column>_before` and `<column>_after` of those alongside, at the two ends of the bracket;
+        - `jump`: after − before; `jump_error`: how far following the branches there may be off, and the standard error
+          over seeds, in quadrature; both null for a kink;
+        - `kink`: by how much the slope over ln λ changes there, for rising λ; `kink_error`: what the bend of the
+          branches makes of it, and the standard error over seeds, in quadrature; null for all but kinks;
+        - `seeds`: how many seeds show it, or are averaged, of `seeds_all`: one that was taken through λ on several
+          grids counts once, and its bracket is where all its own overlap;
         - `unrelaxed`: rows within the brackets that are no evidence, of all seeds together.
     """
     alongside = [name for name in alongside if name in table.columns and name != observable]
+    curves = paths_of(table, CURVE, observable, alongside)
+    found = [[path_jumps(path, observable, alongside) for path in curve] for curve in curves.values()]
     rows = []
-    for identity, curve in paths_of(table, CURVE, observable, alongside).items():
+    for (identity, curve), jumps, own in zip(
+        curves.items(), found, _followed(list(curves.values()), found, observable), strict=True
+    ):
         names = dict(zip(CURVE, identity, strict=True))
-        rows += [names | row for row in _curve(curve, observable, alongside)]
+        rows += [names | row for row in _curve(curve, jumps, own, observable, alongside)]
     sides = [f"{name}_{side}" for name in alongside for side in ("before", "after")]
     schema = [(name, SCHEMA[name]) for name in CURVE]
     schema += [("index", pl.Int64()), ("order", pl.Int64()), ("evidence", pl.String())]
@@ -83,41 +95,67 @@ def find_transitions(
     return pl.DataFrame(rows, schema=schema).sort(*CURVE, "location")
 
 
-def _curve(curve: Sequence[Path], observable: str, alongside: Sequence[str]) -> list[dict[str, Any]]:
-    """The transitions of one curve: jumps of single trajectories first."""
-    jumps = [path_jumps(path, observable, alongside) for path in curve]
+def _followed(
+    curves: Sequence[Sequence[Path]], found: Sequence[Sequence[Sequence[Jump]]], observable: str
+) -> Iterator[list[Jump]]:
+    """The jumps of the seeds of each curve, all followed into their brackets at once."""
+    merged = [of_seeds([jump for own in jumps for jump in own]) for jumps in found]
+    paths = [{path.name: path for path in curve} for curve in curves]
+    followed = iter(
+        with_ends(
+            [
+                (own[jump.trajectory], jump)
+                for own, jumps in zip(paths, merged, strict=True)
+                for jump in jumps
+            ],
+            observable,
+        )
+    )
+    for jumps in merged:
+        yield [next(followed) for _ in jumps]
+
+
+def _curve(
+    curve: Sequence[Path],
+    jumps: Sequence[Sequence[Jump]],
+    own: Sequence[Jump],
+    observable: str,
+    alongside: Sequence[str],
+) -> list[dict[str, Any]]:
+    """The transitions of one curve: jumps of single seeds first."""
     kinks = [
         kink
-        for path, own in zip(curve, jumps, strict=True)
-        for kink in path_kinks(path, own, observable, alongside)
+        for path, known in zip(curve, jumps, strict=True)
+        for kink in path_kinks(path, known, observable, alongside)
     ]
-    groups = match([jump for own in jumps for jump in own])
-    continuous = [group for group in match(kinks) if _most(group, curve) and not _within(group, groups)]
-    known = [_bracket(group) for group in groups if _most(group, curve)] + [
+    seeds = len({path.seed for path in curve})
+    groups = match(own)
+    continuous = [
+        group for group in match(of_seeds(kinks)) if _most(group, seeds) and not _within(group, groups)
+    ]
+    known = [_bracket(group) for group in groups if _most(group, seeds)] + [
         _bracket(group) for group in continuous
     ]
     mean = mean_of(curve)
     pooled = [] if mean is None else pooled_breaks(mean, starts_as(observable), known)
     rows: list[dict[str, Any] | None] = []
     for group in groups:
-        row: dict[str, Any] | None = _of_jumps(group, curve, observable, alongside)
-        same = [each for each in pooled if not _most(group, curve) and _same(each, group)]
+        row: dict[str, Any] | None = _of_jumps(group, seeds, observable, alongside)
+        same = [each for each in pooled if not _most(group, seeds) and _same(each, group)]
         if mean is not None and same:
             pooled.remove(same[0])
             row = _of_mean(same[0], mean, curve, observable, alongside)
-        elif mean is not None and not _most(group, curve) and not _clear(group, curve, mean, observable):
+        elif mean is not None and not _most(group, seeds) and not _clear(group, curve, mean):
             row = None
         rows.append(row)
     rows += [_of_kinks(group, observable, alongside) for group in continuous]
     if mean is not None:
         rows += [_of_mean(each, mean, curve, observable, alongside) for each in pooled]
-    return [
-        {**row, "index": index, "seeds_all": len(curve)} for index, row in enumerate(rows, start=1) if row
-    ]
+    return [{**row, "index": index, "seeds_all": seeds} for index, row in enumerate(rows, start=1) if row]
 
 
-def _most(group: Sequence[Jump] | Sequence[Kink], curve: Sequence[Path]) -> bool:
-    return 2 * len(group) >= len(curve)
+def _most(group: Sequence[Jump] | Sequence[Kink], seeds: int) -> bool:
+    return 2 * len(group) >= seeds
 
 
 def _bracket(group: Sequence[Jump] | Sequence[Kink]) -> tuple[float, float]:
@@ -135,40 +173,42 @@ def _same(each: PooledBreak, group: Sequence[Jump]) -> bool:
     return each.order != 2 and each.low <= high and low <= each.high
 
 
-def _clear(group: Sequence[Jump], curve: Sequence[Path], mean: Mean, observable: str) -> bool:
-    """Whether a jump that few trajectories show is one beside how much the others scatter."""
-    jumping = {jump.trajectory for jump in group}
-    others = mean_of([path for path in curve if path.name not in jumping]) or mean
+def _clear(group: Sequence[Jump], curve: Sequence[Path], mean: Mean) -> bool:
+    """Whether a jump that few seeds show is one beside how much the others scatter."""
+    jumping = {jump.seed for jump in group}
+    others = mean_of([path for path in curve if path.seed not in jumping]) or mean
     noise = math.sqrt(others.trajectories) * np.interp(np.exp(group[0].place), others.l2, others.errors)
-    changes = [(jump.after[observable] or 0.0) - (jump.before[observable] or 0.0) for jump in group]
-    return bool(np.abs(np.mean(changes)) > SIGNIFICANCE * math.sqrt(6) * noise)
+    return bool(np.abs(jumped_by(group).each.mean()) > SIGNIFICANCE * math.sqrt(6) * noise)
 
 
-def _of_jumps(
-    group: Sequence[Jump], curve: Sequence[Path], observable: str, alongside: Sequence[str]
-) -> dict[str, Any]:
+def _of_jumps(group: Sequence[Jump], seeds: int, observable: str, alongside: Sequence[str]) -> dict[str, Any]:
     places = np.array([jump.place for jump in group])
-    half_bracket = np.mean([0.5 * (jump.high - jump.low) for jump in group])
-    changes = [
-        late - early
-        for jump in group
-        if (late := jump.after[observable]) is not None and (early := jump.before[observable]) is not None
-    ]
-    order, words = _order(group, curve)
+    # The geometric mean is nearer to the lower end.
+    half_bracket = np.mean([jump.high - math.exp(jump.place) for jump in group])
+    order, words = _order(group, seeds)
+    size = jumped_by(group)
     return {
         "order": order,
         "evidence": words,
-        "location": float(np.exp(places.mean())),
-        "location_error": float(np.hypot(half_bracket, _scatter(np.exp(places)))),
-        "jump": _mean(changes),
-        "jump_error": _scatter(changes) / math.sqrt(len(group)) if len(group) > 1 else None,
         **_of_seeds(group, observable, alongside),
+        **_located(places, half_bracket),
+        "before": size.before,
+        "after": size.after,
+        "jump": size.after - size.before,
+        "jump_error": size.error,
     }
 
 
-def _order(group: Sequence[Jump], curve: Sequence[Path]) -> tuple[int | None, str]:
+def _located(places: Float64[np.ndarray, " s"], error: float) -> dict[str, float]:
+    """Where seeds have it, in ln λ, with the error of each of them."""
+    at = float(np.exp(places.mean()))
+    off = math.hypot(error, _scatter(np.exp(places)), ROUNDING * at)
+    return {"location": at, "location_error": off}
+
+
+def _order(group: Sequence[Jump], seeds: int) -> tuple[int | None, str]:
     """Whether the jumps of a group are what they look like, and why."""
-    if not _most(group, curve):
+    if not _most(group, seeds):
         return None, "few trajectories jump"
     if 2 * sum(jump.unrelaxed > 0 for jump in group) > len(group):
         return None, "rows in between did not relax"
@@ -181,17 +221,18 @@ def _order(group: Sequence[Jump], curve: Sequence[Path]) -> tuple[int | None, st
 
 
 def _of_kinks(group: Sequence[Kink], observable: str, alongside: Sequence[str]) -> dict[str, Any]:
-    places = np.array([kink.place for kink in group])
     slopes = [kink.slope for kink in group]
-    error = np.mean([kink.location_error for kink in group])
+    own = float(np.mean([kink.slope_error for kink in group]))
+    slope = float(np.mean(slopes))
     return {
         "order": 2,
         "evidence": "trajectories have a kink",
-        "location": float(np.exp(places.mean())),
-        "location_error": float(np.hypot(error, _scatter(np.exp(places)))),
-        "kink": _mean(slopes),
-        "kink_error": _scatter(slopes) / math.sqrt(len(group)) if len(group) > 1 else None,
         **_of_seeds(group, observable, alongside),
+        **_located(
+            np.array([kink.place for kink in group]), float(np.mean([kink.location_error for kink in group]))
+        ),
+        "kink": slope,
+        "kink_error": math.hypot(own, _scatter(slopes) / math.sqrt(len(group)), ROUNDING * slope),
     }
 
 
@@ -236,7 +277,7 @@ def _of_mean(
         "l2_low": each.low,
         "l2_high": each.high,
         "location": each.location,
-        "location_error": each.location_error,
+        "location_error": math.hypot(each.location_error, ROUNDING * each.location),
         "before": each.after if falls else each.before,
         "after": each.before if falls else each.after,
         "jump": None if kink else -each.size if falls else each.size,

@@ -129,11 +129,17 @@ def means(rows: pl.DataFrame) -> pl.DataFrame:
     columns = [name for name in numeric if name not in {"l2", "stage", TRAINED}]
     trained = rows[TRAINED].is_not_null().any()
     told = pl.col(columns).cast(pl.Float64).filter(evidence() | pl.col(TRAINED).is_not_null())
-    return rows.group_by("l2", *([TRAINED] if trained else []), maintain_order=True).agg(
+    place = ["l2", *([TRAINED] if trained else [])]
+    # A seed that was there on several ways counts once.
+    seeds = rows.group_by(*place, "seed", maintain_order=True).agg(
+        evidence().any().alias("_minimum"), told.mean()
+    )
+    each = pl.col(columns)
+    return seeds.group_by(place, maintain_order=True).agg(
         pl.len().alias("replicas"),
-        evidence().sum().alias("minima"),
-        told.mean(),
-        (told.std() / told.count().sqrt()).name.suffix("_se"),
+        pl.col("_minimum").sum().alias("minima"),
+        each.mean(),
+        (each.std() / each.count().sqrt()).name.suffix("_se"),
     )
 
 

@@ -1,0 +1,76 @@
+"""From the trajectories that jump to the rows on either side, and to by how much the observable jumps between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64, Int
+
+from spinodal.analysis.extrapolation import ROWS, Ends, Jumped, Side, follow, jumped
+from spinodal.analysis.paths import Path
+from spinodal.analysis.seeds import Jump
+
+APART = 0.04
+"""Of the change of ‖θ‖² in a phase: rows of a branch that ends are at least so far apart. A bisected jump has many at
+its end, and what so near ones differ by is noise."""
+
+
+def with_ends(curve: Sequence[tuple[Path, Jump]], observable: str) -> list[Jump]:
+    """Follow the branches on both sides of many jumps into their brackets.
+
+    Args:
+        curve: Each jump with the trajectory that it is of.
+        observable: That the trajectories were made with.
+
+    Returns:
+        The jumps, with their `ends`.
+    """
+    if not curve:
+        return []
+    sides = [_side([(path, _rows(path, jump, way)) for path, jump in curve]) for way in (-1, 1)]
+    far = np.array([jump.high if path.l2[0] < path.l2[-1] else jump.low for path, jump in curve])
+    kicked = np.array([path.kicked for path, _ in curve])
+    found = follow(*sides, far, observable == "error", kicked)
+    return [
+        jump._replace(ends=Ends(*(part[i : i + 1] for part in found))) for i, (_, jump) in enumerate(curve)
+    ]
+
+
+def jumped_by(group: Sequence[Jump]) -> Jumped:
+    """By how much seeds jump at one transition.
+
+    Args:
+        group: Jumps as `with_ends` returns them, at least one.
+    """
+    ends = [jump.ends for jump in group if jump.ends is not None]
+    return jumped(Ends(*(np.concatenate(parts) for parts in zip(*ends, strict=True))))
+
+
+def _rows(path: Path, jump: Jump, way: int) -> Int[np.ndarray, " r"]:
+    """The points on one side of a jump that are used, the nearest first."""
+    if way > 0:
+        return np.arange(jump.at + 1, min(jump.last, jump.at + ROWS) + 1)
+    points = np.arange(jump.at, jump.first - 1, -1)
+    size = path.size[points]
+    least = APART * abs(size[0] - size[-1])
+    if not least > 0:
+        return points[:ROWS]
+    kept = [0]
+    for i in range(1, len(size)):
+        if abs(size[i] - size[kept[-1]]) >= least:
+            kept.append(i)
+            if len(kept) == ROWS:
+                break
+    return points[kept]
+
+
+def _side(rows: Sequence[tuple[Path, Int[np.ndarray, " r"]]]) -> Side:
+    def column(name: str) -> Float64[np.ndarray, "b r"]:
+        table = np.full((len(rows), ROWS), np.nan)
+        for line, (path, points) in zip(table, rows, strict=True):
+            values = getattr(path, name)
+            line[: len(points)] = 0.0 if values is None else values[points]
+        return table
+
+    return Side(*(column(name) for name in ("l2", "values", "errors", "error", "size")))
