@@ -156,8 +156,7 @@ def test_a_checkpoint_keeps_what_is_frozen(campaign: Path, capsys: pytest.Captur
     capsys.readouterr()
     assert cli.main(["probe", str(checkpoint)]) == 0
     told = capsys.readouterr().out
-    verdicts = [line.split()[-2] for line in told.splitlines() if line.strip().startswith(("│ 0", "│ 1"))]
-    assert verdicts == ["minimum"] * 2, told
+    assert told.count("│ minimum │") == 2, told
 
 
 def test_kinks_are_recognised_whoever_wrote_them(campaign: Path) -> None:
