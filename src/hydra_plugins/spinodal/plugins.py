@@ -42,6 +42,7 @@ class Planner(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Plans, and launches what is left to do."""
+        from spinodal.building.preflight import preflight
         from spinodal.planning.sweep import sweep
 
         assert self.config is not None
@@ -49,7 +50,7 @@ class Planner(Sweeper):
         assert self.hydra_context is not None
         params = [f"{key}={values}" for key, values in self.params.items()]
         loader = cast(ConfigLoaderImpl, self.hydra_context.config_loader)
-        return sweep(self.config, loader, self.launcher, params, arguments)
+        return sweep(self.config, loader, self.launcher, params, arguments, preflight)
 
 
 class Workers(Launcher):
