@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
@@ -16,7 +15,13 @@ from rich.console import Console
 import spinodal
 from spinodal.building.made import BuildError, made
 from spinodal.building.networks import build_ensemble, build_task, dimensions
-from spinodal.building.training import accelerator, build_callbacks, build_optimizer, build_trainer
+from spinodal.building.training import (
+    accelerator,
+    build_callbacks,
+    build_optimizer,
+    build_trainer,
+    use_one_thread,
+)
 from spinodal.campaign import Pack, Running, checkpoint_file, commit, delete_strays, own_values, pack_file
 from spinodal.errors import UserError
 from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Trajectory, looks
@@ -51,9 +56,7 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
     """
     plan, campaign = OmegaConf.create(pack.plan), running.campaign
     callbacks = build_callbacks(plan)
-    if "OMP_NUM_THREADS" not in os.environ:
-        # Networks this small gain little from a second thread, and lose everything where cores are shared.
-        torch.set_num_threads(1)
+    use_one_thread()
     plan.trainer.accelerator = accelerator(plan)
     values = [own_values(pack.part_of[point].config) for point in points]
     kinds = [each.get("data.complexity") for each in values]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from spinodal.campaign import Pack, Part
@@ -20,6 +21,7 @@ from spinodal.planning.memory import bytes_per_replica
 from spinodal.planning.parallelism import GB, here
 
 if TYPE_CHECKING:
+    from spinodal.ensemble import Ensemble
     from spinodal.tasks import Task
 
 SECTIONS = ("trainer", "callbacks", "optimizer", "data", "model")
@@ -81,6 +83,7 @@ class _Check:
         self.parts, self.local, self.tell = parts, local, tell
         self.distinct = {name: _distinct(parts, name) for name in SECTIONS}
         self.tasks, self.tasks_in_all, self.late = 0, len(self.distinct["data"]), False
+        self.networks: dict[tuple[Any, ...], bool] = {}
         self.wrong: dict[str, tuple[str, list[Mapping[str, Any]]]] = {}
 
     def run(self) -> None:
@@ -97,6 +100,7 @@ class _Check:
             self.tell(name)
             for members in self.distinct[name].values():
                 self._tried(name, members[0], build)
+        training.use_one_thread()
         began = time.monotonic()
         for members in self.distinct["data"].values():
             if self.late:
@@ -110,15 +114,20 @@ class _Check:
         self.tell(f"task {self.tasks + 1} of {self.tasks_in_all}")
         task = self._tried("data", members[0], build_task)
         self.tasks += 1
-        for alike in _distinct(members, "model").values() if task is not None else ():
-            self._tried("model", alike[0], lambda plan, alike=alike: _networks(plan, task, alike))
+        for model, alike in _distinct(members, "model").items() if task is not None else ():
+            which = model, task.inputs.shape[1:], task.targets.shape[1:]
+            if which not in self.networks:
+                network = self._tried("model", alike[0], partial(_network, alike[0], task))
+                self.networks[which] = network is not None
+            if self.networks[which]:
+                self._tried("model", alike[0], partial(_phases, alike, task))
             self.late = time.monotonic() - began > PATIENCE
             if self.late:
                 return
 
     def _tried(self, name: str, part: Part, build: Callable[[Any], Any]) -> Any:
         try:
-            return build(OmegaConf.create(dict(part.config)))
+            return build(OmegaConf.create({key: part.config[key] for key in (name, "paths")}))
         except UserError as error:
             for line in str(error).splitlines():
                 self.wrong.setdefault(line, (name, []))[1].append(part.config)
@@ -129,7 +138,7 @@ class _Check:
         return [line + self._only(name, configs) for line, (name, configs) in self.wrong.items()]
 
     def _only(self, name: str, configs: Sequence[Mapping[str, Any]]) -> str:
-        every = [members[0].config[name] for members in self.distinct[name].values()]
+        every = [members[0].config[name] for members in _distinct(self.parts, name).values()]
         if len(configs) >= len(every):
             return ""
         varied = [
@@ -141,26 +150,31 @@ class _Check:
         return f" (with {' '.join(varied)}{more})"
 
 
-def _networks(plan: Any, task: Task, parts: Sequence[Part]) -> None:
-    """Build one replica, and put it into the phases in which replicas are to start."""
+def _network(part: Part, task: Task, plan: DictConfig) -> Ensemble:
+    """Build an ensemble of one; on the meta device if its network is large, and does not need its numbers."""
     from spinodal.building.networks import build_ensemble
+
+    return _without_numbers(part, task, plan) or build_ensemble(plan, task, [0])
+
+
+def _phases(parts: Sequence[Part], task: Task, plan: DictConfig) -> None:
+    """Make the phases in which replicas are to start, if any are."""
     from spinodal.training.start import phase_parameters
 
-    ensemble = _without_numbers(plan, task) or build_ensemble(plan, task, [0])
-    holds = {
-        (each.hold.phase, each.path[-1]) for part in parts for each in part.points.values() if each.hold
-    }
-    for phase, l2 in sorted((phase, l2) for phase, l2 in holds if phase is not None):
-        phase_parameters(ensemble, task, phase, l2)
+    holds = [(each.hold, each.path[-1]) for part in parts for each in part.points.values()]
+    phases = {(hold.phase, l2) for hold, l2 in holds if hold and hold.phase is not None}
+    if phases:
+        ensemble = _network(parts[0], task, plan)
+        for phase, l2 in sorted(phases):
+            phase_parameters(ensemble, task, phase, l2)
 
 
-def _without_numbers(plan: Any, task: Task) -> Any:
-    """An ensemble of one on the meta device, if its network is large; None if not, or if it needs its numbers."""
+def _without_numbers(part: Part, task: Task, plan: DictConfig) -> Ensemble | None:
     import torch
 
     from spinodal.building.networks import build_ensemble, network_maker
 
-    known = bytes_per_replica(OmegaConf.to_container(plan))  # type: ignore[arg-type]
+    known = bytes_per_replica(part.config)
     if known is not None and known < GB:
         return None
     try:

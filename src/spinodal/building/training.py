@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,15 @@ from spinodal.training.descent import DescentRule
 
 GPU = ("gpu", "cuda")
 """Accelerators that are GPUs with float64."""
+
+
+def use_one_thread() -> None:
+    """Let torch compute in one thread, unless OMP_NUM_THREADS has an opinion.
+
+    Networks this small gain little from a second thread, and lose everything where cores are shared.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
 
 
 def build_optimizer(plan: DictConfig) -> DescentRule:
