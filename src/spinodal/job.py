@@ -68,7 +68,8 @@ def run_pack(campaign: Path, name: str, where: str = "") -> None:
     """Trains the points of a pack that nobody has computed or is computing; a job that was ended continues.
 
     What goes wrong with a point is noted as its failure, and the others finish; so is what cannot be built for the
-    points of a curve. An ensemble that does not fit into memory is halved, and so is one that fails, until the point is found that is at fault.
+    points of a curve. An ensemble that does not fit into memory is halved, and so is one that fails, until the point is
+    found that is at fault.
 
     Args:
         campaign: its folder.

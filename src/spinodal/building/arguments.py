@@ -53,7 +53,8 @@ def _mistakes(target: str, values: dict[str, Any], known: Any, types: dict[str, 
         elif name not in known:
             yield f"{told}{target} takes no such argument{closest(name, known)}"
         elif name in types and not _fits(value, types[name]):
-            yield f"{told}must be {re.sub(r'(?:[a-z_]+[.])+', '', str(types[name]))}, as {target} has it"
+            kind = re.sub(r"(?:[a-z_]+[.])+", "", inspect.formatannotation(types[name]))
+            yield f"{told}must be {kind}, as {target} has it"
 
 
 def _fits(value: Any, kind: Any) -> bool:

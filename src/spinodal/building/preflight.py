@@ -67,7 +67,7 @@ def preflight(packs: Sequence[Pack], launcher: Mapping[str, Any]) -> None:
         )
     if mistakes := check.mistakes():
         more = [f"and {len(mistakes) - SHOWN} more like these"] if len(mistakes) > SHOWN else []
-        raise UserError("\n".join([*mistakes[:SHOWN], *more]))
+        raise UserError("\n".join([*mistakes[:SHOWN], *more])) from check.first
 
 
 class _Check:
@@ -83,6 +83,7 @@ class _Check:
         self.parts, self.local, self.tell = parts, local, tell
         self.distinct = {name: _distinct(parts, name) for name in SECTIONS}
         self.tasks, self.tasks_in_all, self.late = 0, len(self.distinct["data"]), False
+        self.first: UserError | None = None
         self.networks: dict[tuple[Any, ...], bool] = {}
         self.wrong: dict[str, tuple[str, list[Mapping[str, Any]]]] = {}
 
@@ -101,34 +102,36 @@ class _Check:
             for members in self.distinct[name].values():
                 self._tried(name, members[0], build)
         training.use_one_thread()
-        began = time.monotonic()
+        deadline = time.monotonic() + PATIENCE
         for members in self.distinct["data"].values():
+            self._task(members, deadline)
             if self.late:
                 return
-            self._task(members, began)
+            self.tasks += 1
 
-    def _task(self, members: Sequence[Part], began: float) -> None:
-        """Build a task, and every network that learns it."""
+    def _task(self, members: Sequence[Part], deadline: float) -> None:
+        """Build a task, and every network that learns it, unless it is late."""
         from spinodal.building.networks import build_task
 
         self.tell(f"task {self.tasks + 1} of {self.tasks_in_all}")
-        task = self._tried("data", members[0], build_task)
-        self.tasks += 1
+        self.late = time.monotonic() > deadline
+        task = None if self.late else self._tried("data", members[0], build_task)
         for model, alike in _distinct(members, "model").items() if task is not None else ():
+            self.late = time.monotonic() > deadline
+            if self.late:
+                return
             which = model, task.inputs.shape[1:], task.targets.shape[1:]
             if which not in self.networks:
                 network = self._tried("model", alike[0], partial(_network, alike[0], task))
                 self.networks[which] = network is not None
             if self.networks[which]:
                 self._tried("model", alike[0], partial(_phases, alike, task))
-            self.late = time.monotonic() - began > PATIENCE
-            if self.late:
-                return
 
     def _tried(self, name: str, part: Part, build: Callable[[Any], Any]) -> Any:
         try:
             return build(OmegaConf.create({key: part.config[key] for key in (name, "paths")}))
         except UserError as error:
+            self.first = self.first or error
             for line in str(error).splitlines():
                 self.wrong.setdefault(line, (name, []))[1].append(part.config)
             return None
