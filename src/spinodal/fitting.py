@@ -60,7 +60,7 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
     plan.trainer.accelerator = accelerator(plan)
     values = [own_values(pack.part_of[point].config) for point in points]
     kinds = [each.get("data.complexity") for each in values]
-    different = {kind: build_task(plan, kind) for kind in set(kinds)}
+    different = {kind: build_task(plan, None if kind is None else int(kind)) for kind in set(kinds)}
     tasks = [different[kind] for kind in kinds]
     task = tasks[0]
     scales = [each.get("model.init_scale") for each in values]

@@ -137,10 +137,16 @@ SLURM = ["hydra/launcher=slurm", "dry_run=true"]
             ["data=missing"],
             "data: own_for_preflight.missing raised FileNotFoundError: rings.npy: No such file or directory (own_for",
         ),
-        (["data=unlike"], "data: own_for_preflight.unlike returned dict: must return a spinodal.tasks.task.Task"),
+        (
+            ["data=unlike"],
+            "data: own_for_preflight.unlike returned dict: must return a spinodal.tasks.task.Task",
+        ),
         (["data=digits", "data.samples=100000"], DIGITS),
         (["data=modular_addition", "data.fraction=0.9999"], "data.fraction = 0.9999: must be"),
-        (["model=nowhere"], "model: nowhere.Net cannot be imported: No module named 'nowhere'; modules are looked"),
+        (
+            ["model=nowhere"],
+            "model: nowhere.Net cannot be imported: No module named 'nowhere'; modules are looked",
+        ),
         (
             ["model=broken"],
             "model: broken_for_preflight.Net cannot be imported: No module named 'no_such_module' "
@@ -151,16 +157,31 @@ SLURM = ["hydra/launcher=slurm", "dry_run=true"]
         (["model=net", "model.outputs=1"], "outputs of shape [2, 1]: must be [2, 3], as the targets"),
         (["model=net", "model.next=7"], "(own_for_preflight.py, line 42), given inputs of shape [2, 3]"),
         (["model=net", "+model.depth=2"], "model: own_for_preflight.Net"),
-        (["optimizer._target_=fractions.Fraction", "~optimizer.lr"], "optimizer: fractions.Fraction returned Fraction"),
-        (["+callbacks.mine._target_=nowhere.Callback"], "callbacks.mine: nowhere.Callback cannot be imported"),
+        (
+            ["optimizer._target_=fractions.Fraction", "~optimizer.lr"],
+            "optimizer: fractions.Fraction returned Fraction",
+        ),
+        (
+            ["+callbacks.mine._target_=nowhere.Callback"],
+            "callbacks.mine: nowhere.Callback cannot be imported",
+        ),
         (["+callbacks.mine._target_=builtins.dict"], "callbacks.mine: builtins.dict returned dict"),
-        (["+trainer.acelerator=gpu"], "trainer.acelerator=gpu: pytorch_lightning.Trainer takes no such argument; did"),
-        (["+trainer.acelerator=gpu", *SLURM], "trainer.acelerator=gpu: pytorch_lightning.Trainer takes no such"),
+        (
+            ["+trainer.acelerator=gpu"],
+            "trainer.acelerator=gpu: pytorch_lightning.Trainer takes no such argument; did",
+        ),
+        (
+            ["+trainer.acelerator=gpu", *SLURM],
+            "trainer.acelerator=gpu: pytorch_lightning.Trainer takes no such",
+        ),
         (["+trainer.max_steps=many", *SLURM], "trainer.max_steps=many: must be int"),
         (["+trainer.max_epochs=3"], "trainer.max_epochs=3: is not the trainer's to say"),
         (["trainer._target_=nowhere.Trainer"], "trainer: nowhere.Trainer cannot be imported"),
         (["trainer=gpu"], "trainer.accelerator=gpu: there is no CUDA GPU on this machine"),
-        (["trainer=gpu", "hydra/launcher=local"], "trainer.accelerator=gpu: there is no CUDA GPU on this machine"),
+        (
+            ["trainer=gpu", "hydra/launcher=local"],
+            "trainer.accelerator=gpu: there is no CUDA GPU on this machine",
+        ),
         (["trainer=gpu", "hydra/sweeper=basic", "hydra.mode=RUN"], "there is no CUDA GPU on this machine"),
         (
             ["protocol=escape", "protocol.phase=2", "model=deep_linear", "l2=[0.05,0.9]"],

@@ -110,13 +110,15 @@ class _Check:
             self.tasks += 1
 
     def _task(self, members: Sequence[Part], deadline: float) -> None:
-        """Build a task, and every network that learns it, unless it is late."""
+        """Build a task, and the networks that are to learn it, unless it is late."""
         from spinodal.building.networks import build_task
 
         self.tell(f"task {self.tasks + 1} of {self.tasks_in_all}")
         self.late = time.monotonic() > deadline
         task = None if self.late else self._tried("data", members[0], build_task)
-        for model, alike in _distinct(members, "model").items() if task is not None else ():
+        if task is None:
+            return
+        for model, alike in _distinct(members, "model").items():
             self.late = time.monotonic() > deadline
             if self.late:
                 return
