@@ -147,4 +147,6 @@ def test_what_it_needs_is_on_the_package_index_by_that_name(capsys, monkeypatch)
     monkeypatch.setitem(sys.modules, "wandb_workspaces", None)
     monkeypatch.delitem(sys.modules, "wandb_workspaces.reports.v2", raising=False)
     assert cli.main(["dashboard", "me/mine"]) == 2
-    assert capsys.readouterr().err == "error: dashboard: needs wandb-workspaces: pip install wandb-workspaces\n"
+    assert (
+        capsys.readouterr().err == "error: dashboard: needs wandb-workspaces: pip install wandb-workspaces\n"
+    )

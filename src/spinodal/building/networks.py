@@ -74,13 +74,11 @@ def build_ensemble(
         ensemble = Ensemble([makers[scale] for scale in scales], seeds)
         with torch.no_grad():
             outputs = ensemble.outputs(ensemble.theta[:1], inputs)[0]
-    except BuildError:
-        raise
     except UserError as error:
-        raise BuildError(str(error)) from error
+        raise BuildError(str(error), shared=False) from error  # it may depend on the seed
     except Exception as error:  # whatever somebody's own code raises
         given = f", given inputs of shape {list(inputs.shape)}"
-        raise BuildError(raised("model", name, error) + given) from error
+        raise BuildError(raised("model", name, error) + given, shared=False) from error
     if outputs.shape != targets.shape:
         raise BuildError(
             f"model: {name} answers inputs of shape {list(inputs.shape)} by outputs of shape {list(outputs.shape)}: "
