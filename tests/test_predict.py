@@ -125,7 +125,7 @@ def test_features_of_label_noise_are_counted(capsys: pytest.CaptureFixture[str])
         (["model.depth=2,3"], "several values"),
         (["data=digts"], "did you mean digits?"),
         (["data=digits", "data.samples=100000"], "data.samples = 100000"),
-        (["data._target_=nowhere.data"], "_target_=nowhere.data: cannot be imported"),
+        (["data._target_=nowhere.data"], "data: nowhere.data cannot be imported"),
         (["--faster"], "--faster"),
         (["-m"], "-m"),
         (["--config-dir", "nowhere"], "no such folder"),

@@ -82,23 +82,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_job(cfg: DictConfig) -> None:
     """One job, in whatever process Hydra's launcher starts it: a pack, or without the planner a configuration."""
-    from hydra.errors import InstantiationException
-
     from spinodal.planning import validate
-    from spinodal.planning.explain import explain
 
     plan = None if cfg.get("pack") else validate(cfg)
 
     from spinodal.job import run, run_pack
 
-    try:
-        if plan is None:
-            run_pack(Path(cfg.paths.campaign), cfg.pack, where=_name_of_job())
-        else:
-            run(plan)
-    except InstantiationException as error:
-        # Some _target_ cannot be built. Told here, since the cause does not travel between processes.
-        raise UserError(explain(error)) from error
+    if plan is None:
+        run_pack(Path(cfg.paths.campaign), cfg.pack, where=_name_of_job())
+    else:
+        run(plan)
 
 
 def _name_of_job() -> str:

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import warnings
 from collections.abc import Mapping, Sequence
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
-from hydra.utils import instantiate
-from lightning_fabric.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 import spinodal
+from spinodal.building.made import BuildError, made
+from spinodal.building.networks import build_ensemble, build_task
+from spinodal.building.training import (
+    accelerator,
+    build_callbacks,
+    build_optimizer,
+    build_trainer,
+    use_one_thread,
+)
 from spinodal.campaign import Pack, Running, checkpoint_file, commit, delete_strays, own_values, pack_file
-from spinodal.ensemble import Ensemble, Objective, check_network
+from spinodal.ensemble import Objective
+from spinodal.errors import UserError
 from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Trajectory, looks
 from spinodal.records import RecordWriter, write_configuration
 from spinodal.tasks import CENTRED, UNCENTRED
 from spinodal.training import (
-    AtomicCheckpointIO,
     Checkpoint,
     EnsembleModule,
     HoldSettings,
@@ -48,43 +51,40 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
         interruption: whether somebody has sent a signal.
 
     Raises:
-        UserError: if something cannot be built or written.
+        BuildError: if something cannot be built.
+        UserError: if something cannot be written.
+        RuntimeError: if training ends before its last stage.
         Interrupted: after a signal, behind a checkpoint.
     """
     plan, campaign = OmegaConf.create(pack.plan), running.campaign
-    callbacks = [instantiate(each) for each in (plan.callbacks or {}).values() if each]
-    if "OMP_NUM_THREADS" not in os.environ:
-        # Networks this small gain little from a second thread, and lose everything where cores are shared.
-        torch.set_num_threads(1)
-    if plan.trainer.get("accelerator") == "auto":  # Lightning's would take others, which have no float64
-        plan.trainer.accelerator = "gpu" if torch.cuda.is_available() else "cpu"
+    callbacks = build_callbacks(plan)
+    use_one_thread()
+    plan.trainer.accelerator = accelerator(plan)
     values = [own_values(pack.part_of[point].config) for point in points]
     kinds = [each.get("data.complexity") for each in values]
-    different = {
-        kind: instantiate(plan.data, **({} if kind is None else {"complexity": kind})) for kind in set(kinds)
-    }
+    different = {kind: build_task(plan, None if kind is None else int(kind)) for kind in set(kinds)}
     tasks = [different[kind] for kind in kinds]
     task = tasks[0]
-    sizes = task.sizes
     if task.off_centre > CENTRED:
         say(f"data {task.name}: {UNCENTRED.format(task.off_centre)}")
     scales = [each.get("model.init_scale") for each in values]
-    build = partial(instantiate, plan.model, **sizes)
-    makers = {scale: build if scale is None else partial(build, init_scale=scale) for scale in scales}
-    ensemble = Ensemble([makers[scale] for scale in scales], [each.seed for each in points.values()])
-    check_network(ensemble, task)
-    module = EnsembleModule(
-        ensemble,
-        tasks,
-        list(points.values()),
-        instantiate(plan.optimizer, _convert_="all"),
-        RelaxationSettings(**plan.relaxation, smooth=Objective(ensemble, task).smooth),
-        refine=plan.protocol.refine,
-        perturbation=[each["protocol.perturbation"] for each in values],
-        hold=_hold(plan.protocol),
-        ends=looks(plan.protocol.steps, plan.protocol.records) if plan.protocol.name == TRAIN else None,
-        lr=[each["optimizer.lr"] for each in values] if "lr" in plan.optimizer else None,
-    )
+    ensemble = build_ensemble(plan, task, [each.seed for each in points.values()], scales)
+    rule = build_optimizer(plan)
+    try:
+        module = EnsembleModule(
+            ensemble,
+            tasks,
+            list(points.values()),
+            rule,
+            RelaxationSettings(**plan.relaxation, smooth=Objective(ensemble, task).smooth),
+            refine=plan.protocol.refine,
+            perturbation=[each["protocol.perturbation"] for each in values],
+            hold=_hold(plan.protocol),
+            ends=looks(plan.protocol.steps, plan.protocol.records) if plan.protocol.name == TRAIN else None,
+            lr=[each["optimizer.lr"] for each in values] if "lr" in plan.optimizer else None,
+        )
+    except UserError as error:  # a phase that is there at other λ
+        raise BuildError(str(error), shared=False) from error
     config = cast(dict[str, Any], OmegaConf.to_container(plan, resolve=True))
     writer = RecordWriter(campaign / "records" / f"{pack.name}.parquet")
     configuration = writer.path.with_suffix(".yaml")
@@ -104,7 +104,7 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
         "bias": plan.model.get("bias"),
         "depth": plan.model.get("depth"),
         "width": plan.model.get("width"),
-        **sizes,
+        **task.sizes,
         "refine": plan.protocol.refine,
         "parameters": ensemble.theta.shape[-1],
         "device": str(plan.trainer.get("accelerator", "")),
@@ -119,22 +119,23 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
         for point, task, each in zip(points, tasks, values, strict=True)
     ]
     trackers, logger = _tracking(plan, config, writer, list(points))
-    trainer = _trainer(
+    trainer = build_trainer(
         plan,
-        max_epochs=-1,  # the module stops when every replica has finished its itinerary
-        callbacks=[
+        [
             *callbacks,
             RecordStages(writer, list(points), constants, own),
             _ReportStages(running, list(points)),
             *trackers,
             Checkpoint(checkpoint, plan.checkpoint.every_seconds, interruption),
         ],
-        # A job is one process, whatever SLURM's variables make Lightning believe.
-        plugins=[AtomicCheckpointIO(), LightningEnvironment()],
-        logger=logger,
+        logger,
     )
     # The contents of the loader are never looked at: a stage has as many blocks as it needs.
     trainer.fit(module, train_dataloaders=count(), ckpt_path=resumed)
+    if not (module.finished or interruption.wanted):
+        raise RuntimeError(
+            f"training was ended after {trainer.current_epoch} stages, before the last: by a callback or by trainer.*"
+        )
     say(f"{len(points) - len(module.failures)} points → {writer.path}")
     if not plan.checkpoint.keep:
         trainer.strategy.remove_checkpoint(checkpoint)
@@ -169,16 +170,6 @@ class _ReportStages(pl.Callback):
                 self.running.fail([point], f"not finite: {reason}", f"{reason}\n{ADVICE}")
 
 
-def _trainer(plan: DictConfig, **arguments: Any) -> pl.Trainer:
-    # What Lightning says of devices, and of torch's newest release, is not about this user's work.
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*", module="pytorch_lightning")
-    # It says so on every machine that has an srun: a job is one process there, too.
-    warnings.filterwarnings("ignore", message="The `srun` command is available", module="lightning_fabric")
-    trainer: pl.Trainer = instantiate(plan.trainer, default_root_dir=plan.paths.campaign, **arguments)
-    return trainer
-
-
 def _tracking(
     plan: DictConfig,
     config: Mapping[str, Any],
@@ -193,7 +184,7 @@ def _tracking(
     from spinodal.tracking.stages import LogStages
 
     if given._target_ != "spinodal.tracking.mirror.Mirror":
-        return [LogStages(writer, points, config)], instantiate(given)
+        return [LogStages(writer, points, config)], made(given, object)
     return [Mirror(writer, points, config, Path(plan.paths.campaign), not plan.protocol.refine, say)], False
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
-from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
+from spinodal.building.made import BuildError
+from spinodal.building.preflight import preflight
 from spinodal.campaign import (
     Pack,
     Running,
@@ -24,7 +25,8 @@ from spinodal.campaign import (
 )
 from spinodal.errors import UserError
 from spinodal.fitting import fit, say
-from spinodal.planning import check_identities, halves, packs_of
+from spinodal.planning import apart, check_identities, halves, packs_of, survey
+from spinodal.planning.parallelism import IN_PROCESS
 from spinodal.protocols import Trajectory
 from spinodal.records import finished_points, finished_points_of
 from spinodal.training import AtomicCheckpointIO, Interrupted, Interruption
@@ -43,24 +45,31 @@ def run(plan: DictConfig) -> None:
         plan: as `spinodal.planning.validate` returns it.
 
     Raises:
-        UserError: as `run_pack`.
+        UserError: as `run_pack`, and as `preflight`.
         Interrupted: as `run_pack`.
+        SystemExit: with code 1 if points have failed.
     """
     campaign = Path(plan.paths.campaign)
     selection = packs_of(cast(dict[str, Any], OmegaConf.to_container(plan)))
     asked = {point for curve in selection.asked for point in curve.points}
     if done := len(asked & set(selection.found.done)):
         say(f"{done} of {len(asked)} points are finished in {campaign} already")
+    if selection.packs and plan.get("preflight", True):
+        preflight(selection.packs, IN_PROCESS)
     for pack in selection.packs:
         write_pack(campaign, pack)
         run_pack(campaign, pack.name)
+    if failed := survey(campaign).failed.keys() & asked:
+        say(f"{len(failed)} of {len(asked)} points have failed: spinodal status {campaign} says why")
+        raise SystemExit(1)
 
 
 def run_pack(campaign: Path, name: str, where: str = "") -> None:
     """Trains the points of a pack that nobody has computed or is computing; a job that was ended continues.
 
-    What goes wrong with a point is noted as its failure, and the others finish. An ensemble that does not fit into
-    memory is halved, and so is one that fails, until the point is found that is at fault.
+    What goes wrong with a point is noted as its failure, and the others finish; so is what cannot be built for the
+    points of a curve. An ensemble that does not fit into memory is halved, and so is one that fails, until the point is
+    found that is at fault.
 
     Args:
         campaign: its folder.
@@ -68,7 +77,7 @@ def run_pack(campaign: Path, name: str, where: str = "") -> None:
         where: what the launcher calls this job.
 
     Raises:
-        UserError: if something cannot be built or written; nothing counts as failed then.
+        UserError: if something cannot be written; nothing counts as failed then.
         Interrupted: after a SIGTERM or SIGINT; the same pack continues.
     """
     pack = read_pack(pack_file(campaign, name))
@@ -83,8 +92,8 @@ def run_pack(campaign: Path, name: str, where: str = "") -> None:
             with running:
                 reason = _tried(this, running, interruption)
                 succeeded += reason is None
-                if reason is not None and len(running.points) > 1:
-                    left = _in_halves(this, running, reason) + left
+                if reason is not None and len(running.points) > 1 and not _of_a_curve(this, running, reason):
+                    left = _smaller(this, running, reason) + left
                 elif reason is not None:
                     running.fail(running.points, reason.error, reason.traceback)
                     failed += 1
@@ -108,6 +117,8 @@ class _Reason(NamedTuple):
     error: str
     traceback: str
     memory: bool
+    shared: bool
+    """Whether it holds for all points of a curve."""
 
 
 def _claimed(campaign: Path, pack: Pack, where: str) -> Running | None:
@@ -142,16 +153,12 @@ def _tried(pack: Pack, running: Running, interruption: Interruption) -> _Reason 
     except Interrupted as stop:
         say(f"stopped by {stop.signal.name}; the same command continues")
         raise
-    except (UserError, InstantiationException):
-        running.end(
-            "refused"
-        )  # a mistake of the person's, who puts it right and gives the same command again
-        raise
     except Exception as error:
-        said = " ".join(str(error).split())
-        reason = _Reason(
-            f"{type(error).__name__}: {said}"[:LONGEST], traceback.format_exc(), _out_of_memory(error)
-        )
+        if isinstance(error, UserError) and not isinstance(error, BuildError):
+            running.end("refused")  # no fault of the points: what cannot be written today, can be tomorrow
+            raise
+        memory, shared = _out_of_memory(error), isinstance(error, BuildError) and error.shared
+        reason = _Reason(_in_a_line(error), traceback.format_exc(), memory, shared and not memory)
     # Only now: the error held on to everything that filled the memory.
     gc.collect()
     if torch.cuda.is_available():
@@ -160,17 +167,32 @@ def _tried(pack: Pack, running: Running, interruption: Interruption) -> _Reason 
     return reason
 
 
-def _out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+def _in_a_line(error: Exception) -> str:
+    said = " ".join(str(error).split())
+    return (said if isinstance(error, UserError) else f"{type(error).__name__}: {said}")[:LONGEST]
 
 
-def _in_halves(pack: Pack, running: Running, reason: _Reason) -> list[Pack]:
+def _out_of_memory(error: BaseException | None) -> bool:
+    """Also where somebody else's code has run out of it, and ours says whose."""
+    if error is None:
+        return False
+    found = isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+    return found or _out_of_memory(error.__cause__)
+
+
+def _of_a_curve(pack: Pack, running: Running, reason: _Reason) -> bool:
+    """Whether a reason holds for all points there are: those of one curve, which cannot be built."""
+    return reason.shared and len({pack.part_of[point].curve for point in running.points}) == 1
+
+
+def _smaller(pack: Pack, running: Running, reason: _Reason) -> list[Pack]:
     """Smaller packs, written down, with what was claimed of one that failed."""
-    smaller = halves(pack, running.points)
+    smaller = (apart if reason.shared else halves)(pack, running.points)
     for each in smaller:
         write_pack(running.campaign, each)
     running.end("too large" if reason.memory else "failed")
-    say(f"{pack.name}: {len(running.points)} points failed together, and are tried in halves: {reason.error}")
+    how = "curve by curve" if reason.shared else "in halves"
+    say(f"{pack.name}: {len(running.points)} points failed together, and are tried {how}: {reason.error}")
     return smaller
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from spinodal.building.networks import build_task
 from spinodal.report.prediction import Prediction, name_of, tell
 from spinodal.tasks import CENTRED, UNCENTRED, Task
 
@@ -30,10 +30,10 @@ def main(plan: DictConfig) -> int:
         Exit code 0, also for a network out of the theory's reach, which is said.
 
     Raises:
-        InstantiationException: If the task cannot be built.
+        BuildError: If the task cannot be built.
         OSError: If the folder cannot be written to.
     """
-    task: Task = instantiate(plan.data)
+    task = build_task(plan)
     reasons = out_of_reach(plan.model, task)
     turned = turning(task)
     model = plan.model

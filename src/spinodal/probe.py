@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
+from spinodal.building.networks import build_task, network_maker
 from spinodal.ensemble import Ensemble, Objective
 from spinodal.errors import UserError
 from spinodal.tasks import Task, stacked
@@ -57,7 +57,7 @@ def main(checkpoint: Path) -> int:
     task = _task(plan, state.get("complexities", ())[:SHOWN])
     itineraries = state["progress"]["itineraries"][:SHOWN]
     seeds = [each.trajectory.seed for each in itineraries]
-    ensemble = Ensemble(lambda: instantiate(plan.model, **task.sizes), seeds)
+    ensemble = Ensemble(network_maker(plan, task), seeds)
     (rows,) = state["optimizer_states"][0]["state"].values()
     if ensemble.frozen is not None:
         ensemble.frozen = state["state_dict"]["ensemble.frozen"][:SHOWN]
@@ -100,8 +100,8 @@ def _task(plan: DictConfig, complexities: Sequence[int]) -> Task:
     """What the networks learn: the configuration is that of the first."""
     kinds = set(complexities)
     if len(kinds) <= 1:
-        return cast(Task, instantiate(plan.data))
-    tasks = {each: instantiate(plan.data, complexity=each) for each in kinds}
+        return build_task(plan)
+    tasks = {each: build_task(plan, each) for each in kinds}
     return stacked([tasks[each] for each in complexities])
 
 

@@ -67,7 +67,7 @@ def test_a_grid_gives_what_it_gives_here(cluster: Cluster, project: Path) -> Non
 
 def test_what_is_edited_later_is_not_run_and_what_fails_says_so(cluster: Cluster, project: Path) -> None:
     (project / "net.py").write_text(NET)
-    command = ("run", *SMALL, "model._target_=net.Net", "+model.fail=1,2", *SLURM)
+    command = ("run", *SMALL, "model._target_=net.Net", "+model.fail=1,2", "preflight=false", *SLURM)
     held = cluster.spinodal(project, *command, "hydra.launcher.additional_parameters={hold: true}")
     assert held.returncode == 0, held.stderr
     (project / "net.py").write_text("raise RuntimeError('another version')")

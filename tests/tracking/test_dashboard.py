@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -139,3 +140,13 @@ def test_a_project_has_an_owner(project, capsys):
 def test_it_can_be_looked_at_without_a_server(capsys):
     assert cli.main(["dashboard", "a/b", "--print"]) == 0
     assert json.loads(capsys.readouterr().out)["section"]
+
+
+def test_what_it_needs_is_on_the_package_index_by_that_name(capsys, monkeypatch):
+    monkeypatch.delitem(sys.modules, "spinodal.tracking.dashboard")
+    monkeypatch.setitem(sys.modules, "wandb_workspaces", None)
+    monkeypatch.delitem(sys.modules, "wandb_workspaces.reports.v2", raising=False)
+    assert cli.main(["dashboard", "me/mine"]) == 2
+    assert (
+        capsys.readouterr().err == "error: dashboard: needs wandb-workspaces: pip install wandb-workspaces\n"
+    )

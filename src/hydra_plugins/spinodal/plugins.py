@@ -17,7 +17,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from spinodal.cluster.keys import store_keys
+from spinodal.cluster.keys import refuse_haste, store_keys
 
 
 class Planner(Sweeper):
@@ -42,6 +42,7 @@ class Planner(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Plans, and launches what is left to do."""
+        from spinodal.building.preflight import preflight
         from spinodal.planning.sweep import sweep
 
         assert self.config is not None
@@ -49,7 +50,7 @@ class Planner(Sweeper):
         assert self.hydra_context is not None
         params = [f"{key}={values}" for key, values in self.params.items()]
         loader = cast(ConfigLoaderImpl, self.hydra_context.config_loader)
-        return sweep(self.config, loader, self.launcher, params, arguments)
+        return sweep(self.config, loader, self.launcher, params, arguments, preflight)
 
 
 class Workers(Launcher):
@@ -101,16 +102,17 @@ class Slurm(Launcher):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Takes what Hydra has composed."""
         self.config = config
+        refuse_haste(self._resolved())
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Submits jobs."""
         from spinodal.cluster.launcher import launch
 
         assert self.config is not None
-        parameters = cast(
-            dict[str, Any], OmegaConf.to_container(OmegaConf.create(self.parameters), resolve=True)
-        )
-        return launch(self.config, parameters, job_overrides, self.wait)
+        return launch(self.config, self._resolved(), job_overrides, self.wait)
+
+    def _resolved(self) -> dict[str, Any]:
+        return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(self.parameters), resolve=True))
 
     def queued(self, campaign: Path) -> set[str]:
         """Names of the packs that SLURM has already."""

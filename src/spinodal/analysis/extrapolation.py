@@ -184,7 +184,9 @@ def _weights(x: Float64[np.ndarray, "b r"], at: Float64[np.ndarray, " b"]) -> Fl
     return weights
 
 
-def _sum(weights: Float64[np.ndarray, "b r"], values: Float64[np.ndarray, "b s"]) -> Float64[np.ndarray, " b"]:
+def _sum(
+    weights: Float64[np.ndarray, "b r"], values: Float64[np.ndarray, "b s"]
+) -> Float64[np.ndarray, " b"]:
     return np.asarray((weights * values[:, : weights.shape[1]]).sum(axis=1))
 
 

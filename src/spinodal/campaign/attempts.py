@@ -65,7 +65,7 @@ class Attempt:
         points: the points it set out to compute, which nobody else did at the time.
         process: that computes them.
         state: `done` also with failures of single points; `stopped` by a signal; `failed` or `too large` as a whole,
-            and tried again in halves; `refused`, because of a mistake of the person's.
+            and tried again in halves; `refused`, since something could not be written.
         began: when, in seconds since 1970, by the clock of its machine.
         seen: when it last wrote.
         stage: how many stages are done.

@@ -101,19 +101,16 @@ def main(file: Path) -> int:
 def _compute(campaign: Path, name: str, submission: Submission, where: str) -> int:
     pack = _patiently(lambda: read_pack(pack_file(campaign, name)))
     _wait_for_earlier_start(campaign, pack, where)
-    from hydra.errors import InstantiationException
-
     from spinodal.job import run_pack
     from spinodal.planning import survey
-    from spinodal.planning.explain import explain
 
     given_up = survey(campaign).failed if int(os.environ.get("SLURM_RESTART_COUNT") or 0) else {}
     if not pack.points.keys() <= given_up.keys():
         try:
             run_pack(campaign, name, where)
-        except (UserError, InstantiationException) as error:
+        except UserError as error:
             _say(f"pack {name}, {shlex.join(submission.overrides[name])}: refused\n{traceback.format_exc()}")
-            _say(f"error: {explain(error) if isinstance(error, InstantiationException) else error}")
+            _say(f"error: {error}")
             return REFUSED
     found = survey(campaign)
     failed = [point for point in pack.points if point in found.failed]

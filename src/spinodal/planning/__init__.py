@@ -5,7 +5,7 @@ from spinodal.planning.expansion import Cell, expand
 from spinodal.planning.grid import geomspace, l2_values, linspace, seed_values
 from spinodal.planning.identity import check_identities, curve_id, job_id, point_id, scientific
 from spinodal.planning.loading import VERSION_BASE, conf_dir, config_loader
-from spinodal.planning.packing import halves
+from spinodal.planning.packing import apart, halves
 from spinodal.planning.selection import packs_of
 from spinodal.planning.survey import Survey, survey
 from spinodal.planning.table import console, names_on_the_left, spoken
@@ -15,6 +15,7 @@ __all__ = [
     "VERSION_BASE",
     "Cell",
     "Survey",
+    "apart",
     "check_identities",
     "conf_dir",
     "config_loader",

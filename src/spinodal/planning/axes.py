@@ -155,7 +155,13 @@ def _nested(value: Any, key: str, inside: bool = False) -> str:
             return ""
         name = {RangeSweep: "range", IntervalSweep: "interval", Glob: "glob"}.get(type(value), "choice")
         ends = f"{shown(value.start)},{shown(value.stop)}" if isinstance(value, RangeSweep) else "…"
-        return f"{name}({ends}) is a sweep and stands alone, as in {key}={name}({ends}); a list has its values"
+        return (
+            f"{name}({ends}) is a sweep and stands alone, as in {key}={name}({ends}); a list has its values"
+        )
     if isinstance(value, Mapping):
         return next(filter(None, (_nested(each, f"{key}.{name}", True) for name, each in value.items())), "")
-    return next(filter(None, (_nested(each, key, True) for each in value)), "") if isinstance(value, list) else ""
+    return (
+        next(filter(None, (_nested(each, key, True) for each in value)), "")
+        if isinstance(value, list)
+        else ""
+    )

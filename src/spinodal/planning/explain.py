@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import difflib
 import re
+import sysconfig
+import traceback
 from collections.abc import Iterable
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+import spinodal
 from spinodal.errors import UserError
 from spinodal.planning.foreign import FOREIGN
 from spinodal.planning.schema import allowed, slurm_keys
@@ -21,6 +25,12 @@ _LITERAL = re.compile(r"[-+.\d]+(e[-+]?\d+)?|true|false|null|[\[{].*", re.IGNORE
 
 _TYPES = {"Integer": "an integer", "Float": "a number", "Boolean": "true or false"}
 """OmegaConf's names of types, in words."""
+
+INSTALLED = {"site-packages", "dist-packages"}
+"""Folders of libraries."""
+
+LONGEST = 300
+"""Characters of an exception's message that a line has room for."""
 
 
 def shown(value: Any) -> str:
@@ -133,13 +143,60 @@ def _unreadable(override: str) -> str:
 
 
 def _not_built(error: InstantiationException) -> str:
-    """A `_target_` that cannot be imported, or does not take its arguments, or fails."""
-    target = re.search("'([^']*)'", str(error))
-    name = target[1] if target else "?"
-    if isinstance(cause := error.__cause__, ImportError):
-        return f"_target_={name}: cannot be imported: {cause.__cause__ or cause}"
-    reason = "; ".join(str(error).splitlines()[1:])
-    return f"_target_={name}: {reason} (HYDRA_FULL_ERROR=1 shows where)"
+    """A `_target_` that cannot be imported, or does not take its arguments, or raises."""
+    text = str(error)
+    target, where = re.search("'([^']*)'", text), re.search(r"^full_key: (\S+)", text, re.MULTILINE)
+    key, name = where[1] if where else "_target_", target[1] if target else "?"
+    cause = error.__cause__
+    if cause is None:
+        return f"{key}: {'; '.join(line for line in text.splitlines() if not line.startswith('full_key:'))}"
+    if text.startswith("Error locating"):
+        return not_imported(key, name, cause.__cause__ or cause)
+    return raised(key, name, cause)
+
+
+def not_imported(key: str, target: str, error: BaseException) -> str:
+    """A line about a `_target_` that is not there, or whose module raises.
+
+    Args:
+        key: of the configuration.
+        target: its `_target_`.
+        error: what the import has raised.
+    """
+    kind = "" if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: "
+    missing = isinstance(error, ModuleNotFoundError) and target.startswith(f"{error.name}.")
+    hint = "; modules are looked for in this folder and on PYTHONPATH" if missing else ""
+    return f"{key}: {target} cannot be imported: {kind}{_reason(error)}{_place(error)}{hint}"
+
+
+def raised(key: str, target: str, error: BaseException) -> str:
+    """A line about a `_target_` that raises: what, and where in the code of whoever wrote it.
+
+    Args:
+        key: of the configuration.
+        target: its `_target_`.
+        error: what it has raised.
+    """
+    return f"{key}: {target} raised {type(error).__name__}: {_reason(error)}{_place(error)}"
+
+
+def _reason(error: BaseException) -> str:
+    """The message of an exception, in a line; of a missing file with its name."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    text = " ".join(str(error).split())
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _place(error: BaseException) -> str:
+    """File and line of the innermost frame in code that is neither ours, nor Python's, nor installed."""
+    ours = (str(Path(spinodal.__file__).parents[1]), *map(sysconfig.get_path, ("stdlib", "platstdlib")))
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if path.is_file() and not frame.filename.startswith(ours) and not INSTALLED & set(path.parts):
+            near = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+            return f" ({near}, line {frame.lineno})"
+    return ""
 
 
 def _value(error: OmegaConfBaseException) -> str:

@@ -82,6 +82,16 @@ def halves(pack: Pack, points: Iterable[str]) -> list[Pack]:
     return _even(parts, math.ceil(len(kept) / 2))
 
 
+def apart(pack: Pack, points: Iterable[str]) -> list[Pack]:
+    """Some points of a pack, in a pack for each curve."""
+    kept = set(points)
+    parts = [
+        replace(part, points={point: each for point, each in part.points.items() if point in kept})
+        for part in pack.parts
+    ]
+    return [Pack(job_id(part.points), (part,)) for part in parts if part.points]
+
+
 def _even(parts: Sequence[Part], largest: int) -> list[Pack]:
     """Packs of sizes that differ by one at most, λ after λ of seed after seed, noise after noise of each."""
     ordered = sorted(

@@ -64,6 +64,28 @@ def escape(protocol: Values) -> Iterator[str]:
         yield f"protocol.start_l2={protocol['start_l2']:g}: must go with protocol=escape and protocol.phase=null"
 
 
+def trainer(trainer: Values) -> Iterator[str]:
+    """A job is one process on one device."""
+    hint = "a job is one process on one device, and hydra/launcher=local or slurm runs many"
+    devices, accelerator = trainer.get("devices", "auto"), trainer.get("accelerator", "auto")
+    one = devices in (1, "1") or _one_of_many(devices) or (devices == "auto" and accelerator == "cpu")
+    if not one:
+        yield f"trainer.devices={shown(devices)}: must be 1, or a list with the number of one GPU; {hint}"
+    if trainer.get("num_nodes", 1) != 1:
+        yield f"trainer.num_nodes={shown(trainer['num_nodes'])}: must be 1; {hint}"
+    strategy = trainer.get("strategy", "auto")
+    kind = strategy.get("_target_", "") if isinstance(strategy, dict) else strategy
+    if strategy != "auto" and not str(kind).endswith("SingleDeviceStrategy"):
+        yield f"trainer.strategy={shown(strategy)}: must be auto; {hint}"
+
+
+def _one_of_many(devices: Any) -> bool:
+    """Whether devices are written as the list of a single one: [3], or "3,"."""
+    if isinstance(devices, list):
+        return len(devices) == 1 and devices != [-1]
+    return isinstance(devices, str) and devices[:-1].isdecimal() and devices.endswith(",")
+
+
 def training(plan: Values) -> Iterator[str]:
     """Noise in the gradients needs steps that nobody refuses, and a temperature those of Langevin dynamics."""
     noise, rule = plan["protocol"].get("noise", "none"), plan["optimizer"].get("_target_")

@@ -231,6 +231,7 @@ class Job(Checked):
     l2: Annotated[Any, BeforeValidator(grid.l2_values)] = None
     seed: Annotated[Any, BeforeValidator(grid.seed_values)] = None
     dry_run: Switch = False
+    preflight: Switch = True
     retry_failed: Switch = False
     pack: Annotated[
         str | None, Field(pattern="^[0-9a-f]{12}$", description="null: it is the planner's own")
@@ -271,7 +272,7 @@ CALLBACKS: dict[str, type] = {
 """Callbacks of ours with arguments, by `_target_`."""
 
 GROUPS = (*BY_TARGET, *FIXED, "callbacks", "trainer", "paths")
-LAUNCH = ("campaign", "paths", "packing", "dry_run", "retry_failed", "pack")
+LAUNCH = ("campaign", "paths", "packing", "dry_run", "preflight", "retry_failed", "pack")
 """What a command has one value of, for all its points."""
 
 CASE = "case"
@@ -282,6 +283,7 @@ OPTIONAL: dict[str, Any] = {
     "logger": None,
     "packing": {"max_replicas": None, "memory_gb": None},
     "dry_run": False,
+    "preflight": True,
     "retry_failed": False,
     "pack": None,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from spinodal.campaign import pack_file, read_pack, tidy, write_launch, write_pack
+from spinodal.campaign import Pack, pack_file, read_pack, tidy, write_launch, write_pack
 from spinodal.errors import UserError
 from spinodal.planning.composition import unresolved_of_hydra
 from spinodal.planning.continuity import defaults, refuse_mixture
@@ -25,6 +25,9 @@ from spinodal.planning.selection import Selection, refuse_unmeasured, select
 from spinodal.planning.survey import survey
 from spinodal.planning.table import console, tell, tell_end
 
+Preflight = Callable[[Sequence[Pack], Mapping[str, Any]], None]
+"""Builds what packs need once, by the configuration of their launcher too, and raises a UserError if it cannot be."""
+
 FAILED = 1
 """Exit code when points have failed."""
 
@@ -35,6 +38,7 @@ def sweep(
     launcher: Launcher,
     params: Sequence[str],
     arguments: Sequence[str],
+    preflight: Preflight,
 ) -> list[Sequence[JobReturn]]:
     """Plan a command, and launch what is left to do of it.
 
@@ -44,6 +48,7 @@ def sweep(
         launcher: of the jobs.
         params: sweeps of the configuration's own.
         arguments: overrides of the command line.
+        preflight: comes last of all checks, where something is left to run.
 
     Returns:
         What the launcher has returned.
@@ -75,6 +80,8 @@ def sweep(
         max_replicas=plan["packing"]["max_replicas"],
         memory=bytes_per_job(launching, plan["packing"]["memory_gb"]),
     )
+    if selection.packs and plan["preflight"]:
+        preflight(selection.packs, launching)
     for pack in selection.packs if not plan["dry_run"] else ():
         write_pack(campaign, pack)
     terminal = console(stderr=not plan["dry_run"])

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from spinodal.errors import UserError
 from spinodal.planning.explain import closest, explain, no_such_key, shown
-from spinodal.planning.rules import RULES
+from spinodal.planning.rules import RULES, trainer
 from spinodal.planning.schema import (
     BY_NAME,
     BY_TARGET,
@@ -121,6 +121,8 @@ def _group(group: str, values: Any) -> tuple[Any, list[str]]:
         return _typed(schema, values, group)
     if group == "callbacks":
         return _callbacks(values)
+    if group == "trainer":
+        return values, list(trainer(values))
     if group not in BY_TARGET:
         return values, []
     target = values.get("_target_")

@@ -118,7 +118,7 @@ def dashboard(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name != "wandb_workspaces":
             raise
-        raise UserError("dashboard: needs wandb-workspaces: pip install 'spinodal[dashboard]'") from error
+        raise UserError("dashboard: needs wandb-workspaces: pip install wandb-workspaces") from error
     view = workspace(entity, project)
     if flags.print:
         print(view._to_model().spec.model_dump_json(by_alias=True, exclude_none=True))

@@ -103,6 +103,11 @@ class EnsembleModule(pl.LightningModule):
         return [itinerary.trajectory.seed for itinerary in self.itineraries]
 
     @property
+    def finished(self) -> bool:
+        """Whether every replica has come to its end, or cannot go on."""
+        return all(each.finished or row in self.failures for row, each in enumerate(self.itineraries))
+
+    @property
     def objective(self) -> Objective:
         """E and 𝓛 on the task's training set."""
         return Objective(self.ensemble, self.task)
@@ -182,7 +187,7 @@ class EnsembleModule(pl.LightningModule):
                 # There is no state to go on from, and nothing to measure.
                 self.failures[row] = f"E = {errors[row]} at λ = {visit.l2:g}, stage {visit.stage}"
                 self.visits[row] = None
-        if all(each.finished or row in self.failures for row, each in enumerate(self.itineraries)):
+        if self.finished:
             self.trainer.should_stop = True
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
