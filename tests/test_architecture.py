@@ -16,6 +16,7 @@ SOURCE = Path(spinodal.__file__).parent
 MATHEMATICS = {"errors", "tasks", "networks", "geometry", "theory"}
 ALLOWED = {
     "errors": set(),
+    "signatures": {"errors"},
     "tasks": {"errors"},
     "networks": {"errors"},
     "geometry": {"errors"},
@@ -26,17 +27,17 @@ ALLOWED = {
     "protocols": MATHEMATICS,
     "training": MATHEMATICS | {"ensemble", "protocols", "campaign", "records"},
     "observables": MATHEMATICS | {"ensemble", "protocols", "records", "training"},
-    "planning": {"errors", "protocols", "campaign", "records"},
+    "planning": {"errors", "signatures", "protocols", "campaign", "records"},
     "cluster": {"errors", "campaign", "planning", "job"},
     "tracking": {"errors", "campaign", "theory", "records", "training", "analysis", "report"},
     "analysis": {"errors", "theory", "records"},
     "report": {"errors", "theory", "campaign", "records", "analysis"},
     "fitting": MATHEMATICS
-    | {"ensemble", "protocols", "training", "observables", "campaign", "records", "tracking"},
+    | {"signatures", "ensemble", "protocols", "training", "observables", "campaign", "records", "tracking"},
     "job": {"errors", "fitting", "protocols", "training", "campaign", "records", "planning"},
     "status": {"errors", "campaign", "planning", "cluster"},
     "predict": {"errors", "tasks", "theory", "planning", "report"},
-    "probe": MATHEMATICS | {"ensemble", "training"},
+    "probe": MATHEMATICS | {"signatures", "ensemble", "training"},
     "cli": {
         "errors",
         "planning",

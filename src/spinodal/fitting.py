@@ -23,6 +23,7 @@ from spinodal.campaign import Pack, Running, checkpoint_file, commit, delete_str
 from spinodal.ensemble import Ensemble
 from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Trajectory, looks
 from spinodal.records import RecordWriter, write_configuration
+from spinodal.signatures import accepted
 from spinodal.training import (
     AtomicCheckpointIO,
     Checkpoint,
@@ -66,7 +67,7 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
     task = tasks[0]
     sizes = {"input_dim": task.inputs.shape[-1], "output_dim": task.targets.shape[-1]}
     scales = [each.get("model.init_scale") for each in values]
-    build = partial(instantiate, plan.model, **sizes)
+    build = partial(instantiate, plan.model, **accepted(plan.model._target_, sizes))
     makers = {scale: build if scale is None else partial(build, init_scale=scale) for scale in scales}
     ensemble = Ensemble([makers[scale] for scale in scales], [each.seed for each in points.values()])
     module = EnsembleModule(

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from spinodal.ensemble import Ensemble, Objective
 from spinodal.errors import UserError
+from spinodal.signatures import accepted
 from spinodal.tasks import Task, stacked
 from spinodal.training import AtomicCheckpointIO, RelaxationSettings
 from spinodal.training.checkpoint import BrokenError
@@ -58,6 +59,7 @@ def main(checkpoint: Path) -> int:
     sizes = {"input_dim": task.inputs.shape[-1], "output_dim": task.targets.shape[-1]}
     itineraries = state["progress"]["itineraries"][:SHOWN]
     seeds = [each.trajectory.seed for each in itineraries]
+    sizes = accepted(plan.model._target_, sizes)
     ensemble = Ensemble(lambda: instantiate(plan.model, **sizes), seeds)
     (rows,) = state["optimizer_states"][0]["state"].values()
     theta, l2 = state["state_dict"]["ensemble.theta"][:SHOWN], rows["l2"][:SHOWN]

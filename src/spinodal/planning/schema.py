@@ -232,6 +232,7 @@ class Job(Checked):
     seed: Annotated[Any, BeforeValidator(grid.seed_values)] = None
     dry_run: Switch = False
     retry_failed: Switch = False
+    mix_modules: Switch = False
     pack: Annotated[
         str | None, Field(pattern="^[0-9a-f]{12}$", description="null: it is the planner's own")
     ] = None
@@ -271,7 +272,7 @@ CALLBACKS: dict[str, type] = {
 """Callbacks of ours with arguments, by `_target_`."""
 
 GROUPS = (*BY_TARGET, *FIXED, "callbacks", "trainer", "paths")
-LAUNCH = ("campaign", "paths", "packing", "dry_run", "retry_failed", "pack")
+LAUNCH = ("campaign", "paths", "packing", "dry_run", "retry_failed", "mix_modules", "pack")
 """What a command has one value of, for all its points."""
 
 OPTIONAL: dict[str, Any] = {
@@ -280,6 +281,7 @@ OPTIONAL: dict[str, Any] = {
     "packing": {"max_replicas": None, "memory_gb": None},
     "dry_run": False,
     "retry_failed": False,
+    "mix_modules": False,
     "pack": None,
 }
 """What may be left out, and what it is then."""
