@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
@@ -16,7 +16,7 @@ from spinodal.errors import UserError
 from spinodal.planning.expansion import Cell
 from spinodal.planning.explain import shown
 from spinodal.planning.loading import conf_dir
-from spinodal.planning.modules import SECTIONS, contents, named
+from spinodal.planning.modules import SECTIONS, contents, named, refuse_stale
 from spinodal.planning.schema import CALLBACKS
 from spinodal.signatures import Arguments, arguments_of, located
 
@@ -45,7 +45,8 @@ def fitted(cells: Sequence[Cell], sections: Iterable[str] = (*SECTIONS, "callbac
             argument without a value.
     """
     sections, lines = tuple(sections), {line for cell in cells for line in cell.lines}
-    fitting = _Fitting(frozenset(_given(lines)))
+    experiments = {line.partition("=")[2] for line in lines if line.lstrip("+").startswith("experiment=")}
+    fitting = _Fitting(frozenset(_given(lines)), experiments)
     known: dict[tuple[int, ...], dict[str, Any]] = {}
     found = []
     for cell in cells:
@@ -70,16 +71,17 @@ class _Fitting:
 
     Args:
         given: keys that the command gives a value, dotted.
+        experiments: that it chooses.
 
     Attributes:
         mistakes: a line each.
         notes: lines about values that are left out.
     """
 
-    def __init__(self, given: frozenset[str]) -> None:
+    def __init__(self, given: frozenset[str], experiments: Iterable[str]) -> None:
         self.mistakes: list[str] = []
         self.notes: list[str] = []
-        self._given = given
+        self._given, self._experiments = given, experiments
         self._arguments: dict[str, Arguments | None] = {}
         self._ours: dict[str, dict[str, list[Any]]] = {}
 
@@ -96,6 +98,7 @@ class _Fitting:
                 changed[section] = fit
         if "protocol.name" in own:
             self._takes("protocol.name", own["protocol.name"])
+        refuse_stale(changed.get("modules", {}))
         return changed
 
     def _walked(self, key: str, node: Any, section: str) -> Any:
@@ -166,7 +169,7 @@ class _Fitting:
             return False
         group, _, name = key.partition(".")
         if section not in self._ours:
-            self._ours[section] = _ours(section)
+            self._ours[section] = _ours(section, self._experiments)
         return group == section and value in self._ours[section].get(name, ())
 
 
@@ -177,16 +180,24 @@ def _is_checked(key: str, node: Mapping[str, Any]) -> bool:
     return target.startswith("spinodal.") and (key in SECTIONS or target in CALLBACKS or alone)
 
 
-def _ours(section: str) -> dict[str, list[Any]]:
-    """Values that files in conf/ give the keys of a section."""
+def _ours(section: str, experiments: Iterable[str]) -> dict[str, list[Any]]:
+    """Values that files in conf/ give the keys of a section: its choices, and experiments with those they build on."""
     found: dict[str, list[Any]] = {}
-    for group in (section, "experiment"):
-        for path in (conf_dir() / group).glob("*.yaml"):
-            node: Any = OmegaConf.to_container(OmegaConf.load(path))
-            values = node if group == section else node.get(section) or {}
-            for name, value in values.items():
-                found.setdefault(name, []).append(value)
+    parts = [_read(section, path.stem) for path in (conf_dir() / section).glob("*.yaml")]
+    left = list(experiments)
+    while left:
+        node = _read("experiment", left.pop())
+        parts.append(node.get(section) or {})
+        left += [each for each in node.get("defaults", ()) if isinstance(each, str) and each != "_self_"]
+    for part in parts:
+        for name, value in part.items():
+            found.setdefault(name, []).append(value)
     return found
+
+
+def _read(group: str, choice: str) -> dict[str, Any]:
+    path = conf_dir() / group / f"{choice}.yaml"
+    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(path))) if path.is_file() else {}
 
 
 def _given(lines: Iterable[str]) -> Iterator[str]:

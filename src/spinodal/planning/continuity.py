@@ -82,13 +82,15 @@ def settled(
         again.
 
     Raises:
-        UserError: If the campaign has points that other content of the same files has computed.
+        UserError: If there are points to compute, and others that another content of the same files has computed.
     """
     if mix or not any(curve.config.get("modules") for curve in asked):
         return list(asked)
     there = {*found.done, *found.running, *queued}
-    _refuse_other_content(campaign, asked, found, there)
-    return [_with_former(curve, there) if curve.config.get("modules") else curve for curve in asked]
+    asked = [_with_former(curve, there) if curve.config.get("modules") else curve for curve in asked]
+    if any(curve.points.keys() - there for curve in asked):
+        _refuse_other_content(campaign, asked, found, there)
+    return list(asked)
 
 
 def _refuse_other_content(

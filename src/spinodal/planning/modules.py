@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import io
+import sys
 import sysconfig
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,11 +25,14 @@ from spinodal.signatures import located
 SECTIONS = ("data", "model", "optimizer")
 """Parts of a configuration whose `_target_`s determine results."""
 
+NOTED = "__spinodal_content__"
+"""Name within an imported module of the digest of its file."""
+
 
 def named(plan: Mapping[str, Any]) -> dict[str, str]:
     """By key, what of a user's own determines the results of a plan, as a dotted path."""
     found = {key: target for section in SECTIONS for key, target in targets(plan.get(section), section)}
-    name = str(plan["protocol"]["name"])
+    name = str(plan.get("protocol", {}).get("name"))
     return {**found, "protocol.name": name} if "." in name else found
 
 
@@ -107,6 +111,26 @@ def imported(path: Path, package: str | None = None) -> Iterator[str]:
             yield from (f"{module}.{each.name}" for each in node.names)
 
 
+def refuse_stale(digests: Mapping[str, str]) -> None:
+    """See that a process which imported modules in an earlier command has them as they are now.
+
+    Args:
+        digests: by file, as of `contents`, from before this command has imported anything.
+
+    Raises:
+        UserError: Naming the files edited since.
+    """
+    changed = []
+    for file, digest in digests.items():
+        module = sys.modules.get(file.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+        if module is not None and vars(module).setdefault(NOTED, digest) != digest:
+            changed.append(file)
+    if changed:
+        raise UserError(
+            f"{', '.join(changed)}: edited after this process had imported it; start a new process"
+        )
+
+
 def refuse_edited(pack: Pack) -> None:
     """See that the modules a pack needs are what they were when it was planned; they are imported for it.
 
@@ -127,6 +151,7 @@ def refuse_edited(pack: Pack) -> None:
         raise UserError(
             f"{', '.join(changed)}: has another content than when pack={pack.name} was planned; run the command again"
         )
+    refuse_stale(planned)
 
 
 def _specs(path: str) -> Iterator[tuple[str, ModuleSpec]]:
