@@ -191,11 +191,18 @@ def test_a_bad_point_of_a_sweep_is_refused(
     assert len(err.splitlines()) <= 2
 
 
-def test_refusal_crosses_processes(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["hydra/launcher=submitit_local", "model._target_=nowhere.Net", "logger=none", "campaign=c"]
-    assert cli.main(["run", *arguments]) == 2
+def test_refusal_crosses_processes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "elsewhere_for_a_test.py").write_text(
+        "import os\nif 'SUBMITIT_EXECUTOR' in os.environ: raise ImportError('not on this machine')\n"
+        "def net(**arguments): pass\n"
+    )
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    target = "model._target_=elsewhere_for_a_test.net"
+    assert cli.main(["run", "hydra/launcher=submitit_local", target, "logger=none", "campaign=c"]) == 2
     err = capsys.readouterr().err
-    assert "error: _target_=nowhere.Net: cannot be imported" in err
+    assert f"error: {target}: cannot be imported: not on this machine" in err
     assert "Traceback" not in err
     assert "failed" not in err.splitlines()[-1]  # once it is there, the same command runs
 
@@ -210,18 +217,18 @@ def test_a_job_that_fails_is_no_mistake_of_the_command(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("lines", "said"),
     [
-        ("nowhere.Net", "_target_=nowhere.Net: cannot be imported: No module named 'nowhere'"),
-        ("collections.Net", "_target_=collections.Net: cannot be imported"),
-        ("fractions.Fraction", "_target_=fractions.Fraction: TypeError"),
+        (["nowhere.Net"], "model._target_=nowhere.Net: cannot be imported: No module named 'nowhere'"),
+        (["collections.Net"], "model._target_=collections.Net: cannot be imported"),
+        (["fractions.Fraction", "+model.numerator=x"], "_target_=fractions.Fraction: ValueError"),
     ],
 )
 def test_a_module_that_cannot_be_built(
-    target: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    lines: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put_in_place_of_the_job(lambda plan: instantiate(plan.model), monkeypatch)
-    assert cli.main(["run", f"model._target_={target}"]) == 2
+    assert cli.main(["run", f"model._target_={lines[0]}", *lines[1:]]) == 2
     err = capsys.readouterr().err
     assert err.splitlines()[-1].startswith(f"error: {said}")
     assert "Traceback" not in err

@@ -39,7 +39,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def fit(*lines: str, config_dir: str | None = None) -> tuple[Any, list[str]]:
-    own = [line.replace("=N.", "=nets_for_arguments.").replace(":N.", ":nets_for_arguments.") for line in lines]
+    own = [
+        line.replace("=N.", "=nets_for_arguments.").replace(":N.", ":nets_for_arguments.") for line in lines
+    ]
     cells, notes = fitted(expand(own, config_loader(config_dir)))
     assert len(cells) == 1
     return cells[0].plan, notes
@@ -52,14 +54,13 @@ def refused(*lines: str, config_dir: str | None = None) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "lines", [["model._target_=N.Net"], ["model={_target_:N.Net}"], ["model=deep_linear", "model._target_=N.Net"]]
+    "lines",
+    [["model._target_=N.Net"], ["model={_target_:N.Net}"], ["model=deep_linear", "model._target_=N.Net"]],
 )
 def test_what_nobody_gave_is_left_out_and_said(lines: list[str]) -> None:
     plan, notes = fit(*lines)
     assert plan["model"] == {"_target_": "nets_for_arguments.Net", "width": 16}
-    assert notes == [
-        "model=nets_for_arguments.Net: takes no depth, activation, bias, init_scale; not passed"
-    ]
+    assert notes == ["model=nets_for_arguments.Net: takes no depth, activation, bias, init_scale; not passed"]
 
 
 def test_data_and_experiments_too() -> None:
@@ -76,7 +77,9 @@ def test_all_that_is_given_to_who_takes_anything() -> None:
     assert notes == []
 
 
-@pytest.mark.parametrize("line", ["model.depth=3", "+model.widht=5", "model.activation=tanh", "++model.x.y=1"])
+@pytest.mark.parametrize(
+    "line", ["model.depth=3", "+model.widht=5", "model.activation=tanh", "++model.x.y=1"]
+)
 def test_what_was_given_is_refused_by_name(line: str) -> None:
     (said,) = refused("model._target_=N.Net", line)
     key, _, value = line.lstrip("+").partition("=")
@@ -125,7 +128,9 @@ def test_callbacks_too() -> None:
     (said,) = refused("+callbacks.mine={_target_:N.Act,slope:1,steep:2}")
     assert said.startswith("callbacks.mine.steep=2: no such argument")
     (said,) = refused("+callbacks.progress.often=2")
-    assert said.startswith("callbacks.progress.often=2: no such argument, spinodal.observables.StageProgress takes")
+    assert said.startswith(
+        "callbacks.progress.often=2: no such argument, spinodal.observables.StageProgress takes"
+    )
     fit("+callbacks.mine={_target_:N.Same,slope:1}")
 
 
@@ -137,7 +142,10 @@ def test_callbacks_too() -> None:
         ("model._target_=broken_for_arguments.Net", "cannot be imported: RuntimeError: not here"),
         ("optimizer._target_=N.number", "is no class and no function"),
         ("+callbacks.x._target_=nowhere.Look", "cannot be imported: No module named 'nowhere'"),
-        ("protocol.name=N.wander", "cannot be imported: module 'nets_for_arguments' has no attribute 'wander'"),
+        (
+            "protocol.name=N.wander",
+            "cannot be imported: module 'nets_for_arguments' has no attribute 'wander'",
+        ),
         ("protocol.name=N.number", "is no class and no function"),
     ],
 )

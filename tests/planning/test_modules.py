@@ -40,7 +40,13 @@ def test_what_is_imported_counts_and_nothing_else() -> None:
     assert contents(["m_pack.deep.net.Net"]).keys() == {*package, "m_beside.py"}
     assert contents(["m_top.Anything"]).keys() == {*package, "m_beside.py", "m_top.py"}
     assert contents(["m_pack.wide.f"]).keys() == {"m_pack/__init__.py", "m_pack/wide.py", "m_beside.py"}
-    for elsewhere in ("torch.nn.Linear", "fractions.Fraction", "m_installed.f", "nowhere.Net", "spinodal.tasks.digits"):
+    for elsewhere in (
+        "torch.nn.Linear",
+        "fractions.Fraction",
+        "m_installed.f",
+        "nowhere.Net",
+        "spinodal.tasks.digits",
+    ):
         assert contents([elsewhere]) == {}
     assert source_of("m_installed") is None
     assert source_of("m_pack") is not None
@@ -113,7 +119,9 @@ def test_content_is_part_of_the_identity_of_own_modules_alone(folder: Path) -> N
     (folder / "m_nets.py").write_text("def net(**more): pass\n")
 
     def points(*lines: str) -> list[str]:
-        return [point for curve in curves(fitted(expand(lines, config_loader())).cells) for point in curve.points]
+        return [
+            point for curve in curves(fitted(expand(lines, config_loader())).cells) for point in curve.points
+        ]
 
     assert points("seed=0", "l2=[0.1]") == [
         point for curve in curves(expand(["seed=0", "l2=[0.1]"], config_loader())) for point in curve.points
