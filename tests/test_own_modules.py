@@ -133,7 +133,7 @@ def test_points_of_unknown_content_are_kept(
     """Computed as it was done before the content was noted: the identity is that of then."""
     taken = [f"~model.{key}" for key in ("depth", "activation", "bias", "init_scale")]
     with monkeypatch.context() as before:
-        before.setattr("spinodal.planning.sweep.fitted", lambda cells: arguments._Fitted(list(cells), []))
+        before.setattr("spinodal.planning.sweep.fitted", lambda cells: arguments.Fitted(list(cells), []))
         assert go(NET, *taken, "seed=[0,1]") == 0
     capsys.readouterr()
     assert go(NET, "seed=[0,1,2]") == 0

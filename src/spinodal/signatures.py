@@ -71,5 +71,8 @@ def accepted(target: str, offered: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: If it cannot be imported.
     """
-    takes = arguments_of(located(target))
+    try:
+        takes = arguments_of(located(target))
+    except UserError as error:
+        raise UserError(f"_target_={target}: {error}") from error
     return {name: value for name, value in offered.items() if takes.anything or name in takes.names}

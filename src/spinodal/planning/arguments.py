@@ -27,7 +27,15 @@ FROM_TASK = ("input_dim", "output_dim")
 """Arguments that a network gets from its task."""
 
 
-def fitted(cells: Sequence[Cell], sections: Iterable[str] = (*SECTIONS, "callbacks")) -> _Fitted:
+class Fitted(NamedTuple):
+    """Configurations of a grid as they run."""
+
+    cells: list[Cell]
+    notes: list[str]
+    """A line on each module about values that are not passed, since nobody gave them."""
+
+
+def fitted(cells: Sequence[Cell], sections: Iterable[str] = (*SECTIONS, "callbacks")) -> Fitted:
     """Give modules of a user's own what their signatures take, and note what their files hold.
 
     A plan that names such modules gets `modules` besides: digests of their files, by name. They are imported, and
@@ -36,9 +44,6 @@ def fitted(cells: Sequence[Cell], sections: Iterable[str] = (*SECTIONS, "callbac
     Args:
         cells: of a command.
         sections: of the plans, to look at.
-
-    Returns:
-        The cells, and a line on each module about values that are not passed, since nobody gave them.
 
     Raises:
         UserError: A line for each module that cannot be imported, each value given that it does not take, and each
@@ -58,12 +63,7 @@ def fitted(cells: Sequence[Cell], sections: Iterable[str] = (*SECTIONS, "callbac
         found.append(cell._replace(plan={**cell.plan, **changes}) if changes else cell)
     if fitting.mistakes:
         raise UserError("\n".join(dict.fromkeys(fitting.mistakes)))
-    return _Fitted(found, list(dict.fromkeys(fitting.notes)))
-
-
-class _Fitted(NamedTuple):
-    cells: list[Cell]
-    notes: list[str]
+    return Fitted(found, list(dict.fromkeys(fitting.notes)))
 
 
 class _Fitting:
