@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from spinodal.errors import UserError
-from spinodal.planning.expansion import Cell
+from spinodal.planning.expansion import SHOWN, Cell
 from spinodal.planning.explain import shown
 from spinodal.planning.loading import conf_dir
 from spinodal.planning.modules import SECTIONS, contents, named, refuse_stale
@@ -61,8 +61,9 @@ def fitted(cells: Sequence[Cell], sections: Iterable[str] = (*SECTIONS, "callbac
             known[which] = fitting.changes(cell.plan, sections)
         changes = known[which]
         found.append(cell._replace(plan={**cell.plan, **changes}) if changes else cell)
-    if fitting.mistakes:
-        raise UserError("\n".join(dict.fromkeys(fitting.mistakes)))
+    if told := list(dict.fromkeys(fitting.mistakes)):
+        more = [f"and {len(told) - SHOWN} more like these"] if len(told) > SHOWN else []
+        raise UserError("\n".join([*told[:SHOWN], *more]))
     return Fitted(found, list(dict.fromkeys(fitting.notes)))
 
 
