@@ -16,6 +16,7 @@ SOURCE = Path(spinodal.__file__).parent
 MATHEMATICS = {"errors", "tasks", "networks", "geometry", "theory"}
 ALLOWED = {
     "errors": set(),
+    "signatures": {"errors"},
     "tasks": {"errors"},
     "networks": {"errors"},
     "geometry": {"errors"},
@@ -26,12 +27,12 @@ ALLOWED = {
     "protocols": MATHEMATICS,
     "training": MATHEMATICS | {"ensemble", "protocols", "campaign", "records"},
     "observables": MATHEMATICS | {"ensemble", "protocols", "records", "training"},
-    "planning": {"errors", "protocols", "campaign", "records"},
+    "planning": {"errors", "signatures", "protocols", "campaign", "records"},
     "cluster": {"errors", "campaign", "planning", "job"},
     "tracking": {"errors", "campaign", "theory", "records", "training", "analysis", "report"},
     "analysis": {"errors", "theory", "records"},
     "report": {"errors", "theory", "campaign", "records", "analysis"},
-    "building": MATHEMATICS | {"ensemble", "protocols", "training", "campaign", "planning"},
+    "building": MATHEMATICS | {"signatures", "ensemble", "protocols", "training", "campaign", "planning"},
     "fitting": MATHEMATICS
     | {"ensemble", "protocols", "training", "observables", "campaign", "records", "tracking", "building"},
     "job": {"errors", "building", "fitting", "protocols", "training", "campaign", "records", "planning"},

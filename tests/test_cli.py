@@ -191,17 +191,22 @@ def test_a_bad_point_of_a_sweep_is_refused(
 
 
 def test_what_cannot_be_built_in_another_process_has_failed_there(
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["hydra/launcher=submitit_local", "model._target_=nowhere.Net", "logger=none", "campaign=c"]
-    assert cli.main(["run", *arguments]) == 2
-    assert "error: model: nowhere.Net cannot be imported" in capsys.readouterr().err
+    (tmp_path / "elsewhere_for_a_test.py").write_text(
+        "import os\nif 'SUBMITIT_EXECUTOR' in os.environ: raise ImportError('not on this machine')\n"
+        "def net(**arguments): pass\n"
+    )
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    target = "model._target_=elsewhere_for_a_test.net"
     with pytest.raises(SystemExit) as end:
-        cli.main(["run", *arguments, "preflight=false"])
+        cli.main(
+            ["run", "hydra/launcher=submitit_local", target, "logger=none", "campaign=c", "preflight=false"]
+        )
     assert end.value.code == 1
     err = capsys.readouterr().err
     assert "1 points: 0 done, 1 failed" in err
-    assert "model: nowhere.Net cannot be imported" in err
+    assert f"{target}: cannot be imported: not on this machine" in err
     assert "Traceback" not in err
 
 
@@ -215,15 +220,17 @@ def test_a_job_that_fails_is_no_mistake_of_the_command(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("lines", "said"),
     [
-        ("nowhere.Net", "model: nowhere.Net cannot be imported: No module named 'nowhere'"),
-        ("collections.Net", "model: collections.Net cannot be imported"),
-        ("fractions.Fraction", "model: fractions.Fraction raised TypeError"),
+        (["nowhere.Net"], "model._target_=nowhere.Net: cannot be imported: No module named 'nowhere'"),
+        (["collections.Net"], "model._target_=collections.Net: cannot be imported"),
+        (["fractions.Fraction", "+model.numerator=x"], "model: fractions.Fraction raised ValueError"),
     ],
 )
-def test_a_module_that_cannot_be_built(target: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["run", f"model._target_={target}"]) == 2
+def test_a_module_that_cannot_be_built(
+    lines: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["run", f"model._target_={lines[0]}", *lines[1:]]) == 2
     err = capsys.readouterr().err
     assert err.splitlines()[-1].startswith(f"error: {said}")
     assert "Traceback" not in err

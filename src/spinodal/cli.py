@@ -186,7 +186,7 @@ def _predict(arguments: list[str]) -> int:
 
         from spinodal.predict import main as predict_main
 
-        return predict_main(planned)
+        return predict_main(planned, flags.overrides)
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise UserError(explain(error)) from error
 

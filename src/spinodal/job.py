@@ -25,7 +25,7 @@ from spinodal.campaign import (
 )
 from spinodal.errors import UserError
 from spinodal.fitting import fit, say
-from spinodal.planning import apart, check_identities, halves, packs_of, survey
+from spinodal.planning import apart, check_identities, halves, packs_of, refuse_edited, survey
 from spinodal.planning.parallelism import IN_PROCESS
 from spinodal.protocols import Trajectory
 from spinodal.records import finished_points, finished_points_of
@@ -77,11 +77,13 @@ def run_pack(campaign: Path, name: str, where: str = "") -> None:
         where: what the launcher calls this job.
 
     Raises:
-        UserError: if something cannot be written; nothing counts as failed then.
+        UserError: if something cannot be written, or modules are not those it was planned with; nothing counts as
+            failed then.
         Interrupted: after a SIGTERM or SIGINT; the same pack continues.
     """
     pack = read_pack(pack_file(campaign, name))
     check_identities(pack)
+    refuse_edited(pack)
     left, succeeded, failed = [pack], 0, 0
     with Interruption() as interruption:
         while left:

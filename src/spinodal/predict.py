@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from spinodal.building.networks import build_task
+from spinodal.planning import Cell, console, fitted
 from spinodal.report.prediction import Prediction, name_of, tell
 from spinodal.tasks import CENTRED, UNCENTRED, Task
 
@@ -18,22 +20,27 @@ MEASURED = "`spinodal report` predicts from soft_mode² measured along the branc
 """What there is where no closed form is."""
 
 
-def main(plan: DictConfig) -> int:
+def main(plan: DictConfig, lines: Sequence[str] = ()) -> int:
     """Tell where the transitions of a plan's task must be, and draw its phase diagram.
 
     The figure is put into the folder `prediction` of the campaign, as PNG and as PDF.
 
     Args:
         plan: as `spinodal.planning.validate` returns it.
+        lines: overrides that were given for it.
 
     Returns:
         Exit code 0, also for a network out of the theory's reach, which is said.
 
     Raises:
         BuildError: If the task cannot be built.
+        UserError: If it does not take what it is given.
         OSError: If the folder cannot be written to.
     """
-    task = build_task(plan)
+    (cell,), notes = fitted([Cell({"data": OmegaConf.to_container(plan.data)}, tuple(lines))], ["data"])
+    for note in notes:
+        console().print(note, soft_wrap=True, markup=False)
+    task = build_task(OmegaConf.create({"data": cell.plan["data"]}))
     reasons = out_of_reach(plan.model, task)
     turned = turning(task)
     model = plan.model

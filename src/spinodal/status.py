@@ -16,7 +16,16 @@ from rich.table import Table
 from spinodal.campaign import Attempt, Pack, read_packs
 from spinodal.cluster import Waiting, ended, queued
 from spinodal.errors import UserError
-from spinodal.planning import Survey, console, names_on_the_left, scientific, spoken, survey
+from spinodal.planning import (
+    Survey,
+    console,
+    named,
+    names_on_the_left,
+    replaced,
+    scientific,
+    spoken,
+    survey,
+)
 
 STATES = ("done", "running", "queued", "failed", "stopped", "never started")
 """What a point can be. Queued: SLURM has its job. Stopped: begun, and not finished by anybody alive; the same command
@@ -47,6 +56,11 @@ class Point:
     def curve(self) -> str:
         """What it shares with its like."""
         return self.pack.part_of[self.name].curve
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it was planned before the content of a user's own modules was noted."""
+        return _unknown(self.pack.part_of[self.name].config)
 
     @property
     def seed(self) -> int:
@@ -94,7 +108,10 @@ def look(campaign: Path) -> Status:
     last |= {point: pack for pack in packs for point in pack.points if _is_at(pack, point, found)}
     there = queued(campaign) or {}
     waiting = {point for pack in packs if pack.name in there for point in pack.points}
-    points = [Point(point, pack, _state(point, found, waiting)) for point, pack in last.items()]
+    gone = replaced(last, found, {*found.done, *found.running, *waiting})
+    points = [
+        Point(point, pack, _state(point, found, waiting)) for point, pack in last.items() if point not in gone
+    ]
     left = {point.pack.name for point in points if point.state in ("stopped", "never started")}
     over = {pack: how for pack, how in ended(campaign).items() if pack in left} if left else {}
     return Status(campaign, points, found, len(found.done - last.keys()), there, over)
@@ -141,6 +158,8 @@ def _told(
     counts["done"] += status.unplanned
     told = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
     yield f"{status.campaign}: {sum(counts.values())} points: {told}"
+    if unknown := sum(point.unknown for point in status.points):
+        yield f"{unknown} of them: module content unknown (not noted then); mix_modules=true computes them anew"
     names = _names([point.pack for point in status.points])
     if len(names) > 1:
         yield _curves(status.points, names, terminal)
@@ -244,7 +263,7 @@ def _detail(point: Point, status: Status) -> str:
             return f"{status.found.running[point.name].stage} stages done"
         case "failed":
             return status.found.failed[point.name].error
-    return ""
+    return "module content unknown" if point.unknown else ""
 
 
 def _tracebacks(found: Survey) -> Iterator[str]:
@@ -276,15 +295,30 @@ def _is_at(pack: Pack, point: str, found: Survey) -> bool:
 
 def _names(packs: Sequence[Pack]) -> dict[str, str]:
     """By curve, in what it differs from the others."""
-    configs = {part.curve: dict(_leaves(scientific(part.config))) for pack in packs for part in pack.parts}
+    configs = {
+        part.curve: dict(
+            _leaves(scientific(part.config) | ({"modules": "unknown"} if _unknown(part.config) else {}))
+        )
+        for pack in packs
+        for part in pack.parts
+    }
     keys = dict.fromkeys(key for config in configs.values() for key in config)
     missing = object()
     varied = [key for key in keys if len({repr(each.get(key, missing)) for each in configs.values()}) > 1]
     named = {
-        curve: " ".join(f"{key.rpartition('.')[2]}={config[key]}" for key in varied if key in config)
+        curve: " ".join(f"{_short(key)}={config[key]}" for key in varied if key in config)
         for curve, config in configs.items()
     }
     return dict(sorted(named.items(), key=lambda item: item[1]))
+
+
+def _short(key: str) -> str:
+    """A key without its groups; a file has a dot in its own name."""
+    return key.removeprefix("modules.") if key.startswith("modules.") else key.rpartition(".")[2]
+
+
+def _unknown(config: Mapping[str, Any]) -> bool:
+    return "modules" not in config and bool(named(config))
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -11,6 +11,7 @@ from torch import nn
 from spinodal.building.made import BuildError, made
 from spinodal.ensemble import Ensemble, check_network
 from spinodal.errors import UserError
+from spinodal.signatures import accepted
 from spinodal.tasks import Task
 
 FEW = 2
@@ -40,9 +41,16 @@ def network_maker(plan: DictConfig, task: Task, init_scale: float | None = None)
 
     Returns:
         A function without arguments; it raises a BuildError if there is no such network.
+
+    Raises:
+        BuildError: If its `_target_` cannot be imported.
     """
     own = {} if init_scale is None else {"init_scale": init_scale}
-    return partial(made, plan.model, nn.Module, **task.sizes, **own)
+    try:
+        sizes = accepted(plan.model._target_, task.sizes)
+    except UserError as error:
+        raise BuildError(f"model.{error}") from error
+    return partial(made, plan.model, nn.Module, **sizes, **own)
 
 
 def build_ensemble(

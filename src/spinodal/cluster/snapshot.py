@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import importlib.util
 import os
 import shutil
-import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,7 @@ import hydra_plugins.spinodal as plugins
 import spinodal
 from spinodal.campaign import commit, write_atomically
 from spinodal.errors import UserError
-from spinodal.planning import conf_dir
+from spinodal.planning import conf_dir, imported, named, source_of
 
 WHOLE = "whole"
 """The file that is written last."""
@@ -36,7 +33,9 @@ def take(campaign: Path, configs: Iterable[Mapping[str, Any]]) -> Path:
         UserError: If it cannot be written.
     """
     files = dict(_ours())
-    for name in _names(configs):
+    configs = list(configs)
+    protocols = {path.partition(".")[0] for config in configs for path in named(config).values()}
+    for name in _names(configs) | protocols:
         files |= dict(_theirs(name, set()))
     digest = hashlib.sha256()
     for path, source in sorted(files.items()):
@@ -93,37 +92,11 @@ def _names(configs: Iterable[Any]) -> set[str]:
 
 def _theirs(name: str, seen: set[str]) -> Iterator[tuple[str, Path]]:
     """A module that somebody may be working on, and those it imports."""
-    source = None if name in seen else _source(name)
+    place = None if name in seen else source_of(name)
     seen.add(name)
-    if source is None:
+    if place is None:
         return
-    for path in [source] if source.is_file() else _files(source):
-        yield str(path.relative_to(source.parent)), path
-        if path.suffix == ".py":
-            for imported in _imported(path):
-                yield from _theirs(imported, seen)
-
-
-def _source(name: str) -> Path | None:
-    """File or folder of a module, if it was neither installed nor is of Python's own, or ours."""
-    spec = importlib.util.find_spec(name)
-    if spec is None or name in {"spinodal", "hydra_plugins"}:
-        return None
-    places = [*(spec.submodule_search_locations or ()), *([spec.origin] if spec.has_location else [])]
-    if not places or places[0] is None:
-        return None
-    source = Path(places[0]).resolve()
-    installed = {"site-packages", "dist-packages"} & set(source.parts)
-    return None if installed or source.is_relative_to(sysconfig.get_path("stdlib")) else source
-
-
-def _imported(path: Path) -> Iterator[str]:
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, UnicodeDecodeError):
-        return  # its import will fail, and say why
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (each.name.partition(".")[0] for each in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.partition(".")[0]
+    for path in [place] if place.is_file() else _files(place):
+        yield str(path.relative_to(place.parent)), path
+        for other in imported(path):
+            yield from _theirs(other.partition(".")[0], seen)

@@ -9,6 +9,7 @@ from typing import Any
 
 from spinodal.campaign import Pack
 from spinodal.errors import UserError
+from spinodal.protocols import Trajectory
 
 SCHEMA = 1
 """Raised when a change of the code changes results, so that old points are computed anew."""
@@ -21,12 +22,15 @@ def scientific(plan: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a plan that determines results: no device, logger, paths, callbacks or names.
 
     Args:
-        plan: as `validate` returns it. Its values have their types, so that 1 and 1.0 are not told apart.
+        plan: as `validate` returns it. Its values have their types, so that 1 and 1.0 are not told apart. What files
+            of a user's own hold is part of it, where `modules` says so.
     """
     parts = {section: _plain(plan[section]) for section in SCIENTIFIC}
     # Axes, like seed and λ.
     for axis in ("temperature", "batch"):
         parts["protocol"].pop(axis, None)
+    if plan.get("modules"):
+        parts["modules"] = _plain(plan["modules"])
     return parts
 
 
@@ -70,6 +74,20 @@ def curve_id(scientific: Mapping[str, Any]) -> str:
 def curve_of(science: str) -> str:
     """The same from the scientific part, `canonical`."""
     return _digest(f'{{"schema":{SCHEMA},"science":{science}}}')
+
+
+def former_ids(config: Mapping[str, Any], points: Mapping[str, Trajectory]) -> dict[str, str]:
+    """By identity, the one that points had before the content of a user's own modules was part of it.
+
+    Args:
+        config: of their curve.
+        points: identities, and trajectories.
+    """
+    science = canonical(scientific({**config, "modules": None}))
+    paths = {each.path: canonical(list(each.path)) for each in points.values()}
+    return {
+        point: point_of(science, each.seed, paths[each.path], each.strength) for point, each in points.items()
+    }
 
 
 def job_id(points: Iterable[str]) -> str:

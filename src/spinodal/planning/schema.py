@@ -233,6 +233,7 @@ class Job(Checked):
     dry_run: Switch = False
     preflight: Switch = True
     retry_failed: Switch = False
+    mix_modules: Switch = False
     pack: Annotated[
         str | None, Field(pattern="^[0-9a-f]{12}$", description="null: it is the planner's own")
     ] = None
@@ -272,7 +273,7 @@ CALLBACKS: dict[str, type] = {
 """Callbacks of ours with arguments, by `_target_`."""
 
 GROUPS = (*BY_TARGET, *FIXED, "callbacks", "trainer", "paths")
-LAUNCH = ("campaign", "paths", "packing", "dry_run", "preflight", "retry_failed", "pack")
+LAUNCH = ("campaign", "paths", "packing", "dry_run", "preflight", "retry_failed", "mix_modules", "pack")
 """What a command has one value of, for all its points."""
 
 CASE = "case"
@@ -285,6 +286,7 @@ OPTIONAL: dict[str, Any] = {
     "dry_run": False,
     "preflight": True,
     "retry_failed": False,
+    "mix_modules": False,
     "pack": None,
 }
 """What may be left out, and what it is then."""

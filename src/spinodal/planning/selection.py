@@ -10,6 +10,8 @@ from typing import Any
 
 from spinodal.campaign import Attempt, Pack, checkpoint_file, pack_file, read_pack, tidy
 from spinodal.errors import UserError
+from spinodal.planning.arguments import fitted
+from spinodal.planning.continuity import settled
 from spinodal.planning.curves import Curve, curves
 from spinodal.planning.expansion import Cell
 from spinodal.planning.memory import bytes_per_replica
@@ -100,7 +102,9 @@ def packs_of(plan: Mapping[str, Any]) -> Selection:
         UserError: As `select`, and `refuse_unmeasured`.
     """
     campaign, packing = Path(plan["paths"]["campaign"]), plan["packing"]
-    asked, found = curves([Cell(plan, ())]), survey(campaign)
+    cells, _ = fitted([Cell(plan, ())])
+    asked, found = curves(cells), survey(campaign)
+    asked = settled(campaign, asked, found, mix=plan["mix_modules"])
     tidy(campaign, found.done, found.living)
     refuse_unmeasured(campaign, asked, found.done)
     return select(

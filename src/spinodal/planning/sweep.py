@@ -15,8 +15,9 @@ from rich.console import Console
 
 from spinodal.campaign import Pack, pack_file, read_pack, tidy, write_launch, write_pack
 from spinodal.errors import UserError
+from spinodal.planning.arguments import fitted
 from spinodal.planning.composition import unresolved_of_hydra
-from spinodal.planning.continuity import defaults, refuse_mixture
+from spinodal.planning.continuity import defaults, refuse_mixture, settled
 from spinodal.planning.curves import curves
 from spinodal.planning.expansion import Cell, expand
 from spinodal.planning.identity import SCHEMA
@@ -63,18 +64,21 @@ def sweep(
     cells = expand(
         [*_device(launching, params, arguments), *params, *arguments], loader, config.hydra.job.config_name
     )
+    cells, notes = fitted(cells)
     asked = curves(cells)
     campaign = _campaign(config, cells)
     plan, now, keys = cells[0].plan, defaults(cells), _keys([*params, *arguments])
     refuse_mixture(campaign, now, keys)
     found = survey(campaign)
+    queued = _queued(launcher, campaign)
+    asked = settled(campaign, asked, found, queued, plan["mix_modules"])
     tidy(campaign, found.done, found.living)
     refuse_unmeasured(campaign, asked, found.done)
     selection = select(
         campaign,
         asked,
         found,
-        queued=_queued(launcher, campaign),
+        queued=queued,
         retry_failed=plan["retry_failed"],
         jobs=jobs_at_once(launching),
         max_replicas=plan["packing"]["max_replicas"],
@@ -85,6 +89,8 @@ def sweep(
     for pack in selection.packs if not plan["dry_run"] else ():
         write_pack(campaign, pack)
     terminal = console(stderr=not plan["dry_run"])
+    for note in notes:
+        terminal.print(note, soft_wrap=True, markup=False)
     tell(selection, terminal, jobs_at_once(launching))
     if plan["dry_run"]:
         return []

@@ -113,6 +113,6 @@ def _of_somebody(protocol: str) -> Callable[[Sequence[float], int], list[Traject
     module, _, name = protocol.rpartition(".")
     try:
         found: Callable[[Sequence[float], int], list[Trajectory]] = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # whatever a module raises while it is imported
         raise UserError(f"protocol.name={protocol}: no such function ({error})") from error
     return found
