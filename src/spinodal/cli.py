@@ -188,9 +188,15 @@ def _probe(arguments: list[str]) -> int:
     flags = parser.parse_args(arguments)
     _find_modules_here()
 
+    from hydra.errors import InstantiationException
+
+    from spinodal.planning.explain import explain
     from spinodal.probe import main as probe_main
 
-    return probe_main(flags.checkpoint)
+    try:
+        return probe_main(flags.checkpoint)
+    except InstantiationException as error:
+        raise UserError(explain(error)) from error
 
 
 def _cancel(arguments: list[str]) -> int:

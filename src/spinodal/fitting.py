@@ -126,7 +126,7 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
             Checkpoint(checkpoint, plan.checkpoint.every_seconds, interruption),
         ],
         # A job is one process, whatever SLURM's variables make Lightning believe.
-        plugins=[AtomicCheckpointIO(), LightningEnvironment()],
+        plugins=[AtomicCheckpointIO(older=True), LightningEnvironment()],
         logger=logger,
     )
     # The contents of the loader are never looked at: a stage has as many blocks as it needs.

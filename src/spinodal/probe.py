@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
+from yaml import YAMLError  # type: ignore[import-untyped]
 
 from spinodal.ensemble import Ensemble, Objective
 from spinodal.errors import UserError
 from spinodal.tasks import Task, stacked
 from spinodal.training import AtomicCheckpointIO, RelaxationSettings
-from spinodal.training.checkpoint import BrokenError
+from spinodal.training.checkpoint import BrokenError, ForeignError, OlderError
 from spinodal.training.probe import FACTORS, HEAT, STEPS, TIME, Evidence, probe
 
 SHOWN = 12
@@ -52,15 +56,14 @@ def main(checkpoint: Path) -> int:
         UserError: If it is no checkpoint, its job's configuration is not beside its records, or its networks have
             kinks.
     """
-    state, plan = _read(checkpoint)
+    saved, file = _networks(checkpoint), _configuration(checkpoint)
+    plan = _plan(checkpoint, file)
+    Console(stderr=True).print(_about_to_run(plan, file), soft_wrap=True, markup=False, highlight=False)
     torch.set_num_threads(1)
-    task = _task(plan, state.get("complexities", ())[:SHOWN])
+    task = _task(plan, saved.complexities)
     sizes = {"input_dim": task.inputs.shape[-1], "output_dim": task.targets.shape[-1]}
-    itineraries = state["progress"]["itineraries"][:SHOWN]
-    seeds = [each.trajectory.seed for each in itineraries]
+    theta, l2, seeds = saved.theta, saved.l2, saved.seeds
     ensemble = Ensemble(lambda: instantiate(plan.model, **sizes), seeds)
-    (rows,) = state["optimizer_states"][0]["state"].values()
-    theta, l2 = state["state_dict"]["ensemble.theta"][:SHOWN], rows["l2"][:SHOWN]
     settings = RelaxationSettings(**plan.relaxation, smooth=getattr(ensemble.network, "smooth", True))
     if not settings.smooth:
         raise UserError(f"probe {checkpoint}: networks with kinks have no Hessian where they rest")
@@ -80,18 +83,82 @@ def main(checkpoint: Path) -> int:
     return 0
 
 
-def _read(checkpoint: Path) -> tuple[dict[str, Any], Any]:
+class _Networks(NamedTuple):
+    """What a checkpoint holds of its networks."""
+
+    theta: Tensor
+    l2: Tensor
+    seeds: list[int]
+    complexities: list[int]
+
+
+def _networks(checkpoint: Path) -> _Networks:
     try:
         state = AtomicCheckpointIO().load_checkpoint(checkpoint)
-    except (OSError, BrokenError) as error:
+        (rows,) = state["optimizer_states"][0]["state"].values()
+        seeds = [int(each["trajectory"]["seed"]) for each in state["progress"]["itineraries"][:SHOWN]]
+        theta, l2 = state["state_dict"]["ensemble.theta"][:SHOWN], rows["l2"][:SHOWN]
+        return _Networks(theta, l2, seeds, state["complexities"][:SHOWN])
+    except ForeignError as error:
+        raise UserError(
+            f"probe {checkpoint}: holds more than tensors and plain values: not loaded, since that could run code in it"
+        ) from error
+    except OlderError as error:
+        raise UserError(
+            f"probe {checkpoint}: of the version before, and not loaded; the command that made it continues it, and "
+            "writes another"
+        ) from error
+    except (OSError, BrokenError, AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise UserError(
             f"probe {checkpoint}: no checkpoint; a job has one until it ends, and after that with checkpoint.keep=true"
         ) from error
+
+
+def _configuration(checkpoint: Path) -> Path:
     job = checkpoint.name.partition(".")[0]
-    configuration = checkpoint.parent.parent / "records" / f"{job}.yaml"
-    if not configuration.is_file():
-        raise UserError(f"probe {checkpoint}: needs the job's configuration, {configuration}")
-    return state, OmegaConf.load(configuration)
+    return checkpoint.parent.parent / "records" / f"{job}.yaml"
+
+
+def _plan(checkpoint: Path, file: Path) -> DictConfig:
+    try:
+        plan = OmegaConf.load(file)
+    except FileNotFoundError:
+        raise UserError(f"probe {checkpoint}: needs the job's configuration, {file}") from None
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
+        why = " ".join(str(error).split())
+        raise UserError(f"probe {checkpoint}: {file} is no configuration ({why})") from error
+    if not isinstance(plan, DictConfig) or not {"data", "model", "relaxation"} <= plan.keys():
+        raise UserError(f"probe {checkpoint}: {file} is no configuration of a job")
+    return plan
+
+
+def _about_to_run(plan: DictConfig, file: Path) -> str:
+    """Whose code the configuration names, which may be from elsewhere; nothing is imported to find that out."""
+    sections = [OmegaConf.to_container(plan[name]) for name in ("data", "model")]
+    named = dict.fromkeys(target for section in sections for target in _targets(section))
+    return f"about to run {', '.join(map(_whose, named))}, as {file} names them"
+
+
+def _targets(config: Any) -> Iterator[str]:
+    """Every `_target_`, however deep: each is called."""
+    if isinstance(config, dict):
+        for key, value in config.items():
+            yield from [str(value)] if key == "_target_" else _targets(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _targets(value)
+
+
+def _whose(target: str) -> str:
+    top = target.partition(".")[0]
+    if top == "spinodal":
+        return target
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        spec = None
+    place = spec and (spec.origin or next(iter(spec.submodule_search_locations or ()), None))
+    return f"{target} ({place or 'not found'})"
 
 
 def _task(plan: DictConfig, complexities: Sequence[int]) -> Task:
