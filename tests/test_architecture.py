@@ -25,18 +25,18 @@ ALLOWED = {
     "ensemble": MATHEMATICS,
     "protocols": MATHEMATICS,
     "training": MATHEMATICS | {"ensemble", "protocols", "campaign", "records"},
-    "observables": MATHEMATICS | {"ensemble", "protocols", "records", "training"},
-    "planning": {"errors", "protocols", "campaign", "records"},
-    "cluster": {"errors", "campaign", "planning", "job"},
+    "observables": MATHEMATICS | {"ensemble", "protocols", "records", "training", "waiting"},
+    "planning": {"errors", "protocols", "campaign", "records", "waiting"},
+    "cluster": {"errors", "campaign", "planning", "job", "waiting"},
     "tracking": {"errors", "campaign", "theory", "records", "training", "analysis", "report"},
     "analysis": {"errors", "theory", "records"},
-    "report": {"errors", "theory", "campaign", "records", "analysis"},
+    "report": {"errors", "theory", "campaign", "records", "analysis", "waiting"},
     "fitting": MATHEMATICS
     | {"ensemble", "protocols", "training", "observables", "campaign", "records", "tracking"},
     "job": {"errors", "fitting", "protocols", "training", "campaign", "records", "planning"},
     "status": {"errors", "campaign", "planning", "cluster"},
     "predict": {"errors", "tasks", "theory", "planning", "report"},
-    "probe": MATHEMATICS | {"ensemble", "training"},
+    "probe": MATHEMATICS | {"ensemble", "training", "waiting"},
     "cli": {
         "errors",
         "planning",
@@ -48,7 +48,9 @@ ALLOWED = {
         "probe",
         "report",
         "tracking",
+        "waiting",
     },
+    "waiting": set(),
 }
 """What each room may import of ours. Arrows only point downwards: no room is above and below another."""
 

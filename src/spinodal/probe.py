@@ -21,7 +21,8 @@ from spinodal.errors import UserError
 from spinodal.tasks import Task, stacked
 from spinodal.training import AtomicCheckpointIO, RelaxationSettings
 from spinodal.training.checkpoint import BrokenError, ForeignError, OlderError
-from spinodal.training.probe import FACTORS, HEAT, STEPS, TIME, Evidence, probe
+from spinodal.training.probe import STEPS, TIME, Evidence, probe, tests
+from spinodal.waiting import waiting
 
 SHOWN = 12
 """So many replicas of an ensemble are probed."""
@@ -67,8 +68,8 @@ def main(checkpoint: Path) -> int:
     settings = RelaxationSettings(**plan.relaxation, smooth=getattr(ensemble.network, "smooth", True))
     if not settings.smooth:
         raise UserError(f"probe {checkpoint}: networks with kinks have no Hessian where they rest")
-    with Console(stderr=True).status("probing"):
-        found = probe(Objective(ensemble, task), theta, l2, seeds, settings)
+    with waiting("probing") as tell:
+        found = probe(Objective(ensemble, task), theta, l2, seeds, settings, tell)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
@@ -76,7 +77,7 @@ def main(checkpoint: Path) -> int:
     for verdict in dict.fromkeys(found.verdicts):
         console.print(f"{verdict}: {MEANING[verdict]}", soft_wrap=True)
     console.print(
-        f"tests: {', '.join(_tests())} for {TIME:g}/λ or {STEPS:,} steps. "
+        f"tests: {', '.join(tests())} for {TIME:g}/λ or {STEPS:,} steps. "
         "That none leads to a lower 𝓛 does not prove that nothing does.",
         soft_wrap=True,
     )
@@ -170,10 +171,6 @@ def _task(plan: DictConfig, complexities: Sequence[int]) -> Task:
     return stacked([tasks[each] for each in complexities])
 
 
-def _tests() -> list[str]:
-    return [f"λ × {each:g} and back" for each in FACTORS] + [f"T = {each:g} E₀/n" for each in HEAT]
-
-
 def _table(found: Evidence, seeds: list[int]) -> Table:
     table = Table(title="What the networks sit in", title_justify="left")
     for name in HEADER:
@@ -188,7 +185,7 @@ def _table(found: Evidence, seeds: list[int]) -> Table:
             "yes" if found.relaxed[row] else "no",
             "" if found.soft_mode[row].isnan() else f"{float(found.soft_mode[row]):.3g}",
             f"{gain:.3g}" if lower else "",
-            _tests()[int(test)] if lower else "",
+            tests()[int(test)] if lower else "",
             verdict,
         )
     return table

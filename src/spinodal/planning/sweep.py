@@ -13,16 +13,17 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from spinodal.campaign import pack_file, read_pack, tidy, write_launch, write_pack
+from spinodal.campaign import pack_file, read_pack, this_process, tidy, write_launch, write_pack
 from spinodal.errors import UserError
 from spinodal.planning.continuity import defaults, refuse_mixture
 from spinodal.planning.curves import curves
 from spinodal.planning.expansion import Cell, expand
 from spinodal.planning.identity import SCHEMA
-from spinodal.planning.parallelism import at_once, bytes_per_job, gpus, jobs_at_once
+from spinodal.planning.parallelism import at_once, bytes_per_job, gpus, here, jobs_at_once
 from spinodal.planning.selection import Selection, refuse_unmeasured, select
 from spinodal.planning.survey import survey
 from spinodal.planning.table import console, tell, tell_end
+from spinodal.waiting import waiting
 
 FAILED = 1
 """Exit code when points have failed."""
@@ -52,14 +53,18 @@ def sweep(
         SystemExit: With code 1 if points have failed.
     """
     launching = cast(dict[str, Any], OmegaConf.to_container(config.hydra.launcher, resolve=True))
-    cells = expand(
-        [*_device(launching, params, arguments), *params, *arguments], loader, config.hydra.job.config_name
-    )
+    with waiting("planning"):
+        cells = expand(
+            [*_device(launching, params, arguments), *params, *arguments],
+            loader,
+            config.hydra.job.config_name,
+        )
     asked = curves(cells)
     campaign = _campaign(config, cells)
     plan, now, keys = cells[0].plan, defaults(cells), _keys([*params, *arguments])
     refuse_mixture(campaign, now, keys)
-    found = survey(campaign)
+    with waiting("reading what the campaign has"):
+        found = survey(campaign)
     tidy(campaign, found.done, found.living)
     refuse_unmeasured(campaign, asked, found.done)
     selection = select(
@@ -89,6 +94,7 @@ def sweep(
         defaults=now,
         keys=keys,
         packs=[pack.name for pack in selection.packs],
+        **({"process": this_process()._asdict(), "jobs": jobs_at_once(launching)} if here(launching) else {}),
         config=OmegaConf.to_container(config, resolve=False, enum_to_str=True),
     )
     return _launched(campaign, selection, launcher, launching, terminal)
