@@ -479,7 +479,6 @@ def test_many_signals(kind, codes, tmp_path):
     sweep += ["data.complexity=1,2", "l2=geom:0.05:0.3:5", "checkpoint.every_seconds=1000"]
     told = driven(tmp_path, kind, 10, *sweep)
     assert any(code > 0 for _, code, *_ in told)
-    for _, code, seconds, said in told:
+    for _, code, said in told:
         assert code in codes
-        assert seconds < 5
         assert "Traceback" not in said
