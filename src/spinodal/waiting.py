@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-EVERY = 30.0
+EVERY = 45.0
 """Seconds between two lines in a log."""
 
 
