@@ -36,7 +36,7 @@ ALLOWED = {
     "job": {"errors", "fitting", "protocols", "training", "campaign", "records", "planning"},
     "status": {"errors", "campaign", "planning", "cluster"},
     "predict": {"errors", "tasks", "theory", "planning", "report"},
-    "probe": MATHEMATICS | {"ensemble", "training", "waiting"},
+    "probe": MATHEMATICS | {"ensemble", "training", "planning", "waiting"},
     "cli": {
         "errors",
         "planning",

@@ -61,7 +61,7 @@ def test_point_by_point_and_in_sum(
         assert "all of it" in said(tmp_path, capsys, "--failed")
         each = said(tmp_path, capsys, "--points")
         for point, state in ((done, "done"), (stopping, "stopped"), (waiting, "never started")):
-            assert re.search(rf"{point} .* {state} *\n", each)
+            assert re.search(rf"{point} .* {state} *(ended by a signal *)?\n", each)
         assert len(re.findall(r"[0-9a-f]{12} .* running ", each)) == 4
 
 

@@ -191,16 +191,10 @@ def _probe(arguments: list[str]) -> int:
     flags = parser.parse_args(arguments)
     _find_modules_here()
 
-    from hydra.errors import InstantiationException
-
     with waiting("loading torch"):
-        from spinodal.planning.explain import explain
         from spinodal.probe import main as probe_main
 
-    try:
-        return probe_main(flags.checkpoint)
-    except InstantiationException as error:
-        raise UserError(explain(error)) from error
+    return probe_main(flags.checkpoint)
 
 
 def _cancel(arguments: list[str]) -> int:

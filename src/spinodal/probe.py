@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -18,6 +19,7 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 
 from spinodal.ensemble import Ensemble, Objective
 from spinodal.errors import UserError
+from spinodal.planning.explain import explain
 from spinodal.tasks import Task, stacked
 from spinodal.training import AtomicCheckpointIO, RelaxationSettings
 from spinodal.training.checkpoint import BrokenError, ForeignError, OlderError
@@ -61,10 +63,13 @@ def main(checkpoint: Path) -> int:
     plan = _plan(checkpoint, file)
     Console(stderr=True).print(_about_to_run(plan, file), soft_wrap=True, markup=False, highlight=False)
     torch.set_num_threads(1)
-    task = _task(plan, saved.complexities)
-    sizes = {"input_dim": task.inputs.shape[-1], "output_dim": task.targets.shape[-1]}
     theta, l2, seeds = saved.theta, saved.l2, saved.seeds
-    ensemble = Ensemble(lambda: instantiate(plan.model, **sizes), seeds)
+    try:
+        task = _task(plan, saved.complexities)
+        sizes = {"input_dim": task.inputs.shape[-1], "output_dim": task.targets.shape[-1]}
+        ensemble = Ensemble(lambda: instantiate(plan.model, **sizes), seeds)
+    except InstantiationException as error:
+        raise UserError(f"probe {checkpoint}: {explain(error)}") from error
     settings = RelaxationSettings(**plan.relaxation, smooth=getattr(ensemble.network, "smooth", True))
     if not settings.smooth:
         raise UserError(f"probe {checkpoint}: networks with kinks have no Hessian where they rest")

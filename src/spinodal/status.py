@@ -25,6 +25,8 @@ SLURM or here. Stopped: begun, and not finished by anybody alive; the same comma
 WHY_STOPPED = {"running": "killed without a trace", "stopped": "ended by a signal", "refused": "refused"}
 """By the last that a stopped attempt has written down."""
 
+FAILED = "left by an attempt that failed"
+
 SHOWN = 20
 """Rows of a kind that are shown, unless all are asked for."""
 
@@ -238,12 +240,14 @@ def _ended(status: Status) -> Table:
 
 def _stopped(status: Status) -> str:
     reasons = Counter(_why_stopped(status, point.name) for point in status.points if point.state == "stopped")
-    why = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+    why = ", ".join(
+        f"{reasons[reason]} {reason}" for reason in (*WHY_STOPPED.values(), FAILED) if reasons[reason]
+    )
     return f"stopped: {why}; the same command continues"
 
 
 def _why_stopped(status: Status, point: str) -> str:
-    return WHY_STOPPED.get(status.found.stopped[point].state, "left by an attempt that failed")
+    return WHY_STOPPED.get(status.found.stopped[point].state, FAILED)
 
 
 def _each(status: Status, names: Mapping[str, str]) -> Table:
