@@ -153,7 +153,7 @@ class Own(pl.Callback):
     def load_state_dict(self, state):
         self.loaded = state
 
-    keeps = {"object": Odd(), "numpy": np.float64(1), "array": np.zeros(2), "plain": (2.0, "x", None)}
+    keeps = {"object": Odd(), "numpy": np.float64(1), "array": np.zeros(2), "bytes": b"", "plain": (2.0, "x", None)}
     epochs = 0
 
     def __init__(self, what):
@@ -161,7 +161,7 @@ class Own(pl.Callback):
 """
 
 
-@pytest.mark.parametrize("what", ["object", "numpy", "array", "plain"])
+@pytest.mark.parametrize("what", ["object", "numpy", "array", "bytes", "plain"])
 def test_what_a_callback_of_ones_own_keeps_is_refused_before_any_work(
     tmp_path, monkeypatch, capsys, what
 ) -> None:
@@ -179,7 +179,12 @@ def test_what_a_callback_of_ones_own_keeps_is_refused_before_any_work(
         return
     assert code == 2
     assert own.Own.epochs == 0
-    kind = {"object": "own.Odd", "numpy": "numpy.float64", "array": "numpy.ndarray"}[what]
+    kind = {
+        "object": "own.Odd",
+        "numpy": "numpy.float64",
+        "array": "numpy.ndarray",
+        "bytes": "builtins.bytes",
+    }[what]
     assert f"checkpoint: callbacks['Own']['seen'][1]['deep'] is {kind}, and must be a tensor" in said
     assert "Traceback" not in said
 

@@ -83,7 +83,7 @@ class AtomicCheckpointIO(CheckpointIO):
             raise BrokenError
         if magic == _BEFORE and not self.older:
             raise OlderError
-        allowed = safe_globals(list(PICKLED)) if magic == _BEFORE else nullcontext()
+        allowed = safe_globals([*PICKLED, bytes]) if magic == _BEFORE else nullcontext()
         try:
             with allowed:
                 # Whatever Lightning asks for: the checksum has no key, and anybody can write such a file.

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from spinodal.errors import UserError
 
-VALUES = (Tensor, nn.Parameter, torch.Size, type(None), bool, int, float, complex, str, bytes)
-"""Types of single values, exactly: a subclass, as of NumPy's numbers or an enum, is pickled by its name."""
+VALUES = (Tensor, nn.Parameter, torch.Size, type(None), bool, int, float, complex, str)
+"""Types of single values, exactly: a subclass, as of NumPy's numbers or an enum, is pickled by its name, and so are no
+bytes at all."""
 
 
 def refuse_objects(checkpoint: Mapping[str, Any]) -> None:
