@@ -161,7 +161,10 @@ def find_checkpoint(path: Path, module: EnsembleModule, say: Callable[[str], Non
             except OlderError:
                 found, older = AtomicCheckpointIO(older=True).load_checkpoint(candidate), True
             fits = _layout(found) == _layout(_blank(module))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            say(f"{candidate} cannot be read ({error.strerror}) and is left out")
             continue
         except BrokenError:
             say(f"{candidate} is broken and left out")
