@@ -2,6 +2,8 @@
 
 import os
 import sys
+import time
+from collections.abc import Callable
 from types import ModuleType
 
 os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
@@ -24,3 +26,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "filterwarnings", "ignore::beartype.roar.BeartypeDecorHintPep585DeprecationWarning"
     )
+
+
+HANGING = 1800.0
+"""Seconds after which what is waited for counts as hanging: no machine is that slow."""
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[..., None]:
+    """Waits for something that will be, however slow the machine is."""
+
+    def wait(what: Callable[[], object], waited_for: str | Callable[[], str], every: float = 0.02) -> None:
+        deadline = time.monotonic() + HANGING
+        while not what():
+            if time.monotonic() > deadline:
+                told = waited_for if isinstance(waited_for, str) else waited_for()
+                pytest.fail(f"hangs: after {HANGING:.0f} s still not: {told}")
+            time.sleep(every)
+
+    return wait

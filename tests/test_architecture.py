@@ -26,19 +26,20 @@ ALLOWED = {
     "ensemble": MATHEMATICS,
     "protocols": MATHEMATICS,
     "training": MATHEMATICS | {"ensemble", "protocols", "campaign", "records"},
-    "observables": MATHEMATICS | {"ensemble", "protocols", "records", "training"},
-    "planning": {"errors", "signatures", "protocols", "campaign", "records"},
-    "cluster": {"errors", "campaign", "planning", "job"},
+    "observables": MATHEMATICS | {"ensemble", "protocols", "records", "training", "waiting"},
+    "planning": {"errors", "signatures", "protocols", "campaign", "records", "waiting"},
+    "cluster": {"errors", "campaign", "planning", "job", "waiting"},
     "tracking": {"errors", "campaign", "theory", "records", "training", "analysis", "report"},
     "analysis": {"errors", "theory", "records"},
-    "report": {"errors", "theory", "campaign", "records", "analysis"},
-    "building": MATHEMATICS | {"signatures", "ensemble", "protocols", "training", "campaign", "planning"},
+    "report": {"errors", "theory", "campaign", "records", "analysis", "waiting"},
+    "building": MATHEMATICS
+    | {"signatures", "ensemble", "protocols", "training", "campaign", "planning", "waiting"},
     "fitting": MATHEMATICS
     | {"ensemble", "protocols", "training", "observables", "campaign", "records", "tracking", "building"},
     "job": {"errors", "building", "fitting", "protocols", "training", "campaign", "records", "planning"},
     "status": {"errors", "campaign", "planning", "cluster"},
     "predict": {"errors", "building", "tasks", "theory", "planning", "report"},
-    "probe": MATHEMATICS | {"building", "ensemble", "training"},
+    "probe": MATHEMATICS | {"building", "ensemble", "training", "waiting"},
     "cli": {
         "errors",
         "planning",
@@ -50,7 +51,9 @@ ALLOWED = {
         "probe",
         "report",
         "tracking",
+        "waiting",
     },
+    "waiting": set(),
 }
 """What each room may import of ours. Arrows only point downwards: no room is above and below another."""
 

@@ -268,19 +268,19 @@ def test_a_module_beside_the_user_is_found(
         (["run", "-sc", "install=bash"], ["hydra_bash_completion spinodal"]),
     ],
 )
-def test_looking_imports_nothing_heavy_and_is_quick(arguments: list[str], shown: list[str]) -> None:
+def test_looking_imports_nothing_heavy(arguments: list[str], shown: list[str]) -> None:
+    """How long it takes, too, is measured among the benchmarks."""
     code = (
-        "import atexit, sys, time; start = time.process_time(); from spinodal.cli import main\n"
-        "atexit.register(lambda: print(time.process_time() - start, *sys.modules, file=sys.stderr))\n"
+        "import atexit, sys; from spinodal.cli import main\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
         "sys.exit(main(sys.argv[1:]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
     )
     assert all(text in done.stdout for text in shown), done.stdout
-    seconds, *modules = done.stderr.split()
-    assert not {"torch", "pytorch_lightning", "wandb", "polars", "matplotlib", "sklearn"} & set(modules)
-    assert float(seconds) < 1
+    modules = set(done.stderr.split())
+    assert not {"torch", "pytorch_lightning", "wandb", "polars", "matplotlib", "sklearn"} & modules
 
 
 def test_help_names_all_keys_scripts_rely_on(capsys: pytest.CaptureFixture[str]) -> None:

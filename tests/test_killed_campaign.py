@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ COMMAND = [
 
 
 @pytest.mark.slow
-def test_a_thousand_points_killed_twice(tmp_path: Path) -> None:
+def test_a_thousand_points_killed_twice(tmp_path: Path, wait_until: Callable[..., None]) -> None:
     def start() -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "spinodal.cli", "run", *COMMAND],
@@ -38,12 +38,14 @@ def test_a_thousand_points_killed_twice(tmp_path: Path) -> None:
 
     campaign = tmp_path / "outputs" / "c"
     for ended in (2, 6):  # packs behind it, and one under way
-        process, deadline = start(), time.monotonic() + 900
-        while sum(each.state == "done" for each in read_attempts(campaign)) < ended:
+        process = start()
+
+        def far_enough(process: subprocess.Popen[str] = process, ended: int = ended) -> bool:
             assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        time.sleep(3)
+            states = [each.state for each in read_attempts(campaign)]
+            return states.count("done") >= ended and states[-1] == "running"
+
+        wait_until(far_enough, f"{ended} attempts done", every=0.1)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     last = start()

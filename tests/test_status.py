@@ -1,12 +1,14 @@
 """What `spinodal status` says of a campaign in every state."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from spinodal import cli, status
-from spinodal.campaign import Pack, begin, write_pack
+from spinodal.campaign import Pack, begin, this_process, write_launch, write_pack
+from spinodal.cluster import Waiting
 from spinodal.planning import config_loader, expand, survey
 from spinodal.planning.curves import curves
 from spinodal.planning.selection import select
@@ -59,7 +61,7 @@ def test_point_by_point_and_in_sum(
         assert "all of it" in said(tmp_path, capsys, "--failed")
         each = said(tmp_path, capsys, "--points")
         for point, state in ((done, "done"), (stopping, "stopped"), (waiting, "never started")):
-            assert re.search(rf"{point} .* {state} *\n", each)
+            assert re.search(rf"{point} .* {state} *(ended by a signal *)?\n", each)
         assert len(re.findall(r"[0-9a-f]{12} .* running ", each)) == 4
 
 
@@ -96,3 +98,68 @@ def test_records_without_the_planner(
 def test_where_nothing_was_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["status", str(tmp_path)]) == 2
     assert "nothing has been run there" in capsys.readouterr().err
+
+
+def test_what_was_stopped_says_how_and_what_to_do(
+    tmp_path: Path, packs: list[Pack], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = packs
+    killed, ended, *_ = first.points
+    assert begin(tmp_path, first, [killed]) is not None  # and nobody is alive who would end it
+    gone(tmp_path, 1)
+    by_signal = begin(tmp_path, first, [ended])
+    assert by_signal is not None
+    by_signal.end("stopped")
+    refused = begin(tmp_path, second, [next(iter(second.points))])
+    assert refused is not None
+    refused.end("refused")
+    text = said(tmp_path, capsys)
+    assert (
+        "stopped: 1 killed without a trace, 1 ended by a signal, 1 refused; the same command continues"
+        in text
+    )
+    each = said(tmp_path, capsys, "--points")
+    assert re.search(rf"{killed} .* stopped +killed without a trace", each)
+
+
+def gone(campaign: Path, number: int) -> None:
+    """As if the process of an attempt had been killed."""
+    path = campaign / "attempts" / f"{number:06d}.json"
+    content = json.loads(path.read_text())
+    content["process"]["pid"] = 2**22 + 1  # more than there can be
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(("jobs", "told"), [(2, "8 starting"), (1, "4 starting, 4 queued")])
+def test_what_a_command_here_is_about_to_compute_is_starting_or_queued(
+    jobs: int, told: str, tmp_path: Path, packs: list[Pack], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = packs
+    launch(tmp_path, packs, jobs)
+    assert f"8 points: {told}" in said(tmp_path, capsys)
+    running = begin(tmp_path, first, first.points)
+    assert running is not None
+    with running:
+        rest = "4 starting" if jobs == 2 else "4 queued"
+        assert f"8 points: 4 running, {rest}" in said(tmp_path, capsys)
+        assert re.search(rf"{next(iter(second.points))} .* {rest[2:]}", said(tmp_path, capsys, "--points"))
+
+
+def launch(campaign: Path, packs: list[Pack], jobs: int) -> None:
+    process = this_process()._asdict()
+    write_launch(campaign, [], 1, {}, [], packs=[pack.name for pack in packs], process=process, jobs=jobs)
+
+
+@pytest.mark.parametrize(("state", "told"), [("RUNNING", "starting"), ("PENDING", "queued")])
+def test_a_job_that_slurm_runs_and_that_has_not_begun_is_starting(
+    state: str,
+    told: str,
+    tmp_path: Path,
+    packs: list[Pack],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first, _ = packs
+    there = {first.name: Waiting("7_0", "7", state, "None", tmp_path / "log")}
+    monkeypatch.setattr(status, "queued", lambda campaign: there)
+    assert f"8 points: 4 {told}, 4 never started" in said(tmp_path, capsys)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import spinodal
 from spinodal.errors import UserError
+from spinodal.waiting import waiting
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -86,7 +87,8 @@ def run_job(cfg: DictConfig) -> None:
 
     plan = None if cfg.get("pack") else validate(cfg)
 
-    from spinodal.job import run, run_pack
+    with waiting("loading torch"):
+        from spinodal.job import run, run_pack
 
     if plan is None:
         run_pack(Path(cfg.paths.campaign), cfg.pack, where=_name_of_job())
@@ -184,7 +186,8 @@ def _predict(arguments: list[str]) -> int:
     try:
         planned = plan(flags.overrides, config_dir=flags.config_dir, config_name=flags.config_name)
 
-        from spinodal.predict import main as predict_main
+        with waiting("loading torch"):
+            from spinodal.predict import main as predict_main
 
         return predict_main(planned, flags.overrides)
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
@@ -202,7 +205,8 @@ def _probe(arguments: list[str]) -> int:
     flags = parser.parse_args(arguments)
     _find_modules_here()
 
-    from spinodal.probe import main as probe_main
+    with waiting("loading torch"):
+        from spinodal.probe import main as probe_main
 
     return probe_main(flags.checkpoint)
 
@@ -337,7 +341,8 @@ def _other(arguments: list[str]) -> int:
 
         return status_main(flags.campaign, flags.failed, flags.points, flags.watch)
 
-    from spinodal.report import main as report_main
+    with waiting("loading"):
+        from spinodal.report import main as report_main
 
     if not flags.wandb:
         return report_main(flags.campaign, flags.curve)

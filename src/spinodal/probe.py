@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
+from yaml import YAMLError  # type: ignore[import-untyped]
 
+from spinodal.building.made import BuildError
 from spinodal.building.networks import build_task, network_maker
 from spinodal.ensemble import Ensemble, Objective
 from spinodal.errors import UserError
 from spinodal.tasks import Task, stacked
 from spinodal.training import AtomicCheckpointIO, RelaxationSettings
-from spinodal.training.checkpoint import BrokenError
-from spinodal.training.probe import FACTORS, HEAT, STEPS, TIME, Evidence, probe
+from spinodal.training.checkpoint import BrokenError, ForeignError, OlderError
+from spinodal.training.probe import STEPS, TIME, Evidence, probe, tests
+from spinodal.waiting import waiting
 
 SHOWN = 12
 """So many replicas of an ensemble are probed."""
@@ -52,22 +58,24 @@ def main(checkpoint: Path) -> int:
         UserError: If it is no checkpoint, its job's configuration is not beside its records, or its networks have
             kinks.
     """
-    state, plan = _read(checkpoint)
+    saved, file = _networks(checkpoint), _configuration(checkpoint)
+    plan = _plan(checkpoint, file)
+    Console(stderr=True).print(_about_to_run(plan, file), soft_wrap=True, markup=False, highlight=False)
     torch.set_num_threads(1)
-    task = _task(plan, state.get("complexities", ())[:SHOWN])
-    itineraries = state["progress"]["itineraries"][:SHOWN]
-    seeds = [each.trajectory.seed for each in itineraries]
-    ensemble = Ensemble(network_maker(plan, task), seeds)
-    (rows,) = state["optimizer_states"][0]["state"].values()
-    if ensemble.frozen is not None:
-        ensemble.frozen = state["state_dict"]["ensemble.frozen"][:SHOWN]
-    theta, l2 = state["state_dict"]["ensemble.theta"][:SHOWN], rows["l2"][:SHOWN]
+    theta, l2, seeds = saved.theta, saved.l2, saved.seeds
+    try:
+        task = _task(plan, saved.complexities)
+        ensemble = Ensemble(network_maker(plan, task), seeds)
+    except BuildError as error:
+        raise UserError(f"probe {checkpoint}: {error}") from error
+    if saved.frozen is not None:
+        ensemble.frozen = saved.frozen
     objective = Objective(ensemble, task)
     settings = RelaxationSettings(**plan.relaxation, smooth=objective.smooth)
     if not settings.smooth:
         raise UserError(f"probe {checkpoint}: networks with kinks have no Hessian where they rest")
-    with Console(stderr=True).status("probing"):
-        found = probe(objective, theta, l2, seeds, settings)
+    with waiting("probing") as tell:
+        found = probe(objective, theta, l2, seeds, settings, tell)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
@@ -75,25 +83,92 @@ def main(checkpoint: Path) -> int:
     for verdict in dict.fromkeys(found.verdicts):
         console.print(f"{verdict}: {MEANING[verdict]}", soft_wrap=True)
     console.print(
-        f"tests: {', '.join(_tests())} for {TIME:g}/λ or {STEPS:,} steps. "
+        f"tests: {', '.join(tests())} for {TIME:g}/λ or {STEPS:,} steps. "
         "That none leads to a lower 𝓛 does not prove that nothing does.",
         soft_wrap=True,
     )
     return 0
 
 
-def _read(checkpoint: Path) -> tuple[dict[str, Any], Any]:
+class _Networks(NamedTuple):
+    """What a checkpoint holds of its networks."""
+
+    theta: Tensor
+    frozen: Tensor | None
+    l2: Tensor
+    seeds: list[int]
+    complexities: list[int]
+
+
+def _networks(checkpoint: Path) -> _Networks:
     try:
         state = AtomicCheckpointIO().load_checkpoint(checkpoint)
-    except (OSError, BrokenError) as error:
+        (rows,) = state["optimizer_states"][0]["state"].values()
+        seeds = [int(each["trajectory"]["seed"]) for each in state["progress"]["itineraries"][:SHOWN]]
+        theta, l2 = state["state_dict"]["ensemble.theta"][:SHOWN], rows["l2"][:SHOWN]
+        frozen = state["state_dict"].get("ensemble.frozen")
+        frozen = None if frozen is None else frozen[:SHOWN]
+        return _Networks(theta, frozen, l2, seeds, state["complexities"][:SHOWN])
+    except ForeignError as error:
+        raise UserError(
+            f"probe {checkpoint}: holds more than tensors and plain values: not loaded, since that could run code in it"
+        ) from error
+    except OlderError as error:
+        raise UserError(
+            f"probe {checkpoint}: of the version before, and not loaded; the command that made it continues it, and "
+            "writes another"
+        ) from error
+    except (OSError, BrokenError, AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise UserError(
             f"probe {checkpoint}: no checkpoint; a job has one until it ends, and after that with checkpoint.keep=true"
         ) from error
+
+
+def _configuration(checkpoint: Path) -> Path:
     job = checkpoint.name.partition(".")[0]
-    configuration = checkpoint.parent.parent / "records" / f"{job}.yaml"
-    if not configuration.is_file():
-        raise UserError(f"probe {checkpoint}: needs the job's configuration, {configuration}")
-    return state, OmegaConf.load(configuration)
+    return checkpoint.parent.parent / "records" / f"{job}.yaml"
+
+
+def _plan(checkpoint: Path, file: Path) -> DictConfig:
+    try:
+        plan = OmegaConf.load(file)
+    except FileNotFoundError:
+        raise UserError(f"probe {checkpoint}: needs the job's configuration, {file}") from None
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
+        why = " ".join(str(error).split())
+        raise UserError(f"probe {checkpoint}: {file} is no configuration ({why})") from error
+    if not isinstance(plan, DictConfig) or not {"data", "model", "relaxation"} <= plan.keys():
+        raise UserError(f"probe {checkpoint}: {file} is no configuration of a job")
+    return plan
+
+
+def _about_to_run(plan: DictConfig, file: Path) -> str:
+    """Whose code the configuration names, which may be from elsewhere; nothing is imported to find that out."""
+    sections = [OmegaConf.to_container(plan[name]) for name in ("data", "model")]
+    named = dict.fromkeys(target for section in sections for target in _targets(section))
+    return f"about to run {', '.join(map(_whose, named))}, as {file} names them"
+
+
+def _targets(config: Any) -> Iterator[str]:
+    """Every `_target_`, however deep: each is called."""
+    if isinstance(config, dict):
+        for key, value in config.items():
+            yield from [str(value)] if key == "_target_" else _targets(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _targets(value)
+
+
+def _whose(target: str) -> str:
+    top = target.partition(".")[0]
+    if top == "spinodal":
+        return target
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        spec = None
+    place = spec and (spec.origin or next(iter(spec.submodule_search_locations or ()), None))
+    return f"{target} ({place or 'not found'})"
 
 
 def _task(plan: DictConfig, complexities: Sequence[int]) -> Task:
@@ -103,10 +178,6 @@ def _task(plan: DictConfig, complexities: Sequence[int]) -> Task:
         return build_task(plan)
     tasks = {each: build_task(plan, each) for each in kinds}
     return stacked([tasks[each] for each in complexities])
-
-
-def _tests() -> list[str]:
-    return [f"λ × {each:g} and back" for each in FACTORS] + [f"T = {each:g} E₀/n" for each in HEAT]
 
 
 def _table(found: Evidence, seeds: list[int]) -> Table:
@@ -123,7 +194,7 @@ def _table(found: Evidence, seeds: list[int]) -> Table:
             "yes" if found.relaxed[row] else "no",
             "" if found.soft_mode[row].isnan() else f"{float(found.soft_mode[row]):.3g}",
             f"{gain:.3g}" if lower else "",
-            _tests()[int(test)] if lower else "",
+            tests()[int(test)] if lower else "",
             verdict,
         )
     return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 
-from spinodal.campaign import Attempt, Pack, read_packs
+from spinodal.campaign import Attempt, Pack, read_packs, waiting_here
 from spinodal.cluster import Waiting, ended, queued
 from spinodal.errors import UserError
 from spinodal.planning import (
@@ -27,9 +27,14 @@ from spinodal.planning import (
     survey,
 )
 
-STATES = ("done", "running", "queued", "failed", "stopped", "never started")
-"""What a point can be. Queued: SLURM has its job. Stopped: begun, and not finished by anybody alive; the same command
-continues."""
+STATES = ("done", "running", "starting", "queued", "failed", "stopped", "never started")
+"""What a point can be. Starting: its process is there, and has not begun with it. Queued: it waits for its turn, on
+SLURM or here. Stopped: begun, and not finished by anybody alive; the same command continues."""
+
+WHY_STOPPED = {"running": "killed without a trace", "stopped": "ended by a signal", "refused": "refused"}
+"""By the last that a stopped attempt has written down."""
+
+FAILED = "left by an attempt that failed"
 
 SHOWN = 20
 """Rows of a kind that are shown, unless all are asked for."""
@@ -107,7 +112,11 @@ def look(campaign: Path) -> Status:
     last = {point: pack for pack in packs for point in pack.points}
     last |= {point: pack for pack in packs for point in pack.points if _is_at(pack, point, found)}
     there = queued(campaign) or {}
-    waiting = {point for pack in packs if pack.name in there for point in pack.points}
+    busy = {each.where for each in found.history if each.number in found.living}
+    waits: dict[str, str] = dict(waiting_here(campaign, found.history, found.living))
+    for name, each in there.items():
+        waits[name] = "starting" if each.state == "RUNNING" and each.job not in busy else "queued"
+    waiting = {point: waits[pack.name] for pack in packs if pack.name in waits for point in pack.points}
     gone = replaced(last, found, {*found.done, *found.running, *waiting})
     points = [
         Point(point, pack, _state(point, found, waiting)) for point, pack in last.items() if point not in gone
@@ -146,7 +155,7 @@ def _follow(campaign: Path, terminal: Console) -> None:
         while True:
             status = look(campaign)
             live.update(Group(*_told(status, terminal)), refresh=True)
-            if not (status.running or status.queued):
+            if not {point.state for point in status.points} & {"running", "starting", "queued"}:
                 return
             time.sleep(EVERY)
 
@@ -169,6 +178,8 @@ def _told(
         yield _queue(status)
     if status.ended:
         yield _ended(status)
+    if counts["stopped"]:
+        yield _stopped(status)
     if points:
         yield _each(status, names)
     elif counts["failed"]:
@@ -185,8 +196,8 @@ def _table(*columns: str) -> Table:
 
 def _curves(points: Sequence[Point], names: Mapping[str, str], terminal: Console) -> Table:
     counts = Counter((point.curve, point.state) for point in points)
-    any_queued = any(point.state == "queued" for point in points)
-    states = [state for state in STATES if any_queued or state != "queued"]
+    there = {point.state for point in points}
+    states = [state for state in STATES if state in there or state not in ("starting", "queued")]
     table = _table("", "points", *states)
     names_on_the_left(table, terminal)
     for curve, name in list(names.items())[:SHOWN]:
@@ -246,6 +257,18 @@ def _ended(status: Status) -> Table:
     return table
 
 
+def _stopped(status: Status) -> str:
+    reasons = Counter(_why_stopped(status, point.name) for point in status.points if point.state == "stopped")
+    why = ", ".join(
+        f"{reasons[reason]} {reason}" for reason in (*WHY_STOPPED.values(), FAILED) if reasons[reason]
+    )
+    return f"stopped: {why}; the same command continues"
+
+
+def _why_stopped(status: Status, point: str) -> str:
+    return WHY_STOPPED.get(status.found.stopped[point].state, FAILED)
+
+
 def _each(status: Status, names: Mapping[str, str]) -> Table:
     table = _table("point", "seed", "λ", "", "attempts", "state", "")
     for point in status.points:
@@ -263,6 +286,8 @@ def _detail(point: Point, status: Status) -> str:
             return f"{status.found.running[point.name].stage} stages done"
         case "failed":
             return status.found.failed[point.name].error
+        case "stopped":
+            return _why_stopped(status, point.name)
     return "module content unknown" if point.unknown else ""
 
 
@@ -277,11 +302,11 @@ def _tracebacks(found: Survey) -> Iterator[str]:
         yield f"\n{', '.join(points)}\n{traceback}"
 
 
-def _state(point: str, found: Survey, queued: Set[str]) -> str:
+def _state(point: str, found: Survey, waiting: Mapping[str, str]) -> str:
     groups = {
         "done": found.done,
         "running": found.running,
-        "queued": queued,
+        waiting.get(point, ""): waiting,
         "failed": found.failed,
         "stopped": found.stopped,
     }

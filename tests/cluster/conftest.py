@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -18,25 +17,54 @@ LOCAL_SLURM = ROOT / "launch" / "local_slurm.sh"
 SMALL = ("data.samples=12", "model.width=4", "l2=[0.03,0.07,0.2]", "logger=none", "campaign=c")
 SLURM = ("hydra/launcher=slurm",)
 
-SLOW = '''"""Stages that take their time."""
+HELD = '''"""Jobs that wait for what is done to them, however fast they are."""
+import os
 import time
 from pathlib import Path
 import pytorch_lightning as pl
+from spinodal.training import Checkpoint
 
-class Slowly(pl.Callback):
-    def __init__(self, seconds):
-        self.seconds = seconds
+class Held(pl.Callback):
+    "Holds a job in a stage until it is to end, or a file is there; says so by a file of its own."
+
+    def __init__(self, stage, until):
+        self.stage, self.until = stage, Path(until)
 
     def on_train_epoch_end(self, trainer, pl_module):
-        time.sleep(self.seconds)
+        if trainer.current_epoch != self.stage or self.until.exists():
+            return
+        (interruption,) = (each.interruption for each in trainer.callbacks if isinstance(each, Checkpoint))
+        self.until.with_name(f"held-{os.environ.get('SLURM_ARRAY_TASK_ID')}").touch()
+        while not (self.until.exists() or interruption.wanted):
+            time.sleep(0.05)
 '''
+
+
+def held(folder: Path, stage: int) -> tuple[str, ...]:
+    """Overrides that hold each job in a stage, until `let_go`."""
+    (folder / "held.py").write_text(HELD)
+    return (
+        "+callbacks.held._target_=held.Held",
+        f"+callbacks.held.stage={stage}",
+        f"+callbacks.held.until={folder / 'let-go'}",
+    )
+
+
+def holding(folder: Path) -> int:
+    """How many jobs are held."""
+    return len(list(folder.glob("held-*")))
+
+
+def let_go(folder: Path) -> None:
+    """Lets all jobs go on."""
+    (folder / "let-go").touch()
 
 
 class Cluster:
     """How a person sees it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, waits: Callable[..., None]) -> None:
+        self.folder, self.waits = folder, waits
         self.environment = {
             **{name: value for name, value in os.environ.items() if name not in ("SPINODAL_OUTPUTS", "CI")},
             "SPINODAL_SLURM": str(folder),
@@ -97,11 +125,8 @@ class Cluster:
             if "ArrayTaskId" in job
         }
 
-    def wait_until(self, what: Callable[[], object], seconds: float = 240) -> None:
-        deadline = time.monotonic() + seconds
-        while not what():
-            assert time.monotonic() < deadline, self.call("squeue")
-            time.sleep(0.3)
+    def wait_until(self, what: Callable[[], object]) -> None:
+        self.waits(what, lambda: f"in the queue there is\n{self.call('squeue')}", every=0.3)
 
     def wait_for_all(self) -> None:
         self.wait_until(lambda: not self.call("squeue", "-h").strip())
@@ -121,10 +146,10 @@ def _free_ports(count: int) -> int:
 
 
 @contextmanager
-def running(folder: Path, *settings: str) -> Iterator[Cluster]:
+def running(folder: Path, waits: Callable[..., None], *settings: str) -> Iterator[Cluster]:
     if os.getuid() != 0 and "CI" not in os.environ:
         pytest.skip("a SLURM on this machine needs root")
-    made = Cluster(folder)
+    made = Cluster(folder, waits)
     started = made.local_slurm("start", *settings)
     try:
         assert started.returncode == 0, started.stdout
@@ -134,15 +159,14 @@ def running(folder: Path, *settings: str) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running(tmp_path_factory.mktemp("slurm") / "state", "MaxArraySize=6") as made:
+def cluster(tmp_path_factory: pytest.TempPathFactory, wait_until: Callable[..., None]) -> Iterator[Cluster]:
+    with running(tmp_path_factory.mktemp("slurm") / "state", wait_until, "MaxArraySize=6") as made:
         yield made
 
 
 @pytest.fixture
 def project(tmp_path: Path, cluster: Cluster) -> Iterator[Path]:
     """A folder to work in; nothing is left in the queue."""
-    (tmp_path / "slow.py").write_text(SLOW)
     yield tmp_path
     cluster.call("scancel", "--user=root")
     cluster.wait_for_all()

@@ -3,14 +3,14 @@
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from spinodal.campaign import read_attempts
 
-from .conftest import SLOW, SLURM, SMALL, Cluster, running
+from .conftest import SLURM, SMALL, Cluster, held, running
 
 pytestmark = pytest.mark.cluster
 
@@ -18,19 +18,18 @@ GRID = ("run", *SMALL, "packing.max_replicas=1", *SLURM)
 
 
 @pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running(tmp_path_factory.mktemp("accounts") / "state", "accounts") as made:
+def strict(tmp_path_factory: pytest.TempPathFactory, wait_until: Callable[..., None]) -> Iterator[Cluster]:
+    with running(tmp_path_factory.mktemp("accounts") / "state", wait_until, "accounts") as made:
         made.call("sacctmgr", "-i", "modify", "user", "root", "set", "MaxSubmitJobs=2")
         yield made
 
 
 def test_as_many_jobs_as_somebody_may_have_and_how_they_ended(strict: Cluster, tmp_path: Path) -> None:
-    (tmp_path / "slow.py").write_text(SLOW)
-    slowly = ("+callbacks.slowly._target_=slow.Slowly", "+callbacks.slowly.seconds=20")
-    done = strict.spinodal(tmp_path, *GRID, "seed=range(3)", *slowly)
+    hold = held(tmp_path, stage=1)
+    done = strict.spinodal(tmp_path, *GRID, "seed=range(3)", *hold)
     assert done.returncode == 0, done.stderr
     assert "with 2 jobs, up to 2 packs in each, since SLURM takes no more jobs of yours" in done.stderr
-    refused = strict.spinodal(tmp_path, *GRID, "seed=range(4)", *slowly)
+    refused = strict.spinodal(tmp_path, *GRID, "seed=range(4)", *hold)
     assert refused.returncode == 2
     assert "AssocMaxSubmitJobLimit" in refused.stderr
     assert "0 of 1 packs were submitted; the same command submits the others" in refused.stderr
@@ -49,4 +48,4 @@ def test_as_many_jobs_as_somebody_may_have_and_how_they_ended(strict: Cluster, t
         return dict(re.findall(r"^(\d+_\d+) +(\w+) ", told, re.MULTILINE))
 
     # The controller tells the database when it has time.
-    strict.wait_until(lambda: ended() == {killed.where: "failed", cancelled.where: "cancelled"}, 60)
+    strict.wait_until(lambda: ended() == {killed.where: "failed", cancelled.where: "cancelled"})

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from spinodal.campaign import read_attempts
 from spinodal.records import read_records
 
-from .conftest import SLURM, SMALL, Cluster
+from .conftest import SLURM, SMALL, Cluster, held, let_go
 
 pytestmark = pytest.mark.cluster
 
@@ -113,9 +113,8 @@ def test_cancel_and_a_command_killed_while_it_submits(cluster: Cluster, project:
     assert "none of its jobs" in cluster.spinodal(project, "cancel", "outputs/c").stdout
 
     # Ctrl-C while it waits: the job goes on.
-    slowly = ("+callbacks.slowly._target_=slow.Slowly", "+callbacks.slowly.seconds=5")
     waiting = subprocess.Popen(
-        [sys.executable, "-m", "spinodal.cli", *command, *slowly, "hydra.launcher.wait=true"],
+        [sys.executable, "-m", "spinodal.cli", *command, *held(project, stage=1), "hydra.launcher.wait=true"],
         cwd=project, env=cluster.environment, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     cluster.wait_until(lambda: "c" in cluster.call("squeue", "-h", "-o", "%j").split())
@@ -124,6 +123,7 @@ def test_cancel_and_a_command_killed_while_it_submits(cluster: Cluster, project:
     said = waiting.communicate()[1]
     assert waiting.returncode == 130
     assert "the jobs go on without this command" in said
+    let_go(project)
     cluster.wait_for_all()
     assert "1 points: 1 done" in cluster.spinodal(project, "status", "outputs/c").stdout
 

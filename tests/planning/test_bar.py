@@ -8,8 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
+from spinodal import cli, waiting
 from spinodal.campaign import Pack, Part, begin, read_attempts, write_pack
 from spinodal.planning.bar import LaunchProgress
 from spinodal.protocols import Trajectory
@@ -44,12 +46,15 @@ def test_stages_of_all_jobs_are_counted(tmp_path: Path) -> None:
     assert (task.completed, task.fields["ended"]) == (30, 2)
 
 
-def test_workers_on_a_terminal_do_not_draw_over_each_other(tmp_path: Path) -> None:
+SMALL = ("data.samples=12", "model.width=4", "l2=[0.05,0.1]", "logger=none", "campaign=c")
+
+
+def on_a_terminal(folder: Path, *arguments: str) -> str:
+    """What a run shows on a terminal, redraws and all."""
     ours, theirs = pty.openpty()
-    small = ["data.complexity=1,2", "data.samples=12", "model.width=4", "l2=[0.05,0.1]", "logger=none"]
-    command = [sys.executable, "-m", "spinodal.cli", "run", *small, "campaign=c", "hydra/launcher=local"]
+    command = [sys.executable, "-m", "spinodal.cli", "run", *SMALL, "hydra/launcher=local", *arguments]
     with subprocess.Popen(
-        command, cwd=tmp_path, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"}
+        command, cwd=folder, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"}
     ) as run:
         os.close(theirs)
         said = b""
@@ -60,11 +65,48 @@ def test_workers_on_a_terminal_do_not_draw_over_each_other(tmp_path: Path) -> No
             pass  # the other end is closed
     os.close(ours)
     assert run.returncode == 0, said.decode()
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode())
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode())
+
+
+@pytest.mark.parametrize("workers", [2, 1])
+def test_workers_on_a_terminal_do_not_draw_over_each_other(workers: int, tmp_path: Path) -> None:
+    """Nor does one worker, which is this process, swallow the bar."""
+    text = on_a_terminal(tmp_path, "data.complexity=1,2", f"hydra.launcher.workers={workers}")
     assert "0/2 jobs" in text
     assert "2/2 jobs" in text
+    assert re.search(r"jobs .* 0:00:0[1-9] left|jobs .* 0:00:[1-9]\d left|jobs .* 0:0[1-9]:\d\d left", text)
     assert "relaxed" not in text
     lines = [line.strip() for line in re.split(r"[\r\n]+", text)]
     assert sum(bool(re.fullmatch(r"1 points → \S+\.parquet", line)) for line in lines) == 2
     assert "2 points: 2 done" in lines
     assert len(read_attempts(tmp_path / "outputs" / "c")) == 2
+
+
+SLOWLY = """
+import time
+import pytorch_lightning as pl
+
+class Slowly(pl.Callback):
+    def on_train_epoch_end(self, trainer, module):
+        time.sleep(1.5)
+"""
+
+
+def test_a_single_job_shows_on_a_terminal_how_far_it_is(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOWLY)
+    text = on_a_terminal(tmp_path, "+callbacks.slowly._target_=slow.Slowly")
+    assert "loading torch" in text
+    moments = [text.find(f"stage {stage}/2 at λ = {l2}") for stage, l2 in ((1, "0.05"), (2, "0.1"))]
+    assert -1 < text.index("loading torch") < moments[0] < moments[1]
+    assert "1/1 relaxed" in text
+
+
+def test_in_a_log_there_is_a_line_every_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPINODAL_OUTPUTS", str(tmp_path))
+    monkeypatch.setattr(waiting, "EVERY", 1e-3)
+    assert cli.main(["run", *SMALL, "l2=geom:0.05:0.1:8"]) == 0
+    err = capfd.readouterr().err
+    assert re.search(r"^stage [1-8]/8 at λ = 0\.\d+, [01]/1 relaxed \(\d+ s\)$", err, re.MULTILINE)
+    assert re.search(r"^planning \(\d+ s\)$", err, re.MULTILINE)

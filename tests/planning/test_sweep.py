@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -165,14 +165,12 @@ def test_two_at_the_same_moment_share_the_work(outputs: Path) -> None:
     assert results(outputs / "c")["point"].n_unique() == 16
 
 
-def test_killed_and_started_again(outputs: Path) -> None:
+def test_killed_and_started_again(outputs: Path, wait_until: Callable[..., None]) -> None:
     assert started("undisturbed").wait() == 0
     for _ in range(2):
         process = started("c")
-        before = len(read_attempts(outputs / "c"))
-        deadline = time.monotonic() + 60
-        while len(read_attempts(outputs / "c")) < before + 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        enough = len(read_attempts(outputs / "c")) + 2
+        wait_until(lambda enough=enough: len(read_attempts(outputs / "c")) >= enough, "two attempts more")
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     assert started("c").wait() == 0

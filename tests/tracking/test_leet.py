@@ -13,8 +13,8 @@ import termios
 import time
 
 
-def seen_on_a_terminal(command, *wanted, patience=60):
-    """What a program has drawn by the time that all of some words are there."""
+def seen_on_a_terminal(command, *wanted, patience=1800):
+    """What a program has drawn by the time that all of some words are there, or that it counts as hanging."""
     here, there = pty.openpty()
     fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
     program = subprocess.Popen(command, stdin=there, stdout=there, stderr=there, start_new_session=True)

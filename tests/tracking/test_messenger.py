@@ -1,6 +1,7 @@
 """The process that tells W&B: one for all the jobs of a process, and no job depends on it."""
 
 import io
+import signal
 import subprocess
 import sys
 
@@ -10,7 +11,9 @@ import pytest
 from spinodal.records import read_records
 from spinodal.tracking import mirror
 from spinodal.tracking.folders import closed_runs
+from spinodal.tracking.limits import THE_JOBS
 from spinodal.tracking.messenger import finish, messenger
+from spinodal.training import Interrupted
 
 BRANCH = "l2=[0.03,0.07,0.2]"
 
@@ -102,6 +105,63 @@ def test_when_it_is_killed_it_is_said_and_jobs_go_on_and_the_next_starts_another
     assert read_records(outputs)["stationary"].all()
     assert capfd.readouterr().err.count("W&B: given up") == 1
     go(BRANCH, "seed=1")
+    assert [(each.outcome, each.complete) for each in closed_runs(outputs)] == [("finished", True)]
+
+
+@pytest.mark.parametrize("number", sorted(THE_JOBS), ids=lambda number: number.name)
+def test_signals_for_the_job_are_not_for_its_messenger(outputs, go, capfd, number):
+    """SLURM sends its warning to all processes of a job; also to one that has only just begun."""
+    sent = messenger()._process
+    sent.send_signal(number)
+    go(BRANCH, wait=False)
+    sent.send_signal(number)
+    assert finish()
+    assert sent.returncode == 0
+    assert [(each.outcome, each.complete) for each in closed_runs(outputs)] == [("finished", True)]
+    assert "given up" not in capfd.readouterr().err
+
+
+ENDED = """
+import os, signal, sys, time
+from spinodal.tracking import messenger
+
+class Busy:
+    def finish(self, patience):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+        return False
+
+def end(number, frame):
+    raise SystemExit(143)
+
+signal.signal(signal.SIGTERM, end)
+messenger._here.append(Busy())
+sys.exit(143)
+"""
+
+
+def test_a_signal_while_the_end_is_waited_for_looks_like_no_crash():
+    done = subprocess.run([sys.executable, "-c", ENDED], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (143, "")
+
+
+def test_a_messenger_that_ends_with_its_job_is_said_to(outputs, go, capfd, monkeypatch):
+    act = mirror.Mirror.on_train_epoch_end
+
+    def and_all_is_ended(self, *arguments):
+        act(self, *arguments)
+        self._messenger._process.kill()
+        self._messenger._process.wait()
+        raise Interrupted(signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(mirror.Mirror, "on_train_epoch_end", and_all_is_ended)
+        with pytest.raises(Interrupted):
+            go(BRANCH)
+    said = capfd.readouterr().err
+    assert "W&B: its process was ended with the job, and tells the rest when the job continues" in said
+    assert "given up" not in said
+    go(BRANCH)
     assert [(each.outcome, each.complete) for each in closed_runs(outputs)] == [("finished", True)]
 
 

@@ -173,31 +173,44 @@ def test_where_wandb_cannot_write_it_is_said_and_the_job_goes_on(outputs, go, ca
 KILLED = ["l2=geom:0.03:0.3:40", "model.width=6", "data.samples=64", "seed=[0,1]"]
 
 
-def interrupted(outputs, number):
-    """A job in a process of its own that gets a signal when its first stage is recorded."""
-    small = ["data.complexity=2", "model=deep_linear", "campaign=c", *KILLED]
+HELD = """
+import time
+from pathlib import Path
+import pytorch_lightning as pl
+
+class Held(pl.Callback):
+    "Holds the job in a stage as long as there is a file."
+    def on_train_epoch_end(self, trainer, module):
+        while trainer.current_epoch == 20 and Path("hold").exists():
+            time.sleep(0.02)
+"""
+
+
+def interrupted(outputs, number, wait_until):
+    """A job in a process of its own that gets a signal on its way."""
+    (outputs.parent / "held.py").write_text(HELD)
+    (outputs.parent / "hold").touch()
+    small = ["data.complexity=2", "model=deep_linear", "campaign=c", "+callbacks.held._target_=held.Held"]
     job = subprocess.Popen(
-        [sys.executable, "-m", "spinodal.cli", "run", *small],
+        [sys.executable, "-m", "spinodal.cli", "run", *small, *KILLED],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        cwd=outputs.parent,
     )
-    deadline = time.monotonic() + 120
-    while not list((outputs / "records").glob("*.parquet")) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: list((outputs / "records").glob("*.parquet")), "records")
     # All of its processes, as SLURM does; and a kill comes when some of it is on W&B's side.
-    deadline = time.monotonic() + 120
-    while number == signal.SIGKILL and not run_folders(outputs) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: number != signal.SIGKILL or run_folders(outputs), "a run of W&B's")
     os.killpg(job.pid, number)
-    job.communicate(timeout=120)
+    (outputs.parent / "hold").unlink()
+    job.communicate()
     assert job.returncode == (143 if number == signal.SIGTERM else -signal.SIGKILL)
     assert read_records(outputs)["stage"].max() < 39
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
-def test_stopped_and_continued_it_is_all_there_and_nothing_twice(outputs, go, inspect, number):
-    interrupted(outputs, number)
+def test_stopped_and_continued_it_is_all_there_and_nothing_twice(outputs, go, inspect, number, wait_until):
+    interrupted(outputs, number, wait_until)
     if number == signal.SIGTERM:
         for run in inspect():
             assert (run.state, run.exit_code) == ("failed", 143)

@@ -37,7 +37,8 @@ def openwandb(tmp_path_factory):
 
 
 class Server:
-    def __init__(self, program, folder):
+    def __init__(self, program, folder, wait_until):
+        self.wait_until = wait_until
         with closing(socket.socket()) as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -57,14 +58,14 @@ class Server:
 
     def start(self):
         self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                urllib.request.urlopen(f"{self.url}/login", timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.2)
-        raise TimeoutError
+        self.wait_until(self.answers, "an answer of the server", every=0.2)
+
+    def answers(self):
+        try:
+            urllib.request.urlopen(f"{self.url}/login", timeout=60).close()
+        except OSError:
+            return False
+        return True
 
     def query(self, text):
         with closing(sqlite3.connect(self.folder / "openwandb.db")) as database:
@@ -94,12 +95,12 @@ class Server:
 
 
 @pytest.fixture
-def serve(openwandb, tmp_path, monkeypatch):
+def serve(openwandb, tmp_path, monkeypatch, wait_until):
     """Starts servers, and makes the last one W&B's."""
     servers = []
 
     def start():
-        servers.append(Server(openwandb, tmp_path / f"server-{len(servers)}"))
+        servers.append(Server(openwandb, tmp_path / f"server-{len(servers)}", wait_until))
         monkeypatch.setenv("WANDB_BASE_URL", servers[-1].url)
         monkeypatch.setenv("WANDB_API_KEY", KEY)
         import wandb
@@ -135,9 +136,9 @@ def browse(url, picture):
     options = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
     size = ("--window-size=1400,2200", "--virtual-time-budget=15000")
     command = [browser, *options, *size, f"--user-data-dir={picture.with_suffix('')}"]
-    subprocess.run([*command, f"--screenshot={picture}", url], check=True, capture_output=True, timeout=120)
+    subprocess.run([*command, f"--screenshot={picture}", url], check=True, capture_output=True)
     assert picture.stat().st_size > 20_000
-    read = subprocess.run([*command, "--dump-dom", url], check=True, capture_output=True, timeout=120)
+    read = subprocess.run([*command, "--dump-dom", url], check=True, capture_output=True)
     return read.stdout.decode()
 
 
@@ -205,7 +206,7 @@ def test_its_page_shows_runs_and_their_curves(outputs, go, serve, tmp_path):
     assert charts.count("<canvas") >= 10
 
 
-def test_a_server_that_goes_away_and_comes_back_costs_nothing_but_a_line(outputs, serve):
+def test_a_server_that_goes_away_and_comes_back_costs_nothing_but_a_line(outputs, serve, wait_until):
     server = serve()
     asked = ["data.complexity=2", "model=deep_linear", "campaign=c", "l2=geom:0.03:0.3:40", "seed=[0,1]"]
     job = subprocess.Popen(
@@ -214,12 +215,10 @@ def test_a_server_that_goes_away_and_comes_back_costs_nothing_but_a_line(outputs
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 120
-    while not server.query("select 1 from metrics limit 1") and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_until(lambda: server.query("select 1 from metrics limit 1"), "a metric on the server", every=0.1)
     server.process.kill()
     server.process.wait()
-    said = job.communicate(timeout=300)[1]
+    said = job.communicate()[1]
     assert job.returncode == 0, said
     assert said.count("offline from here on") == 1
     server.start()
@@ -280,14 +279,12 @@ def test_a_server_that_wants_fewer_requests_gets_all_runs_later(outputs, go, ser
     compare(server, outputs)
 
 
-def test_an_interrupted_upload_continues(outputs, go, serve):
+def test_an_interrupted_upload_continues(outputs, go, serve, wait_until):
     go("l2=[0.07,0.2]", "seed=[0,1,2,3,4,5]")
     server = serve()
     command = [sys.executable, "-m", "spinodal.cli", "sync", str(outputs), "--parallel", "1"]
     upload = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ)
-    deadline = time.monotonic() + 60
-    while not list(outputs.glob("wandb/offline-*/*.synced")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: list(outputs.glob("wandb/offline-*/*.synced")), "an uploaded run")
     upload.kill()
     upload.wait()
     time.sleep(5)  # what was under way goes on without it

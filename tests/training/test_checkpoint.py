@@ -220,12 +220,8 @@ def test_a_broken_checkpoint_is_told_about_and_the_one_before_taken(damage, tmp_
     assert len(said) == 3
 
 
-class Removed:
-    """Stands for a class that a later version does not have any more."""
-
-
-@pytest.mark.parametrize("difference", ["rule", "size", "class", "key"])
-def test_a_checkpoint_that_does_not_fit_is_told_about_and_left(difference, tmp_path, monkeypatch):
+@pytest.mark.parametrize("difference", ["rule", "size", "entry", "key"])
+def test_a_checkpoint_that_does_not_fit_is_told_about_and_left(difference, tmp_path):
     path, said, now = tmp_path / "x.ckpt", [], module()
     saved = checkpoint(module())
     match difference:
@@ -233,13 +229,11 @@ def test_a_checkpoint_that_does_not_fit_is_told_about_and_left(difference, tmp_p
             now = module(rule=Adam())
         case "size":
             now = module(seeds=(0, 1, 2))
-        case "class":
-            saved["progress"]["itineraries"] = [Removed()]
+        case "entry":
+            del saved["progress"]["itineraries"][0]["refine"]
         case "key":
             del saved["progress"]
     AtomicCheckpointIO().save_checkpoint(saved, path)
-    if difference == "class":
-        monkeypatch.delattr(sys.modules[__name__], "Removed")
     assert find_checkpoint(path, now, said.append) is None
     assert len(said) == 1
     assert "does not fit" in said[0]
@@ -485,7 +479,6 @@ def test_many_signals(kind, codes, tmp_path):
     sweep += ["data.complexity=1,2", "l2=geom:0.05:0.3:5", "checkpoint.every_seconds=1000"]
     told = driven(tmp_path, kind, 10, *sweep)
     assert any(code > 0 for _, code, *_ in told)
-    for _, code, seconds, said in told:
+    for _, code, said in told:
         assert code in codes
-        assert seconds < 5
         assert "Traceback" not in said

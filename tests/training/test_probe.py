@@ -1,9 +1,11 @@
 """What networks sit in, where theory knows it."""
 
+import re
+
 import pytest
 import torch
 
-from spinodal import cli
+from spinodal import cli, waiting
 from spinodal.ensemble import Ensemble, Objective
 from spinodal.job import run
 from spinodal.networks import MLP
@@ -54,7 +56,7 @@ def test_the_evidence_is_what_theory_says(found) -> None:
     assert found.relaxed.all()
 
 
-def test_a_checkpoint_is_probed_from_the_command_line(tmp_path, monkeypatch, capsys) -> None:
+def test_a_checkpoint_is_probed_from_the_command_line(tmp_path, monkeypatch, capfd) -> None:
     monkeypatch.setenv("SPINODAL_OUTPUTS", str(tmp_path))
     small = [
         "data.complexity=1",
@@ -69,8 +71,13 @@ def test_a_checkpoint_is_probed_from_the_command_line(tmp_path, monkeypatch, cap
     (checkpoint,) = (
         each for each in (tmp_path / "c" / "checkpoints").glob("*.ckpt") if "previous" not in each.name
     )
+    monkeypatch.setattr(waiting, "EVERY", 1e-3)
     assert cli.main(["probe", str(checkpoint)]) == 0
-    assert "metastable minimum: without noise E and 𝓛 stay" in capsys.readouterr().out
+    said = capfd.readouterr()
+    assert "metastable minimum: without noise E and 𝓛 stay" in said.out
+    # A log shows which of its tests it is at.
+    for step in ("1 networks relax", "test λ × 10 and back", "test T = 0.1 E₀/n"):
+        assert re.search(rf"^probing: {step} \(\d+ s\)$", said.err, re.MULTILINE)
 
 
 @pytest.mark.parametrize("content", [None, b"no checkpoint"])

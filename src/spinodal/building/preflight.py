@@ -19,6 +19,7 @@ from spinodal.planning.explain import shown
 from spinodal.planning.identity import canonical
 from spinodal.planning.memory import bytes_per_replica
 from spinodal.planning.parallelism import GB, here
+from spinodal.waiting import waiting
 
 if TYPE_CHECKING:
     from spinodal.ensemble import Ensemble
@@ -57,8 +58,8 @@ def preflight(packs: Sequence[Pack], launcher: Mapping[str, Any]) -> None:
     doing = f"building {count} configuration{'s' if count > 1 else ''}"
     if not terminal.is_terminal:
         terminal.print(doing, soft_wrap=True)
-    with terminal.status(doing) as status:
-        check = _Check(parts, here(launcher), lambda what: status.update(f"{doing}: {what}"))
+    with waiting(doing) as name:
+        check = _Check(parts, here(launcher), name)
         check.run()
     if check.late:
         terminal.print(

@@ -85,7 +85,7 @@ def build_trainer(plan: DictConfig, callbacks: Sequence[pl.Callback] = (), logge
         max_epochs=-1,  # the module stops when every replica has finished its itinerary
         callbacks=list(callbacks),
         # A job is one process, whatever SLURM's variables make Lightning believe.
-        plugins=[AtomicCheckpointIO(), LightningEnvironment()],
+        plugins=[AtomicCheckpointIO(older=True), LightningEnvironment()],
         logger=logger,
         default_root_dir=plan.paths.campaign,
     )

@@ -2,7 +2,8 @@
 
 from spinodal.campaign.atomic import delete_strays, write_atomically
 from spinodal.campaign.attempts import Attempt, Failure, Running, alive, begin, read_attempts
-from spinodal.campaign.launches import commit, read_launches, write_launch
+from spinodal.campaign.launches import commit, read_launches, waiting_here, write_launch
+from spinodal.campaign.machine import this_process
 from spinodal.campaign.packs import (
     Pack,
     Part,
@@ -44,7 +45,9 @@ __all__ = [
     "read_submission",
     "read_submissions",
     "submission_file",
+    "this_process",
     "tidy",
+    "waiting_here",
     "with_values",
     "write_atomically",
     "write_launch",

@@ -9,14 +9,16 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import spinodal
 from spinodal.campaign.atomic import write_atomically
+from spinodal.campaign.attempts import Attempt
+from spinodal.campaign.machine import Process, runs_here
 
 SAID = ("SPINODAL_", "CUDA_VISIBLE", "SLURM_", "OMP_", "MKL_", "PYTORCH_", "CUBLAS_", "WANDB_MODE")
 """Beginnings of environment variables that can matter to results. No others: they may hold secrets."""
@@ -67,6 +69,34 @@ def write_launch(
     path = campaign / "launches" / f"{stamp}.json"
     write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False).encode())
     return path
+
+
+def waiting_here(
+    campaign: Path, attempts: Sequence[Attempt], living: Set[int]
+) -> Mapping[str, Literal["starting", "queued"]]:
+    """By name, packs that a command of this machine is going to compute, and has not begun with.
+
+    Args:
+        campaign: its folder.
+        attempts: of the campaign.
+        living: numbers of those that are alive.
+
+    Returns:
+        "starting" for those whose process imports what it needs, "queued" for those that wait for another pack to end.
+    """
+    found: dict[str, Literal["starting", "queued"]] = {}
+    for launch in read_launches(campaign):
+        try:
+            if not runs_here(Process(**launch["process"])):
+                continue
+            packs, jobs, since = list(launch["packs"]), int(launch["jobs"]), float(launch["when"])
+        except (KeyError, TypeError, ValueError):
+            continue  # of a launcher whose jobs run elsewhere, or of an older version
+        begun = {each.pack for each in attempts if each.began >= since}
+        free = jobs - sum(each.number in living and each.pack in packs for each in attempts)
+        for place, pack in enumerate(pack for pack in packs if pack not in begun):
+            found[pack] = "starting" if place < free else "queued"
+    return found
 
 
 def read_launches(campaign: Path) -> Iterator[Mapping[str, Any]]:

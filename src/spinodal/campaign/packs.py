@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from spinodal.campaign.atomic import write_atomically
 from spinodal.errors import UserError
-from spinodal.protocols import Trajectory, asked, at_strengths, planned
+from spinodal.protocols import Hold, Trajectory, asked, at_strengths, is_own, planned
 
 REPLICA_AXES = ("data.complexity", "model.init_scale", "optimizer.lr", "protocol.perturbation")
 """Keys of a configuration in which the replicas of one ensemble may differ, beside seed, path and noise; in their
@@ -109,18 +109,26 @@ def write_pack(campaign: Path, pack: Pack) -> None:
     Raises:
         UserError: If it cannot be written.
     """
-    paths = list(dict.fromkeys(each.path for each in pack.points.values()))
-    places = {path: place for place, path in enumerate(paths)}
+    own = is_own(pack.config["protocol"]["name"])
+    # From a protocol's name and a path the rest of a trajectory follows, unless the name is that of a function.
+    ways = {point: replace(each, seed=0) if own else each.path for point, each in pack.points.items()}
+    places = {way: place for place, way in enumerate(dict.fromkeys(ways.values()))}
     content = {
         "pack": pack.name,
         "config": pack.config,
-        "paths": paths,
+        "paths": [way.path if isinstance(way, Trajectory) else way for way in places],
+        **({"trajectories": [asdict(way) for way in places if isinstance(way, Trajectory)]} if own else {}),
         "parts": [
             {
                 "curve": part.curve,
                 "values": own_values(part.config),
                 "points": [
-                    [point, each.seed, places[each.path], *([] if each.strength is None else [each.strength])]
+                    [
+                        point,
+                        each.seed,
+                        places[ways[point]],
+                        *([] if each.strength is None else [each.strength]),
+                    ]
                     for point, each in part.points.items()
                 ],
             }
@@ -131,7 +139,7 @@ def write_pack(campaign: Path, pack: Pack) -> None:
 
 
 def read_pack(path: Path) -> Pack:
-    """Read what `write_pack` has written.
+    """Read what `write_pack` has written. It may come from elsewhere: nothing that it names is imported.
 
     Raises:
         UserError: If there is no such pack, or the file is none.
@@ -142,7 +150,9 @@ def read_pack(path: Path) -> Pack:
         parts = []
         for part in content["parts"]:
             points = {
-                point: _trajectory(config["protocol"], paths[place], seed, *strength)
+                point: _own(content["trajectories"][place], paths[place], seed)
+                if is_own(config["protocol"]["name"])
+                else _trajectory(config["protocol"], paths[place], seed, *strength)
                 for point, seed, place, *strength in part["points"]
             }
             parts.append(Part(part["curve"], with_values(config, part["values"]), points))
@@ -162,6 +172,12 @@ def read_packs(campaign: Path) -> list[Pack]:
         except UserError:
             continue  # another version's, or somebody's own
     return found
+
+
+def _own(planned: Mapping[str, Any], path: tuple[float, ...], seed: int) -> Trajectory:
+    """A trajectory of a user's own function, as it was planned."""
+    hold = planned["hold"] and Hold(**planned["hold"])
+    return Trajectory(seed, path, tuple(planned["branch"]), bool(planned["unlearned"]), hold)
 
 
 def _trajectory(

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from spinodal import waiting
 from spinodal.campaign import pack_file, read_pack
 from spinodal.cluster.queue import queued
 from spinodal.cluster.submit import Jobs, how_to_follow, submit
@@ -71,13 +72,13 @@ def _pack(overrides: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 def _wait(campaign: Path, packs: Iterable[str], points: set[str], terminal: Console) -> None:
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}")
-    before, absent = "", 0
+    before, absent, since = "", 0, time.monotonic()
     with Progress(
         *columns, TimeElapsedColumn(), console=terminal, disable=not terminal.is_terminal
     ) as progress:
         bar = progress.add_task("", total=len(points))
         while True:
-            there, found = queued(campaign), survey(campaign)
+            there, found = queued(campaign, leaving=True), survey(campaign)
             states = [there[pack].state for pack in packs if pack in there] if there is not None else None
             counts = {
                 "queued": sum(state != "RUNNING" for state in states or ()),
@@ -87,11 +88,12 @@ def _wait(campaign: Path, packs: Iterable[str], points: set[str], terminal: Cons
             done = len(points & found.done)
             progress.update(bar, description=f"jobs: {told}", completed=done)
             said = f"{done} of {len(points)} points done; jobs: {told}"
-            if said != before and not terminal.is_terminal:
+            if not terminal.is_terminal and (said != before or time.monotonic() - since > waiting.EVERY):
                 terminal.print(said)
+                since = time.monotonic()
             before = said
-            # Twice: a job on its way back into the queue may be missed once.
-            absent = absent + 1 if states == [] else 0
+            # Twice: a job on its way back into the queue may be missed once. One that still computes is not absent.
+            absent = absent + 1 if states == [] and not points & found.running.keys() else 0
             if absent == 2 or (points <= found.done | found.failed.keys() and not states):
                 return
             time.sleep(EVERY)

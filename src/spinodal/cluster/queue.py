@@ -31,7 +31,7 @@ class Waiting(NamedTuple):
     log: Path
 
 
-def queued(campaign: Path) -> Mapping[str, Waiting] | None:
+def queued(campaign: Path, leaving: bool = False) -> Mapping[str, Waiting] | None:
     """By name, packs that wait in the queue, or whose job runs; None if SLURM does not answer.
 
     The script's path says which submission a job is of: so also those are found whose command was killed before it
@@ -39,6 +39,7 @@ def queued(campaign: Path) -> Mapping[str, Waiting] | None:
 
     Args:
         campaign: its folder.
+        leaving: whether jobs that SLURM is taking from their node count: they may be on their way back into the queue.
     """
     submissions = {str(script_file(each)): each for each in read_submissions(campaign)}
     if not submissions:
@@ -49,7 +50,8 @@ def queued(campaign: Path) -> Mapping[str, Waiting] | None:
     found: dict[str, Waiting] = {}
     for job in jobs:
         submission = submissions.get(job.command)
-        if submission is None or job.state in OVER or job.place >= len(submission.tasks):
+        over = job.state in OVER and not (leaving and job.state == OVER[0])
+        if submission is None or over or job.place >= len(submission.tasks):
             continue
         for pack in submission.tasks[job.place]:
             found[pack] = Waiting(

@@ -57,6 +57,11 @@ class Signals:
         signal.signal(signal.SIGUSR2, self._warned)
         signal.signal(signal.SIGTERM, self._ended)
 
+    def ignore(self) -> None:
+        """From here on, where the job ends anyway: raised while Python ends, it would look like a crash."""
+        for each in (signal.SIGUSR2, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+
     def _warned(self, received: int, frame: FrameType | None) -> None:
         self.warned = True
         # Outside training there is nothing to save: what was warned of will end the job.
@@ -93,8 +98,11 @@ def main(file: Path) -> int:
             code = max(code, _compute(Path(submission.campaign), name, submission, where))
     except SystemExit as end:
         if signals.warned:
+            signals.ignore()  # SLURM ends at once what it takes back
             _back_to_the_queue(where, restart, submission)
         return int(end.code or 0)
+    finally:
+        signals.ignore()
     return code
 
 

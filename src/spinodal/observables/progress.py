@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytorch_lightning as pl
@@ -9,10 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from spinodal.training import EnsembleModule
+from spinodal.waiting import Pulse
 
 
 class StageProgress(pl.Callback):
-    """A progress bar on the terminal; silent where the output is none.
+    """A progress bar on the terminal; a line now and then where the output is none.
 
     Args:
         console: where to draw; the terminal's standard error by default.
@@ -22,11 +24,16 @@ class StageProgress(pl.Callback):
         self.console = console or Console(stderr=True)
         self._progress: Progress | None = None
         self._bar = TaskID(0)
+        self._pulse: Pulse | None = None
+        self._line, self._began = "begins", 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Opens the bar."""
         assert isinstance(pl_module, EnsembleModule)
+        self._began = time.monotonic()
         if not self.console.is_terminal:
+            self._pulse = Pulse(lambda: f"{self._line} ({time.monotonic() - self._began:.0f} s)")
+            self._pulse.start()
             return
         self._progress = Progress(
             TextColumn("stage {task.fields[stage]}/{task.total} at λ = {task.fields[l2]}"),
@@ -47,8 +54,6 @@ class StageProgress(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Moves the bar with every replica that is done."""
-        if self._progress is None:
-            return
         assert isinstance(pl_module, EnsembleModule)
         relaxation, itineraries = pl_module.relaxation, pl_module.itineraries
         done, replicas = int((~relaxation.active).sum()), len(itineraries)
@@ -56,14 +61,13 @@ class StageProgress(pl.Callback):
         low, high = min(here), max(here)
         # With refinement more stages may turn up on the way.
         total = relaxation.stage + max(1, *(itinerary.left for itinerary in itineraries))
-        self._progress.update(
-            self._bar,
-            total=total,
-            completed=relaxation.stage + done / replicas,
-            stage=relaxation.stage + 1,
-            l2=f"{low:.4g}" if low == high else f"{low:.4g}…{high:.4g}",
-            relaxed=done,
-        )
+        stage, l2 = relaxation.stage + 1, f"{low:.4g}" if low == high else f"{low:.4g}…{high:.4g}"
+        self._line = f"stage {stage}/{total} at λ = {l2}, {done}/{replicas} relaxed"
+        if self._progress is not None:
+            completed = relaxation.stage + done / replicas
+            self._progress.update(
+                self._bar, total=total, completed=completed, stage=stage, l2=l2, relaxed=done
+            )
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
@@ -76,3 +80,6 @@ class StageProgress(pl.Callback):
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+        if self._pulse is not None:
+            self._pulse.stop()
+            self._pulse = None

@@ -13,7 +13,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from spinodal.campaign import Pack, pack_file, read_pack, tidy, write_launch, write_pack
+from spinodal.campaign import Pack, pack_file, read_pack, this_process, tidy, write_launch, write_pack
 from spinodal.errors import UserError
 from spinodal.planning.arguments import fitted
 from spinodal.planning.composition import unresolved_of_hydra
@@ -21,10 +21,11 @@ from spinodal.planning.continuity import defaults, refuse_mixture, settled
 from spinodal.planning.curves import curves
 from spinodal.planning.expansion import Cell, expand
 from spinodal.planning.identity import SCHEMA
-from spinodal.planning.parallelism import at_once, bytes_per_job, gpus, jobs_at_once
+from spinodal.planning.parallelism import at_once, bytes_per_job, gpus, here, jobs_at_once
 from spinodal.planning.selection import Selection, refuse_unmeasured, select
 from spinodal.planning.survey import survey
 from spinodal.planning.table import console, tell, tell_end
+from spinodal.waiting import waiting
 
 Preflight = Callable[[Sequence[Pack], Mapping[str, Any]], None]
 """Builds what packs need once, by the configuration of their launcher too, and raises a UserError if it cannot be."""
@@ -61,15 +62,19 @@ def sweep(
     if mistakes := unresolved_of_hydra(config):
         raise UserError("\n".join(mistakes))
     launching = cast(dict[str, Any], OmegaConf.to_container(config.hydra.launcher, resolve=True))
-    cells = expand(
-        [*_device(launching, params, arguments), *params, *arguments], loader, config.hydra.job.config_name
-    )
-    cells, notes = fitted(cells)
+    with waiting("planning"):
+        cells = expand(
+            [*_device(launching, params, arguments), *params, *arguments],
+            loader,
+            config.hydra.job.config_name,
+        )
+        cells, notes = fitted(cells)
     asked = curves(cells)
     campaign = _campaign(config, cells)
     plan, now, keys = cells[0].plan, defaults(cells), _keys([*params, *arguments])
     refuse_mixture(campaign, now, keys)
-    found = survey(campaign)
+    with waiting("reading what the campaign has"):
+        found = survey(campaign)
     queued = _queued(launcher, campaign)
     asked = settled(campaign, asked, found, queued, plan["mix_modules"])
     tidy(campaign, found.done, found.living)
@@ -105,6 +110,7 @@ def sweep(
         defaults=now,
         keys=keys,
         packs=[pack.name for pack in selection.packs],
+        **({"process": this_process()._asdict(), "jobs": jobs_at_once(launching)} if here(launching) else {}),
         config=OmegaConf.to_container(config, resolve=False, enum_to_str=True),
     )
     return _launched(campaign, selection, launcher, launching, terminal)

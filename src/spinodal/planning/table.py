@@ -19,8 +19,9 @@ SHOWN = 20
 
 def console(stderr: bool = True) -> Console:
     """Where tables are told; as wide as the terminal, and wide enough where there is none."""
-    made = Console(stderr=stderr, highlight=False)
-    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=120)
+    # Names and errors may hold brackets, which would be taken for markup.
+    made = Console(stderr=stderr, highlight=False, markup=False)
+    return made if made.is_terminal else Console(stderr=stderr, highlight=False, markup=False, width=120)
 
 
 def names_on_the_left(table: Table, console: Console) -> None:

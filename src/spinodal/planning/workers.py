@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
@@ -38,10 +39,11 @@ def launch(
     """
     from joblib import Parallel, delayed, parallel_config  # light where nothing is launched
 
-    state, console = Singleton.get_state(), Console(stderr=True)
+    # The standard error as it is now: jobs in this process have it collected.
+    state, console = Singleton.get_state(), Console(file=sys.stderr)
     packs = {number: _pack(job) for number, job in enumerate(jobs, first)}
-    planned = console.is_terminal and None not in packs.values()
-    # Several processes would draw over each other: on a terminal one bar stands for all.
+    # Several processes would draw over each other: on a terminal one bar stands for all. A single job draws its own.
+    planned = console.is_terminal and None not in packs.values() and len(jobs) > 1
     names = [pack for pack in packs.values() if pack is not None]
     bar = LaunchProgress(Path(config.paths.campaign), names, console) if planned else None
     returned: dict[int, JobReturn] = {}

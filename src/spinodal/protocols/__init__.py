@@ -1,14 +1,15 @@
 """The path of λ: which values a replica goes through, stage by stage, from which state."""
 
 from spinodal.protocols.escape import ESCAPE, UNDER_NOISE, escape
-from spinodal.protocols.itinerary import JUMP, Itinerary, Visit
+from spinodal.protocols.itinerary import JUMP, PICKLED, Itinerary, Visit
 from spinodal.protocols.planned import asked, at_strengths, planned, size
 from spinodal.protocols.train import TRAIN, looks, train
-from spinodal.protocols.trajectory import PROTOCOLS, Hold, Trajectory, trajectories
+from spinodal.protocols.trajectory import PROTOCOLS, Hold, Trajectory, is_own, trajectories
 
 __all__ = [
     "ESCAPE",
     "JUMP",
+    "PICKLED",
     "PROTOCOLS",
     "TRAIN",
     "UNDER_NOISE",
@@ -19,6 +20,7 @@ __all__ = [
     "asked",
     "at_strengths",
     "escape",
+    "is_own",
     "looks",
     "planned",
     "size",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from math import sqrt
 from typing import Any
 
-from spinodal.protocols.trajectory import Trajectory
+from spinodal.protocols.trajectory import Hold, Trajectory
 
 JUMP = 1e-3
 """E has jumped between two λ if, taken back, it is off by more than this fraction of E₀, the error of the zero
@@ -31,6 +32,10 @@ class Visit:
     branch: str
     start: Any = None
     perturbed: bool = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the attributes as tensors and plain values, from which `Visit(**state)` is the same."""
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,33 @@ class Itinerary:
     def __post_init__(self) -> None:
         self._stages = len(self.trajectory.path)
         self._aim()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as tensors and plain values, for a checkpoint."""
+        minima = {name: vars(self)[name] for name in ("_anchor", "_arrived")}
+        return {
+            **vars(self),
+            "trajectory": asdict(self.trajectory),
+            "_targets": [dict(vars(each)) for each in self._targets],
+            **{name: each and dict(vars(each)) for name, each in minima.items()},
+        }
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any]) -> Itinerary:
+        """Make the itinerary whose `state_dict` this was.
+
+        Args:
+            state: by name of the attribute.
+        """
+        trajectory = dict(state["trajectory"])
+        hold = trajectory.pop("hold")
+        made = cls(Trajectory(**trajectory, hold=hold and Hold(**hold)))
+        vars(made).update(
+            {name: value for name, value in state.items() if name != "trajectory"},
+            _targets=[_Target(**each) for each in state["_targets"]],
+            **{name: state[name] and _Minimum(**state[name]) for name in ("_anchor", "_arrived")},
+        )
+        return made
 
     @property
     def finished(self) -> bool:
@@ -158,3 +190,7 @@ class Itinerary:
         low, high = sorted((self._anchor.l2, target.l2))
         # Between 0 and something there is no geometric mean to go on with.
         return low == 0 or high - low <= 10.0**-self.refine * low
+
+
+PICKLED = (Trajectory, Hold, Itinerary, Visit, _Target, _Minimum)
+"""Classes in checkpoints of version 1; later ones hold tensors and plain values only."""

@@ -89,6 +89,11 @@ PROTOCOLS: dict[str, Callable[[Sequence[float], int], list[Trajectory]]] = {
 }
 
 
+def is_own(protocol: str) -> bool:
+    """Whether a protocol is a user's own function, by its dotted path, which nothing but a run may import."""
+    return "." in protocol
+
+
 def trajectories(protocol: str, l2: Sequence[float], seeds: Sequence[int]) -> list[Trajectory]:
     """All trajectories of a protocol: for every seed, over all λ.
 

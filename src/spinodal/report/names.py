@@ -62,12 +62,12 @@ def together(names: Sequence[CurveName]) -> CurveName:
 
 
 def _name(row: dict[str, Any]) -> CurveName:
-    task, activation = row["task"] or "data", row["activation"] or "network"
+    task, activation = _printable(row["task"] or "data"), _printable(row["activation"] or "network")
     network = "deep linear" if activation == "linear" else activation
     data = [task.replace("_", " "), _labelled("K = ", row["complexity"])]
     model = [network, _labelled("depth ", row["depth"]), _labelled("width ", row["width"])]
     model.append("with biases" if row["bias"] else "")
-    branch = row["branch"] or ""
+    branch = _printable(row["branch"] or "")
     parts = [
         task,
         _labelled("K", row["complexity"]),
@@ -77,7 +77,7 @@ def _name(row: dict[str, Any]) -> CurveName:
         "bias" if row["bias"] else "",
         branch,
     ]
-    file = "-".join(re.sub(r"[^\w.]+", "_", part) for part in parts if part)
+    file = "-".join(map(_file, filter(None, parts)))
     return CurveName(", ".join(filter(None, data)), ", ".join(filter(None, model)), branch, file)
 
 
@@ -86,7 +86,16 @@ def _labelled(label: str, value: int | None) -> str:
 
 
 def _extended(name: CurveName, text: str, file: str) -> CurveName:
-    return name._replace(data=f"{name.data}, {text}", file=f"{name.file}-{file}")
+    return name._replace(data=f"{name.data}, {_printable(text)}", file=f"{name.file}-{_file(file)}")
+
+
+def _printable(text: str) -> str:
+    """A text of the records, which may come from elsewhere, without the signs of formulae, markup and terminals."""
+    return re.sub(r"[$\\\[\]\x00-\x1f\x7f]", " ", text)
+
+
+def _file(text: str) -> str:
+    return re.sub(r"[^\w.]+", "_", text)
 
 
 def with_error(value: float, error: float | None) -> str:

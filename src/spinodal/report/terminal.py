@@ -16,6 +16,7 @@ from spinodal.report.campaign import make_report
 from spinodal.report.report import Report
 from spinodal.report.table import transition_table
 from spinodal.report.unsettled import counted
+from spinodal.waiting import waiting
 
 
 def main(campaign: Path, patterns: Sequence[str] = (), publish: Callable[[Report], str] | None = None) -> int:
@@ -39,7 +40,8 @@ def main(campaign: Path, patterns: Sequence[str] = (), publish: Callable[[Report
                 f"report {campaign}: --curve and --wandb are about one campaign; this folder has several"
             )
         return _tell_argument(campaign, second_process)
-    report = make_report(campaign, patterns, second_process)
+    with waiting("making the report"):
+        report = make_report(campaign, patterns, second_process)
     console = Console(highlight=False)
     for group in report.groups:
         for curve in group.curves if group.figure else ():
@@ -59,7 +61,8 @@ def main(campaign: Path, patterns: Sequence[str] = (), publish: Callable[[Report
 
 
 def _tell_argument(folder: Path, second_process: bool) -> int:
-    argument = make_argument(folder, second_process)
+    with waiting("making the reports"):
+        argument = make_argument(folder, second_process)
     try:
         write_argument(argument)
         argument.table.write_text(markdown(argument), encoding="utf-8")

@@ -1,6 +1,7 @@
 """How much of anything W&B may take."""
 
 from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
+from signal import SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2
 
 HANDLES = getrlimit(RLIMIT_NOFILE)[0]
 """Files that a process may have open."""
@@ -17,8 +18,14 @@ PAUSE = 2.0
 PATIENCE = 60.0
 """Seconds that a run may need to be opened on the server, or to be uploaded when it is closed."""
 
+LOGGED = 30.0
+"""Seconds between two lines of a log about the same."""
+
 GRACE = 30.0
 """Seconds that an interrupted job waits for its mirror."""
 
 SILENCE = 5.0
 """Seconds after which somebody who waits for W&B is told so."""
+
+THE_JOBS = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}
+"""Signals for a job, which a terminal or SLURM sends to all processes of it: the job alone decides what follows."""

@@ -7,28 +7,36 @@ and only then somebody waits for it.
 from __future__ import annotations
 
 import atexit
+import math
 import pickle
+import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
 
 from spinodal.tracking.environment import afresh
-from spinodal.tracking.limits import SILENCE
+from spinodal.tracking.limits import LOGGED, PAUSE, SILENCE, THE_JOBS
 
 
 class Messenger:
     """Starts `spinodal.tracking.process`, which says what may be sent, and hands messages to it."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "spinodal.tracking.process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            env=afresh(),
-        )
+        # Held back until the process ignores them, since they may come while it starts.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, THE_JOBS)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "spinodal.tracking.process"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                env=afresh(),
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     @property
     def alive(self) -> bool:
@@ -86,10 +94,19 @@ def finish(patience: float | None = None) -> bool:
 
 @atexit.register
 def _finish_in_the_end() -> None:
-    last = _here[:]
-    with suppress(KeyboardInterrupt):  # a person need not wait: the process goes on by itself
-        if not finish(SILENCE):
-            line = "W&B: telling the rest; it goes on by itself if you stop waiting (Ctrl-C)"
-            Console(stderr=True).print(line, soft_wrap=True, markup=False)
-            for each in last:
-                each.finish()
+    last, began = _here[:], time.monotonic()
+    console, told = Console(stderr=True), -math.inf
+    # Nobody need wait, neither a person (Ctrl-C) nor SLURM (SIGTERM): the process goes on by itself.
+    with suppress(KeyboardInterrupt, SystemExit):
+        left = [] if finish(SILENCE) else last
+        while left:
+            seconds = time.monotonic() - began
+            # By no thread: none can be started while Python ends.
+            if console.is_terminal or seconds - told > LOGGED:
+                line = f"W&B: telling the rest, {seconds:.0f} s; it goes on by itself if you stop waiting (Ctrl-C)"
+                end = "\r" if console.is_terminal else "\n"
+                console.print(line, soft_wrap=True, markup=False, highlight=False, end=end)
+                told = seconds
+            left = [each for each in left if not each.finish(PAUSE)]
+        if told > 0 and console.is_terminal:
+            console.print()

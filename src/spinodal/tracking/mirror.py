@@ -52,6 +52,7 @@ class Mirror(lightning.Callback):
         self._sent: set[str] = set()
         self._looked = -math.inf
         self._messenger: Messenger | None = None
+        self._interrupted = False
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Begins. Of a job that continues, what was complete before may be told already."""
@@ -84,6 +85,7 @@ class Mirror(lightning.Callback):
         if not isinstance(exception, Interrupted | KeyboardInterrupt):
             self._end("failed", self.points)
             return
+        self._interrupted = True
         self._end("interrupted", self.followed)
         if not finish(GRACE):
             self.say(
@@ -103,7 +105,11 @@ class Mirror(lightning.Callback):
             self._messenger.send(*message)
         except OSError as error:
             self._messenger = None
-            self.say(f"W&B: given up ({error}); `spinodal sync --rebuild` makes it from the records")
+            if self._interrupted:
+                self.say("W&B: its process was ended with the job, and tells the rest when the job continues")
+            else:
+                why = "its process has ended" if isinstance(error, BrokenPipeError) else str(error)
+                self.say(f"W&B: given up ({why}); `spinodal sync --rebuild` makes it from the records")
 
 
 def _bytes(rows: pl.DataFrame) -> bytes:

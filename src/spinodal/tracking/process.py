@@ -22,14 +22,17 @@ from typing import Any, BinaryIO
 
 from rich.console import Console
 
+from spinodal.tracking.limits import THE_JOBS
+
 Messages = SimpleQueue[Any]
 
 
 def main() -> None:
     """Tells what is sent to the standard input."""
     # The job decides when it is over: a signal for all of its processes is not for this one, nor for W&B's.
-    for each in (signal.SIGTERM, signal.SIGINT):
+    for each in THE_JOBS:
         signal.signal(each, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, THE_JOBS)
     messages: Messages = SimpleQueue()
     # From the very start, or the job would wait for the imports below.
     Thread(target=_receive, args=(sys.stdin.buffer, messages), daemon=True).start()

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
@@ -24,8 +25,8 @@ from spinodal.training.relaxation import Relaxation, RelaxationSettings
 from spinodal.training.start import put_in_phase
 from spinodal.training.training import Training
 
-_PROGRESS = ("itineraries", "visits", "failures", "_rows", "_seconds")
-"""What the module itself remembers from block to block."""
+_PROGRESS = ("failures", "_rows", "_seconds")
+"""What the module itself remembers from block to block, besides itineraries and visits."""
 
 
 class EnsembleModule(pl.LightningModule):
@@ -201,13 +202,20 @@ class EnsembleModule(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds where every replica is on its way, and its task; Lightning keeps θ and the relaxation."""
-        checkpoint["progress"] = {name: getattr(self, name) for name in _PROGRESS}
+        checkpoint["progress"] = {
+            "itineraries": [each.state_dict() for each in self.itineraries],
+            "visits": [each and each.state_dict() for each in self.visits],
+            **{name: getattr(self, name) for name in _PROGRESS},
+        }
         checkpoint["complexities"] = self.complexities
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Goes on from there."""
+        progress = checkpoint["progress"]
+        self.itineraries = [Itinerary.from_state_dict(each) for each in progress["itineraries"]]
+        self.visits = [each and Visit(**each) for each in progress["visits"]]
         for name in _PROGRESS:
-            setattr(self, name, checkpoint["progress"][name])
+            setattr(self, name, progress[name])
 
     def measure(self, **columns: Any) -> None:
         """Adds columns to this stage's measurements: per replica a tensor or list [R], or one value for all."""
@@ -217,14 +225,7 @@ class EnsembleModule(pl.LightningModule):
         """What this stage adds to the records: (replica, row), a row for each replica that has one to add."""
         replicas = len(self.itineraries)
         columns = self.relaxation.columns() | {"wall_time": self._seconds} | self.measurements
-        listed = {
-            name: value.tolist()
-            if isinstance(value, Tensor)
-            else value
-            if isinstance(value, list)
-            else [value] * replicas
-            for name, value in columns.items()
-        }
+        listed = {name: _listed(value, replicas) for name, value in columns.items()}
         rows = []
         for replica, (itinerary, visit) in enumerate(zip(self.itineraries, self.visits, strict=True)):
             if visit is None:
@@ -245,6 +246,14 @@ class EnsembleModule(pl.LightningModule):
             assert row is not None
             rows.append((replica, row | {"stages": itinerary.stages}))
         return rows
+
+
+def _listed(value: Any, replicas: int) -> list[Any]:
+    """A plain value for each replica: a checkpoint takes none of NumPy's, which a user's own column may have."""
+    if isinstance(value, Tensor | np.ndarray):
+        return list(value.tolist())
+    values = value if isinstance(value, list) else [value] * replicas
+    return [each.item() if isinstance(each, np.generic | Tensor) else each for each in values]
 
 
 def _start(trajectory: Trajectory, visit: Visit, before: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
+import torch
 
 from spinodal.records import RecordWriter
 from spinodal.training.module import EnsembleModule
@@ -44,8 +46,9 @@ class RecordStages(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """The rows already written, so that a checkpoint goes on also where they are lost."""
-        return {"records": self.writer.content}
+        return {"records": torch.from_numpy(np.frombuffer(self.writer.content, np.uint8).copy())}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Writes them again."""
-        self.writer.restore(state_dict["records"])
+        content = state_dict["records"]  # bytes in checkpoints of the version before
+        self.writer.restore(content if isinstance(content, bytes) else content.cpu().numpy().tobytes())
