@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from spinodal import cli
+from spinodal.observables import spectrum
 from spinodal.records import read_records
 
 OWN = """
@@ -131,8 +132,11 @@ def test_minibatches_of_images_are_samples(campaign: Path) -> None:
     assert ends[0] == pytest.approx(ends[1], rel=1e-3)
 
 
-def test_what_is_frozen_stays_as_its_seed_made_it_outside_of_theta(campaign: Path) -> None:
+def test_what_is_frozen_stays_as_its_seed_made_it_outside_of_theta(
+    campaign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Behind a frozen convolution a linear layer is left to train: ridge regression on what the convolution makes."""
+    monkeypatch.setattr(spectrum, "_BYTES", 1)  # the Hessian of one replica at a time
     assert go("run", *SHORT, "model.kind=frozen", "protocol=up", "callbacks=spectrum") == 0
     found = rows(campaign)
     assert set(found["parameters"]) == {2}
