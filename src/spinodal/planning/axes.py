@@ -28,9 +28,9 @@ MOST = 200_000
 """How many configurations a sweep may ask for: more is a typing error."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Axis:
-    """One override: what it may be in turn, or the one thing that it is.
+    """One override: what it may be in turn, or the one thing that it is. The same typed twice is two of them.
 
     Attributes:
         override: as it was typed.
@@ -155,7 +155,13 @@ def _nested(value: Any, key: str, inside: bool = False) -> str:
             return ""
         name = {RangeSweep: "range", IntervalSweep: "interval", Glob: "glob"}.get(type(value), "choice")
         ends = f"{shown(value.start)},{shown(value.stop)}" if isinstance(value, RangeSweep) else "…"
-        return f"{name}({ends}) is a sweep and stands alone, as in {key}={name}({ends}); a list has its values"
+        return (
+            f"{name}({ends}) is a sweep and stands alone, as in {key}={name}({ends}); a list has its values"
+        )
     if isinstance(value, Mapping):
         return next(filter(None, (_nested(each, f"{key}.{name}", True) for name, each in value.items())), "")
-    return next(filter(None, (_nested(each, key, True) for each in value)), "") if isinstance(value, list) else ""
+    return (
+        next(filter(None, (_nested(each, key, True) for each in value)), "")
+        if isinstance(value, list)
+        else ""
+    )

@@ -83,7 +83,9 @@ def partition(
         if axis.key == "hydra.searchpath":
             choices.append(axis)
         elif path != axis.key and repository.group_exists(path) and not axis.merges:
-            mistakes.append(f"{axis.override.input_line}: must be keys and values; a choice is made by {path}=…")
+            mistakes.append(
+                f"{axis.override.input_line}: must be keys and values; a choice is made by {path}=…"
+            )
         elif not repository.group_exists(axis.key):
             values.append(axis)
         elif wrong := _no_choices(axis, sorted(repository.get_group_options(axis.key, ObjectType.CONFIG))):

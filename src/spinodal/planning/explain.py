@@ -99,7 +99,7 @@ def explain(error: BaseException, known: Iterable[str] = ()) -> str:
         choices = ", ".join(sorted(error.options))
         near = difflib.get_close_matches(choice, error.options, n=1)
         if ":" in choice:
-            return f"{group}={choice}: must be one of {choices}; a dictionary needs quotes: the shell takes braces apart"
+            return f"{group}={choice}: must be one of {choices}; a shell takes braces apart unless in quotes"
         return f"{group}={choice}: must be one of {choices}" + (f"; did you mean {near[0]}?" if near else "")
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     text = (str(error) or type(error).__name__).strip()
