@@ -76,7 +76,7 @@ def expand(lines: Sequence[str], loader: ConfigLoaderImpl, config_name: str = "c
     cells = []
     with ExitStack() as stack:
         for cfg, _ in list(bases.values())[:1]:  # Hydra's own part is the same in all
-            stack.enter_context(known_to_hydra(cfg))
+            stack.enter_context(known_to_hydra(copy.deepcopy(cfg)))  # which it makes read-only
         for picks in product(*(range(len(each)) for each in axes)):
             chosen = tuple([picks[place] for place in groups])
             if chosen not in bases:

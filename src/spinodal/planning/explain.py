@@ -120,8 +120,8 @@ def explain(error: BaseException, known: Iterable[str] = ()) -> str:
 
 
 def sweep_hint(override: str) -> str:
-    """What to do about a sweep in a command that runs one job."""
-    return f"{override}: several values need -m (a job each) or, where lists are allowed, brackets (one job)"
+    """What to do about a sweep in a command that takes one configuration."""
+    return f"{override}: several values are several configurations, and this takes one; a list has brackets"
 
 
 def _unreadable(override: str) -> str:

@@ -56,7 +56,7 @@ def sweep(
         raise UserError("\n".join(mistakes))
     launching = cast(dict[str, Any], OmegaConf.to_container(config.hydra.launcher, resolve=True))
     cells = expand(
-        [*_device(launching, params, arguments), *params, *arguments], loader, config.hydra.job.config_name
+        [*device(launching, params, arguments), *params, *arguments], loader, config.hydra.job.config_name
     )
     asked = curves(cells)
     campaign = _campaign(config, cells)
@@ -128,7 +128,7 @@ def _launched(
     return returned
 
 
-def _device(launching: Mapping[str, Any], *lines: Sequence[str]) -> list[str]:
+def device(launching: Mapping[str, Any], *lines: Iterable[str]) -> list[str]:
     """Whoever asks SLURM for a GPU wants to use it, unless the command says otherwise."""
     said = any(line.lstrip("+~").startswith("trainer") for some in lines for line in some)
     return ["trainer.accelerator=auto"] if gpus(launching) and not said else []
