@@ -103,6 +103,35 @@ BAD: list[tuple[str, list[str]]] = [
     ("hydra/launcher=submitit", ["hydra/launcher=submitit", "submitit_local"]),
     ("l2=${nowhere}", ["l2", "nowhere"]),
     ("experiment", ["experiment", "group=choice"]),
+    ("lambda=0.1", ["lambda=0.1", "is l2"]),
+    ("weight_decay=0.1", ["weight_decay=0.1", "l2 = w/2"]),
+    ("optimizer.weight_decay=0.1", ["optimizer.weight_decay=0.1", "l2 = w/2"]),
+    ("lr=0.1", ["lr=0.1", "optimizer.lr"]),
+    ("epochs=10", ["epochs=10", "protocol.steps", "relaxation.max_steps"]),
+    ("depth=4", ["depth=4", "did you mean model.depth?"]),
+    ("protocol.steps=9", ["protocol.steps=9", "no such key in protocol=up, only in protocol=train"]),
+    ("data.strengths='[1,0.5]'", ["data.strengths='[1,0.5]': must be a list"]),
+    ("seed=[range(0,2)]", ["seed=[range(0,2)]", "stands alone, as in seed=range(0,2)"]),
+    ("data={complexity:choice(1,2)}", ["as in data.complexity=choice"]),
+    ("data=complexity:1", ["data=complexity:1", "unless in quotes"]),
+    ("experiment={l2:0.1}", ["experiment={l2:0.1}", "chosen by name"]),
+    ("hydra.launcher=slurm", ["hydra.launcher=slurm", "hydra/launcher="]),
+    ("hydra.launcher=3", ["hydra.launcher=3", "hydra/launcher="]),
+    ("hydra.launcher.timeout_min=3", ["hydra.launcher.timeout_min=3", "hydra/launcher=slurm has it"]),
+    ("hydra.jub.name=x", ["hydra.jub.name=x", "did you mean hydra.job.name?"]),
+    ("hydra/launcher=slrum", ["hydra/launcher=slrum", "did you mean slurm?"]),
+    (
+        "hydra.job.name=${data.complexity}-${nosuch}",
+        ["hydra.job.name=${data.complexity}-${nosuch}", "nosuch"],
+    ),
+    ("hydra.sweep.subdir=${nosuch}", ["hydra.sweep.subdir=${nosuch}", "nosuch"]),
+    ("hydra.sweep.dir=${hydra.sweep.dir}", ["hydra.sweep.dir", "Recursive"]),
+    ("hydra.verbose=${nosuch}", ["hydra.verbose=${nosuch}", "nosuch"]),
+    ("+hydra.job.env_set.X=${nosuch}", ["hydra.job.env_set.X=${nosuch}", "nosuch"]),
+    ("+model.x=inf", ["model.x=inf", "no such key", "model.width"]),
+    ("+trainer.max_time=inf", ["trainer.max_time=inf", "finite"]),
+    ("+callbacks.x={_target_:my.C,y:[1,nan]}", ["callbacks.x.y[1]=nan", "finite"]),
+    ("case={K:1}", ["case.K=1", "taken by no key"]),
     ("--faster", ["--faster", "--help"]),
     ("--config-dir=nowhere", ["--config-dir nowhere", "no such folder"]),
     ("--config-name=nothing", ["nothing", "config"]),
@@ -121,6 +150,132 @@ def test_bad_input_is_refused_in_a_line(
     assert len(err.splitlines()) == 1
     assert all(word in err for word in named), err
     assert list(tmp_path.iterdir()) == []
+
+
+# The same, where it takes more words.
+BAD_TOGETHER: list[tuple[list[str], list[str]]] = [
+    (
+        ["optimizer=sgd,adam", "optimizer.momentum=0.5"],
+        ["optimizer.momentum=0.5", "optimizer=adam", "optimizer=sgd"],
+    ),
+    (["hydra/launcher=slurm", "hydra.launcher.timeout_mins=4"], ["did you mean hydra.launcher.timeout_min?"]),
+    (["hydra/launcher=slurm", "hydra.launcher.timeout_min=abc"], ["timeout_min=abc: must be an integer"]),
+    (
+        ["hydra/launcher=slurm", "hydra.launcher.name=${data.complexity}-${nosuch}"],
+        ["launcher.name", "nosuch"],
+    ),
+    (["hydra/launcher=slurm", "hydra.launcher.name=${oc.env:NO_SUCH_VARIABLE}"], ["NO_SUCH_VARIABLE"]),
+    (["hydra/launcher=local", "hydra.launcher.workers=two"], ["hydra.launcher.workers=two", "integer ≥ 1"]),
+    (["model._target_=my.Net", "+model.x=inf"], ["model.x=inf: must be a finite number"]),
+    (["model._target_=my.Net", "+model.x=1,-inf"], ["model.x=-inf: must be a finite number"]),
+    (["model._target_=my.Net", "+model.x=[1,{a:nan}]"], ["model.x[1].a=nan: must be a finite number"]),
+    (
+        ["hydra/sweeper=basic", "data=digits", "data={complexity:1}"],
+        ["data: is given twice", "hydra/sweeper=basic"],
+    ),
+    (["data=digits,{complexity:1}"], ["data=digits,{complexity:1}", "not both"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"), BAD_TOGETHER, ids=[" ".join(each) for each, _ in BAD_TOGETHER]
+)
+def test_bad_combinations_are_refused_in_a_line(
+    arguments: list[str], named: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert cli.main(["run", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) == 1
+    assert all(word in err for word in named), err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bytes_are_no_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "extra" / "model").mkdir(parents=True)
+    (tmp_path / "extra" / "model" / "mine.yaml").write_text("_target_: my.Net\nblob: !!binary aGVsbG8=\n")
+    assert cli.main(["run", "--config-dir", "extra", "model=mine"]) == 2
+    assert "error: model.blob=b'hello': must be a number, text" in capsys.readouterr().err
+
+
+PAIRS = "data={complexity:1,samples:100},{complexity:3,samples:200}"
+
+
+@pytest.mark.parametrize("lines", [["data=digits", PAIRS], [PAIRS, "data=digits"]], ids=["before", "after"])
+def test_dictionaries_pair_values_of_the_choice_beside_them(
+    lines: list[str], plans: list[DictConfig]
+) -> None:
+    assert cli.main(["run", *lines, "logger=none"]) == 0
+    asked = {(plan.data._target_, plan.data.complexity, plan.data.samples) for plan in plans}
+    assert asked == {("spinodal.tasks.digits", 1, 100), ("spinodal.tasks.digits", 3, 200)}
+    assert len(plans) == 2
+
+
+def test_dictionaries_pair_values_of_the_default_choice(plans: list[DictConfig]) -> None:
+    assert cli.main(["run", PAIRS]) == 0
+    asked = {(plan.data._target_, plan.data.complexity, plan.data.samples) for plan in plans}
+    assert asked == {("spinodal.tasks.linear_teacher", 1, 100), ("spinodal.tasks.linear_teacher", 3, 200)}
+
+
+def test_a_case_pairs_values_of_different_groups(plans: list[DictConfig]) -> None:
+    case = "case={K:1,l2:geom:0.1:0.4:3},{K:3,l2:[0.02,0.2]}"
+    assert cli.main(["run", case, "data.complexity=${case.K}", "l2=${case.l2}"]) == 0
+    assert sorted((plan.data.complexity, plan.l2) for plan in plans) == [
+        (1, [0.1, 0.2, 0.4]),
+        (3, [0.02, 0.2]),
+    ]
+    assert all("case" not in plan for plan in plans)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["data=digits", "data={complexity:1,samples:100}"],
+        ["model={depth:5}", "model.depth=2", "model={width:6}", "model=deep_linear"],
+        ["optimizer={lr:0.3}", "optimizer=sgd", "protocol={refine:2}", "protocol=down"],
+        ["callbacks={progress:null}", "callbacks=[curvature,spectrum]", "trainer={devices:1}", "trainer=gpu"],
+        ["logger={project:x}", "logger=wandb", "experiment=onset", "model={width:5}"],
+        ["hydra.launcher={gpus_per_node:1}", "hydra/launcher=slurm"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_shown_is_what_runs(
+    lines: list[str],
+    plans: list[DictConfig],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        sys.exit(cli.main(["run", "--cfg", "job", "--resolve", *lines]))
+    assert not end.value.code
+    shown = OmegaConf.create(capsys.readouterr().out)
+    monkeypatch.setattr("spinodal.cluster.launcher.launch", _in_this_process)
+    assert cli.main(["run", *lines]) == 0
+    (plan,) = plans
+    for group in ("data", "model", "optimizer", "protocol", "callbacks", "trainer", "logger", "paths"):
+        assert plan[group] == shown[group], group
+
+
+def _in_this_process(
+    config: DictConfig, parameters: object, jobs: list[list[str]], wait: bool
+) -> list[object]:
+    for *_, last in jobs:
+        sys.modules["spinodal.job"].run_pack(Path(config.paths.campaign), last.split("'")[1], where="")
+    return []
+
+
+@pytest.mark.parametrize(
+    "command", [["run", "dry_run=true"], ["predict", "l2=[0.1]"]], ids=["run", "predict"]
+)
+def test_flags_stand_anywhere(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "extra" / "model").mkdir(parents=True)
+    (tmp_path / "extra" / "model" / "mine.yaml").write_text("defaults: [deep_linear]\nwidth: 5\n")
+    arguments = ["data.complexity=2", "--config-dir", "extra", "model=mine", "-cn", "config", "data.seed=1"]
+    assert cli.main([*command, *arguments]) == 0
+    assert cli.main([*command, *arguments, "model.width=wide"]) == 2
+    assert capsys.readouterr().err.endswith("error: model.width=wide: must be an integer ≥ 1 (≥ data.complexity for "
+    "the exact phase diagram)\n")  # fmt: skip
 
 
 def test_an_output_folder_that_cannot_be_made(

@@ -128,7 +128,8 @@ def _run(arguments: list[str]) -> int:
     if not (looking or flags.run):
         _refuse_sweepers_that_forget(flags.overrides)
     try:
-        _hydra(_overrides_first(arguments, flags.overrides))
+        shown = _device_shown(flags) if flags.cfg and not elsewhere else []
+        _hydra([*shown, *_overrides_first(arguments, flags.overrides)])
     except UserError:
         raise
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError, TypeError) as error:
@@ -141,6 +142,24 @@ def _run(arguments: list[str]) -> int:
             raise
         raise UserError(explain(error)) from error
     return 0
+
+
+def _device_shown(flags: argparse.Namespace) -> list[str]:
+    """What the planner adds to a command for its launcher, so that --cfg shows it, too."""
+    if not any("launcher" in each for each in flags.overrides) and not flags.config_dir:
+        return []
+    from hydra.types import RunMode
+    from omegaconf import OmegaConf
+
+    from spinodal.planning import config_loader
+    from spinodal.planning.sweep import device
+
+    loader = config_loader(flags.config_dir)
+    cfg = loader.load_configuration(flags.config_name or "config", list(flags.overrides), RunMode.RUN)
+    launching = OmegaConf.to_container(cfg.hydra.launcher, resolve=False)
+    assert isinstance(launching, dict)
+    named: dict[str, Any] = {str(key): value for key, value in launching.items()}
+    return device(named, flags.overrides, cfg.hydra.sweeper.get("params") or ())
 
 
 def _overrides_first(arguments: Sequence[str], overrides: Sequence[str]) -> list[str]:

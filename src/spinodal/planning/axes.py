@@ -28,9 +28,9 @@ MOST = 200_000
 """How many configurations a sweep may ask for: more is a typing error."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Axis:
-    """One override: what it may be in turn, or the one thing that it is.
+    """One override: what it may be in turn, or the one thing that it is. The same typed twice is two of them.
 
     Attributes:
         override: as it was typed.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from itertools import product
 from typing import Any, NamedTuple, cast
 
@@ -19,7 +20,6 @@ from spinodal.planning.composition import (
     composed,
     known_to_hydra,
     partition,
-    scope,
     unresolved_of_hydra,
 )
 from spinodal.planning.explain import explain, shown
@@ -64,31 +64,33 @@ def expand(lines: Sequence[str], loader: ConfigLoaderImpl, config_name: str = "c
     axes = [each for each in axes if each in choices or each in values]
     groups, keys = ([axes.index(each) for each in some] for some in (choices, values))
     ordered = [place for place in keys if _order_matters(axes[place], values)]
-    bases: dict[tuple[int, ...], tuple[DictConfig, Mapping[str, Any]] | None] = {}
+    bases: dict[tuple[int, ...], tuple[DictConfig, Mapping[str, Any]]] = {}
+    for chosen in product(*(range(len(axes[place])) for place in groups)):
+        written = [axes[place].lines[pick] for place, pick in zip(groups, chosen, strict=True)]
+        try:
+            cfg = composed(written, loader, config_name)
+            bases[chosen] = cfg, _defaults(cfg)
+        except UserError as error:
+            mistakes += str(error).splitlines()
     combinations: dict[tuple[int, ...], Combination] = {}
     cells = []
-    for picks in product(*(range(len(each)) for each in axes)):
-        chosen = tuple([picks[place] for place in groups])
-        if chosen not in bases:
-            try:
-                cfg = composed([axes[place].lines[picks[place]] for place in groups], loader, config_name)
-                bases[chosen] = cfg, _defaults(cfg)
-            except UserError as error:
-                mistakes += str(error).splitlines()
-                bases[chosen] = None
-        if (base := bases[chosen]) is None:
-            continue
-        cfg, defaults = base
-        which = (*chosen, *[picks[place] for place in ordered])
-        if which not in combinations:
-            applied = [axes[place].at(picks[place]) if place in ordered else axes[place] for place in keys]
-            made = copy.deepcopy(cfg)
-            combinations[which] = Combination(made, applied, mistakes)
-            if len(combinations) == 1:  # Hydra's own part is the same in all
-                mistakes += unresolved_of_hydra(made)
-        plan = combinations[which].plan([picks[place] for place in keys], mistakes)
-        written = tuple([axis.lines[pick] for axis, pick in zip(axes, picks, strict=True)])
-        cells.append(Cell(plan, written, defaults))
+    with ExitStack() as stack:
+        for cfg, _ in list(bases.values())[:1]:  # Hydra's own part is the same in all
+            stack.enter_context(known_to_hydra(copy.deepcopy(cfg)))  # which it makes read-only
+        for picks in product(*(range(len(each)) for each in axes)):
+            chosen = tuple([picks[place] for place in groups])
+            if chosen not in bases:
+                continue
+            cfg, defaults = bases[chosen]
+            which = (*chosen, *[picks[place] for place in ordered])
+            if which not in combinations:
+                applied = [
+                    axes[place].at(picks[place]) if place in ordered else axes[place] for place in keys
+                ]
+                combinations[which] = Combination(copy.deepcopy(cfg), applied, mistakes)
+            plan = combinations[which].plan([picks[place] for place in keys], mistakes)
+            lines = [axis.lines[pick] for axis, pick in zip(axes, picks, strict=True)]
+            cells.append(Cell(plan, tuple(lines), defaults))
     if mistakes:
         told = list(dict.fromkeys(mistakes))
         more = [f"and {len(told) - SHOWN} more like these"] if len(told) > SHOWN else []
@@ -100,7 +102,7 @@ class Combination:
     """All cells with the same choices of groups, and the same values of what is applied in order.
 
     Args:
-        cfg: what the choices make; is changed.
+        cfg: what the choices make, as known to Hydra; is changed.
         values: axes of the grid that are no choices; those that are swept are independent of each other.
         mistakes: gets a line for each value that cannot be applied.
     """
@@ -113,6 +115,8 @@ class Combination:
             if len(axis) > 1 and len(mistakes) == before:
                 sweeps.append(place)
         self._plain = _plain(cfg)
+        if any(axis.override.is_hydra_override() for axis in values):
+            mistakes += unresolved_of_hydra(cfg)
         mistakes += [*missing(self._plain), *_unread(self._plain)]
         moved = {place: moving(self._plain, values[place].key) for place in sweeps}
         self._places = {
@@ -163,11 +167,10 @@ class Combination:
         for place in self._places[key]:
             axis = self._values[place]
             OmegaConf.update(self._cfg, axis.key, axis.values[picks[place]], force_add=True)
-        with known_to_hydra(self._cfg):
-            node = self._cfg[key]
-            if not OmegaConf.is_config(node):
-                return node
-            return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+        node = self._cfg[key]
+        if not OmegaConf.is_config(node):
+            return node
+        return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
 
 
 def _order_matters(axis: Axis, values: Sequence[Axis]) -> bool:
@@ -181,7 +184,9 @@ def _order_matters(axis: Axis, values: Sequence[Axis]) -> bool:
 
 
 def _plain(cfg: DictConfig) -> dict[str, Any]:
-    return cast(dict[str, Any], OmegaConf.to_container(scope(cfg), resolve=False))
+    """All but Hydra's own part."""
+    plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
+    return {key: value for key, value in plain.items() if key != "hydra"}
 
 
 def _defaults(cfg: DictConfig) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def explain(error: BaseException, known: Iterable[str] = ()) -> str:
         choices = ", ".join(sorted(error.options))
         near = difflib.get_close_matches(choice, error.options, n=1)
         if ":" in choice:
-            return f"{group}={choice}: must be one of {choices}; a dictionary needs quotes: the shell takes braces apart"
+            return f"{group}={choice}: must be one of {choices}; a shell takes braces apart unless in quotes"
         return f"{group}={choice}: must be one of {choices}" + (f"; did you mean {near[0]}?" if near else "")
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     text = (str(error) or type(error).__name__).strip()
@@ -130,8 +130,8 @@ def explain(error: BaseException, known: Iterable[str] = ()) -> str:
 
 
 def sweep_hint(override: str) -> str:
-    """What to do about a sweep in a command that runs one job."""
-    return f"{override}: several values need -m (a job each) or, where lists are allowed, brackets (one job)"
+    """What to do about a sweep in a command that takes one configuration."""
+    return f"{override}: several values are several configurations, and this takes one; a list has brackets"
 
 
 def _unreadable(override: str) -> str:

@@ -64,7 +64,7 @@ def sweep(
     launching = cast(dict[str, Any], OmegaConf.to_container(config.hydra.launcher, resolve=True))
     with waiting("planning"):
         cells = expand(
-            [*_device(launching, params, arguments), *params, *arguments],
+            [*device(launching, params, arguments), *params, *arguments],
             loader,
             config.hydra.job.config_name,
         )
@@ -147,7 +147,7 @@ def _launched(
     return returned
 
 
-def _device(launching: Mapping[str, Any], *lines: Sequence[str]) -> list[str]:
+def device(launching: Mapping[str, Any], *lines: Iterable[str]) -> list[str]:
     """Whoever asks SLURM for a GPU wants to use it, unless the command says otherwise."""
     said = any(line.lstrip("+~").startswith("trainer") for some in lines for line in some)
     return ["trainer.accelerator=auto"] if gpus(launching) and not said else []
