@@ -1,14 +1,18 @@
 """Verdicts on synthetic records of which everything is known: yes, no, and not decided, each for its own reason."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jaxtyping import Float64
 
 from spinodal import theory
 from spinodal.analysis import compare, find_transitions
+from spinodal.analysis.deviation import RESOLUTION, deviation
 from spinodal.analysis.verdicts import CLAIMS, Verdict, silent, verdicts
 from spinodal.analysis.verdicts.verdict import Ruling, settled, there, worst
 from spinodal.records import SCHEMA
@@ -92,20 +96,49 @@ def the(claim: str, case: str, *tables: pl.DataFrame) -> Verdict:
 
 
 def test_within_three_errors_agrees_and_beyond_five_contradicts() -> None:
-    assert [settled(1 + off, 1.0, 1.0, "x").decision for off in (-2.9, 2.9, 4.9, 5.1)] == [
+    assert [settled(10 + off, 1.0, 10.0, "x").decision for off in (-2.9, 2.9, 4.9, 5.1)] == [
         *("confirmed", "confirmed", "not decided", "not confirmed")
     ]
-    # Rounding is no contradiction, however small the error of a measurement seems to be.
-    assert settled(0.5 * (1 + 1e-7), 1e-12, 0.5, "x").decision == "confirmed"
-    assert settled(0.5 * (1 + 1e-4), 1e-12, 0.5, "x").decision == "not confirmed"
+    # An error of the prediction counts like that of the measurement.
+    assert settled(15.0, 1.0, 10.0, "x", predicted_error=2.0).decision == "confirmed"
+
+
+def test_an_agreement_that_nothing_could_have_contradicted_is_none() -> None:
+    loose = settled(0.9, 0.5, 1.0, "x")
+    assert loose.decision == "not decided"
+    assert "50 % only" in loose.reason
+    assert settled(9.0, 0.5, 1.0, "x").decision == "not confirmed"
+
+
+@given(st.floats(-1e3, 1e3), st.floats(1e-6, 1e3), st.floats(-1e3, 1e3).filter(bool), st.floats(0, 1e3))
+def test_what_is_told_in_errors_is_what_is_judged(at: float, error: float, there: float, own: float) -> None:
+    """From the two numbers and their stated errors alone: nothing is added in silence."""
+    off = abs(at - there) / math.hypot(error, own)
+    ruling = settled(at, error, there, "x", own, precise=math.inf)
+    assert ruling.decision == ("confirmed" if off <= 3 else "not decided" if off <= 5 else "not confirmed")
+    assert abs(deviation(at, error, there, own)) == pytest.approx(off)
+
+
+def test_no_stated_error_is_less_than_the_resolution_of_minima() -> None:
+    """A kink known to 1e-11 by its fit alone is known to a millionth, in the ± itself; and so it is judged."""
+    found = find_transitions(pl.concat([up(2), up(3)]))
+    for name in ("location", "jump", "kink"):
+        known = found.drop_nulls(f"{name}_error")
+        assert (known[f"{name}_error"] >= RESOLUTION * known[name].abs()).all()
+    table = pl.concat([up(2), up(3)])
+    for row in compare(found, table).drop_nulls("deviation").iter_rows(named=True):
+        assert row["deviation"] * row["location_error"] == pytest.approx(row["location"] - row["l2_exact"])
 
 
 def test_what_is_there_is_seen_and_what_is_not_is_not() -> None:
-    assert [there(value, 1.0, "x").decision for value in (5.1, 3, 1, 0, -8)] == [
+    assert [there(value, 1.0, "x", size=5.0).decision for value in (5.1, 3, 1, 0, -8)] == [
         *("confirmed", "not decided", "not confirmed", "not confirmed", "not confirmed")
     ]
     assert there(0.1, 0.0, "x").decision == "confirmed"
-    assert there(0.0, 0.0, "x").decision == "not confirmed"
+    assert there(0.0, 0.0, "x", size=1e-3).decision == "not confirmed"
+    # With errors so large, or of a size that nobody knows, it may be there all the same.
+    assert there(0.0, 1.0, "x", size=4.0).decision == "not decided"
+    assert there(0.0, 1.0, "x").decision == "not decided"
 
 
 def test_several_things_are_as_good_as_the_worst() -> None:
@@ -220,7 +253,7 @@ def test_a_missing_and_an_unexpected_transition() -> None:
     verdict = the("complexity", "number", up(3, TEACHERS[0]), up(3, TEACHERS[1]), fewer)
     assert verdict.decision == "not confirmed"
     assert "K = 3: 2 for 3" in verdict.reason
-    more = taken_for(up(3, (1.0, 0.3, 0.1)), (1.0, 0.3))
+    more = taken_for(up(3, (1.0, 0.3, 0.15)), (1.0, 0.3))
     verdict = the("complexity", "number", up(3, TEACHERS[0]), more, up(3, TEACHERS[2]))
     assert verdict.decision == "not confirmed"
     assert "unexpected" in verdict.reason
