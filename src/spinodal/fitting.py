@@ -19,7 +19,16 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 import spinodal
-from spinodal.campaign import Pack, Running, checkpoint_file, commit, delete_strays, own_values, pack_file
+from spinodal.campaign import (
+    NOT_FINITE,
+    Pack,
+    Running,
+    checkpoint_file,
+    commit,
+    delete_strays,
+    own_values,
+    pack_file,
+)
 from spinodal.ensemble import Ensemble
 from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Trajectory, looks
 from spinodal.records import RecordWriter, write_configuration
@@ -162,7 +171,7 @@ class _ReportStages(pl.Callback):
         for replica, reason in pl_module.failures.items():
             point = self.points[replica]
             if point in self.running.points and point not in self.running.attempt.failed:
-                self.running.fail([point], f"not finite: {reason}", f"{reason}\n{ADVICE}")
+                self.running.fail([point], f"{NOT_FINITE}: {reason}", f"{reason}\n{ADVICE}")
 
 
 def _trainer(plan: DictConfig, **arguments: Any) -> pl.Trainer:

@@ -12,6 +12,7 @@ from spinodal.report.commands import again, launches
 from spinodal.report.curvature_section import curvature_section, foresight_section
 from spinodal.report.dependence import dependence_section
 from spinodal.report.escape_section import escape_section
+from spinodal.report.given_up import given_up_sheet, given_up_told
 from spinodal.report.grokking_section import grokking_section
 from spinodal.report.groups import Group, jobs
 from spinodal.report.hysteresis_section import hysteresis_section
@@ -167,6 +168,7 @@ def _comparison(report: Report) -> Section:
 def _open(report: Report) -> Section:
     curves = [curve for group in report.groups for curve in group.curves]
     sheets = [
+        given_up_sheet(report.given_up),
         unfinished_sheet(report.unfinished),
         unrelaxed_sheet(unrelaxed(report.followed), curves),
         unresolved_sheet(curves),
@@ -175,6 +177,7 @@ def _open(report: Report) -> Section:
     kinds = "; ".join(f"{kind}: {count:,}" for kind, count in counts.items())
     rows = f"Of {len(report.followed):,} rows: {kinds}." if counts else "Every row is a stationary minimum."
     notes = [] if report.followed.is_empty() else [rows]
+    notes += [f"{told}." for told in given_up_told(report.given_up, report.summary.points)]
     if report.unfinished.is_empty():
         notes.append("Every point has come to its end.")
     else:

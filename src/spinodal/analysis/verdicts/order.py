@@ -95,7 +95,7 @@ def _ruling(curve: pl.DataFrame, onset: dict[str, Any] | None, order: int, at: f
     if onset["order"] is None:
         return Ruling("not decided", f"{onset['evidence']}: {FINER}")
     if onset["order"] != order:
-        found = f"it is of {ORDERS[onset['order']].replace(' order', '')} order"
+        other = f"it is of {ORDERS[onset['order']].replace(' order', '')} order"
         blind = _blind(curve, onset, at)
         return (
             Ruling("not decided", f"{found}, {blind}: {FINER}") if blind else Ruling("not confirmed", found)
