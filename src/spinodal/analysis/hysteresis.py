@@ -18,7 +18,7 @@ from spinodal.analysis.area import loop_area
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.deviation import deviation
 from spinodal.analysis.loops import Run, Way, pairs, runs
-from spinodal.analysis.relearning import PREDICTED, predict_loop
+from spinodal.analysis.relearning import PREDICTED, foretold, predict_loop
 from spinodal.records import SCHEMA
 
 _FLOATS = ("l2_up", "l2_up_error", "l2_down", "l2_down_error", "l2_down_spread", "l2_width", "l2_width_error")
@@ -62,6 +62,7 @@ def hysteresis(table: pl.DataFrame, reach: bool = True) -> pl.DataFrame:
           runs where it is, `lost` and `relearned` of them; errors: half a bracket and the standard error over runs,
           in quadrature; `l2_down_spread`: standard deviation over runs;
         - `l2_width`: l2_up − l2_down of the runs that show both, with its error, made likewise;
+        - `foretold`: whether theory says where the way down passes its transitions, `reach` or not;
         - what `predict_loop` says of a deep linear network; `l2_reach_error`: the standard deviation over draws of a
           mean over as many of them as there are runs that learned it again, or runs, and `reach_deviation`: how far
           l2_down is from l2_reach, in both errors in quadrature.
@@ -76,6 +77,7 @@ def hysteresis(table: pl.DataFrame, reach: bool = True) -> pl.DataFrame:
             alike.setdefault(run.span, []).append(run)
         for (low, high), group in alike.items():
             loop = identity | {"l2_low": low, "l2_high": high, "runs": len(group)} | loop_area(group)
+            loop["foretold"] = foretold(pair, group)
             predicted = predict_loop(pair, group, reach)
             ways = [_ways(run) for run in group]
             features = sorted({m for way in ways for side in way for m in side})
@@ -85,6 +87,7 @@ def hysteresis(table: pl.DataFrame, reach: bool = True) -> pl.DataFrame:
     schema = [(name, SCHEMA[name]) for name in (*CURVE, "perturbation")]
     schema += [("curve_up", pl.String()), ("l2_low", pl.Float64()), ("l2_high", pl.Float64())]
     schema += [(name, pl.Int64()) for name in _COUNTS]
+    schema += [("foretold", pl.Boolean())]
     schema += [
         (name, pl.Float64()) for name in ("area", "area_error", "area_up", *_FLOATS, *PREDICTED, *_DEVIATION)
     ]

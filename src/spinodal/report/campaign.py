@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from spinodal.analysis import CURVE, compare, find_transitions, unresolved
+from spinodal.analysis.elsewhere import told_elsewhere
 from spinodal.campaign import read_attempts
 from spinodal.errors import UserError
 from spinodal.records import read_records
@@ -80,7 +81,7 @@ def _found(
     records, given_up = without_diverged(campaign, read)
     moved = records.filter(FOLLOWED)
     found = find_transitions(moved)
-    compared = compare(found, moved)
+    compared = told_elsewhere(compare(found, moved), moved)
     groups = make_groups(moved, compared, unresolved(moved, found))
     shown = chosen(groups, patterns)
     folder.mkdir(exist_ok=True)

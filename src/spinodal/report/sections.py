@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from spinodal.analysis.elsewhere import ELSEWHERE
 from spinodal.report.commands import again, launches
 from spinodal.report.curvature_section import curvature_section, foresight_section
 from spinodal.report.dependence import dependence_section
@@ -147,7 +148,13 @@ def _places(transitions: pl.DataFrame) -> str:
 def _comparison(report: Report) -> Section:
     notes = [capitalised("; ".join(verdicts(report.groups))) + "."]
     curves = [curve for group in report.groups for curve in group.curves]
-    if any(curve.transitions["status"].is_not_null().any() for curve in curves):
+    status = {status for curve in curves for status in curve.transitions["status"]}
+    if status & ELSEWHERE.keys():
+        notes.append(
+            "Where it is noise that ends a phase, theory predicts the place from the noise: on the way down of a loop, "
+            "and in loops under noise. These are compared in sections of their own, which the verdicts lead to."
+        )
+    if status & {"matched", "missing", "unexpected"}:
         notes.append(
             "λ predicted is the exact spinodal of a deep linear network (at depth 2 the λ at which a feature reaches "
             "zero, c/2) with the strengths and variances measured on its data. Deviations are of the measured λ from "

@@ -98,7 +98,7 @@ def _ruling(curve: pl.DataFrame, onset: dict[str, Any] | None, order: int, at: f
         other = f"it is of {ORDERS[onset['order']].replace(' order', '')} order"
         blind = _blind(curve, onset, at)
         return (
-            Ruling("not decided", f"{found}, {blind}: {FINER}") if blind else Ruling("not confirmed", found)
+            Ruling("not decided", f"{other}, {blind}: {FINER}") if blind else Ruling("not confirmed", other)
         )
     rulings = [Ruling("confirmed", onset["evidence"])]
     if order == 1 and onset["jump_error"] is not None:
