@@ -217,6 +217,23 @@ def test_a_grid_that_ends_before_the_onset_decides_nothing() -> None:
     assert "outside the grid" in verdict.reason
 
 
+@pytest.mark.parametrize("points", [6, 8, 10, 12])
+def test_what_a_coarse_grid_does_not_show_is_not_decided(points: int) -> None:
+    """Depth 2 and 3 as they are; nothing of them is refuted by a grid on which theory itself looks no better."""
+    coarse = np.geomspace(0.02, 0.8, points)
+    found = decisions("order", up(3, l2=coarse), up(2, l2=coarse))
+    assert len(found) == 2
+    assert "not confirmed" not in found
+    assert found[1] == "not decided"
+
+
+def test_agreement_within_a_bracket_of_a_third_of_lambda_confirms_nothing() -> None:
+    """A transition counts as the predicted one within 25 %: with such an error none could ever disagree."""
+    verdict = the("order", "depth 3", up(3, (1.0,), l2=np.geomspace(0.02, 0.6, 13)), up(2, (1.0,)))
+    assert verdict.decision == "not decided"
+    assert "a finer grid" in verdict.reason
+
+
 # Complexity.
 
 TEACHERS = [tuple(0.6**k for k in range(K)) for K in range(1, 6)]
@@ -265,6 +282,37 @@ def test_transitions_that_the_grid_cannot_tell_apart_are_not_decided() -> None:
     verdict = the("complexity", "number", *(up(3, each, l2=coarse) for each in close))
     assert verdict.decision == "not decided"
     assert "too coarse" in verdict.reason
+
+
+@pytest.mark.parametrize("columns", [{}, {"activation": "tanh"}])
+@pytest.mark.parametrize("points", [8, 10, 12])
+def test_a_coarse_grid_refutes_no_number_of_transitions(points: int, columns: dict[str, object]) -> None:
+    """With a theory and without one: K = 3 in neighbouring intervals, of which some look like a slope."""
+    coarse = np.geomspace(0.02, 0.4, points)
+    found = judged(*(up(3, each, l2=coarse, seeds=2, **columns) for each in TEACHERS[:3]))
+    number, places = [each for each in found if each.claim == "complexity"]
+    assert number.decision == places.decision == "not decided"
+
+
+def test_a_fine_grid_refutes_without_a_theory_too() -> None:
+    """Three features lost one by one, of which E shows two: on a grid that would show the third."""
+    table = up(3, TEACHERS[2], activation="tanh")
+    state = theory.learned_state(L2, TEACHERS[1], 3)
+    fewer = table.with_columns(error=pl.Series(np.tile(state.error, 3)))
+    others = [up(3, each, activation="tanh") for each in TEACHERS[:2]]
+    verdict = the("complexity", "number", *others, fewer)
+    assert verdict.decision == "not confirmed"
+    assert "K = 3: 2 for 3" in verdict.reason
+
+
+def test_places_are_those_of_the_most_complex_data_found_there_or_not() -> None:
+    """Where nothing was found near them, their places are not confirmed by those of less complex data."""
+    coarse = np.geomspace(0.02, 0.4, 12)
+    tables = [up(3, TEACHERS[0]), up(3, TEACHERS[1]), up(3, TEACHERS[2], l2=coarse)]
+    places = the("complexity", "λ of", *tables)
+    assert [each.value for each in places.predicted] == pytest.approx(sorted(theory.spinodal(TEACHERS[2], 3)))
+    assert places.decision == "not decided"
+    assert "K = 3" in places.reason
 
 
 def test_where_no_theory_speaks_features_are_counted_and_places_left_open() -> None:

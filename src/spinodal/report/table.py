@@ -48,7 +48,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     verdict: dict[str | None, str] = {
         None: "",
         "unexpected": "[red]none near[/]",
-        **dict.fromkeys(ELSEWHERE, "below"),
+        **{status: f"see {section}" for status, section in ELSEWHERE.items()},
         "matched": estimate or (f"{exact} ✓" if row["inside"] else f"{exact} [red]✗[/]"),
     }
     off_by = row["deviation_percent"]
