@@ -65,10 +65,10 @@ def noise_ratios(records: pl.DataFrame) -> pl.DataFrame:
             for name in TIMES:
                 both = pairs.drop_nulls([f"{name}_steps", f"{name}_steps_quiet"])
                 row[f"{name}_pairs"] = len(both)
-                looks = [both[f"{name}_look"].mean() or 0.0, both[f"{name}_look_quiet"].mean() or 0.0]
+                looks = both.select(f"{name}_look", f"{name}_look_quiet").to_numpy()
                 row[f"{name}_ratio"], row[f"{name}_factor"] = geometric(
                     (both[f"{name}_steps"] / both[f"{name}_steps_quiet"]).to_numpy(),
-                    float(np.hypot(*looks)),
+                    float(np.hypot(*looks.mean(axis=0))) if len(both) else 0.0,
                 )
             rows.append(row)
     schema = {name: records.schema[name] for name in NETWORK}

@@ -37,7 +37,7 @@ COMPARED = ("accuracy", "scalar_curvature")
 BESIDE = 2
 """So many rows on either side of a jump show it."""
 
-STEEPER = 2.0
+STEEPER = 1.5
 """Where an observable is moves so many times as much per interval as around, a jump may hide."""
 
 CONTROLS = ("trace_hessian", "norm", "error")
@@ -116,7 +116,7 @@ def _hidden(kind: pl.DataFrame, jump: dict[str, Any]) -> bool:
     # A jump that is spread over neighbouring intervals looks like a slope, steeper than what comes before and after.
     before, there, after = np.abs(np.diff(values[[first - 2, first - 1, last + 1, last + 2]]))
     steepness = there / (last - first + 2)
-    return bool(there > RESOLUTION * np.ptp(values) and steepness > STEEPER * max(before, after))
+    return bool(there > RESOLUTION * np.ptp(values) and steepness > STEEPER * 0.5 * (before + after))
 
 
 def _with_error(kind: pl.DataFrame) -> pl.DataFrame:
