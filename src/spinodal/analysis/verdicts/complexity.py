@@ -109,10 +109,10 @@ def _counted(curve: pl.DataFrame, own: pl.DataFrame, number: int, predicted: int
 
 
 def _unseen(curve: pl.DataFrame, own: pl.DataFrame) -> str:
-    """Why what is missing on a curve is not to be seen on it; empty if something missing would be."""
+    """Why the first that is missing on a curve is not to be seen on it; empty if something missing would be."""
     missing = own.filter(pl.col("status") == "missing").select(PREDICTED).to_series()
     reasons = [unseen(curve, at) for at in missing]
-    return "; ".join(dict.fromkeys(reasons)) if reasons and all(reasons) else ""
+    return reasons[0] if reasons and all(reasons) else ""
 
 
 def _counted_by_features(curve: pl.DataFrame, own: pl.DataFrame, number: int, predicted: int) -> Ruling:
