@@ -169,7 +169,10 @@ def test_a_way_down_that_is_predicted_is_not_said_to_have_no_prediction(
 
 
 def test_a_way_down_of_unknown_noise_has_no_prediction(campaign: Callable[..., Path], loop: Rows) -> None:
-    report = make_report(campaign(loop(0, perturbation=None)))
+    trajectory = loop(0)
+    for row in trajectory:
+        row["perturbation"] = None
+    report = make_report(campaign(trajectory))
     assert report.groups[0].transitions.filter(branch="down")["status"].to_list() == [None] * 2
     assert "no prediction" in report.page.read_text(encoding="utf-8")
     assert report.hysteresis is not None
