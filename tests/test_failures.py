@@ -165,3 +165,22 @@ def test_a_measurement_of_the_others_goes_on(campaign: Path) -> None:
     table = read_records(campaign)
     assert seeds(table) == [0, 1, 2, 4, 5, 6]
     assert table["scalar_curvature"].null_count() == 0
+
+
+@pytest.mark.parametrize("lr", ["0.05,5.0", "5.0"])
+def test_what_diverges_is_recorded_as_failed_and_told_in_the_report(
+    campaign: Path, capsys: pytest.CaptureFixture[str], lr: str
+) -> None:
+    """Steps far too long, of some replicas and of all: the report names them and draws the others."""
+    small = [each for each in SMALL if not each.startswith(("model.width", "seed"))]
+    arguments = ["optimizer=sgd", f"optimizer.lr={lr}", "protocol=train", "protocol.steps=200", "seed=[0,1]"]
+    with pytest.raises(SystemExit):
+        cli.main(["run", *small, "model=deep_linear", "model.width=4", *arguments])
+    failed = {point: why for attempt in read_attempts(campaign) for point, why in attempt.failed.items()}
+    assert len(failed) == 4
+    assert all(each.error.startswith("not finite") for each in failed.values())
+    capsys.readouterr()
+    assert cli.main(["report", str(campaign)]) == 0
+    assert f"4 of {4 * len(lr.split(','))} replicas diverged" in capsys.readouterr().out
+    page = (campaign / "report" / "report.html").read_text(encoding="utf-8")
+    assert all(point in page for point in failed)

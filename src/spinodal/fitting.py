@@ -22,7 +22,16 @@ from spinodal.building.training import (
     build_trainer,
     use_one_thread,
 )
-from spinodal.campaign import Pack, Running, checkpoint_file, commit, delete_strays, own_values, pack_file
+from spinodal.campaign import (
+    NOT_FINITE,
+    Pack,
+    Running,
+    checkpoint_file,
+    commit,
+    delete_strays,
+    own_values,
+    pack_file,
+)
 from spinodal.ensemble import Objective
 from spinodal.errors import UserError
 from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Trajectory, looks
@@ -167,7 +176,7 @@ class _ReportStages(pl.Callback):
         for replica, reason in pl_module.failures.items():
             point = self.points[replica]
             if point in self.running.points and point not in self.running.attempt.failed:
-                self.running.fail([point], f"not finite: {reason}", f"{reason}\n{ADVICE}")
+                self.running.fail([point], f"{NOT_FINITE}: {reason}", f"{reason}\n{ADVICE}")
 
 
 def _tracking(

@@ -1,14 +1,18 @@
 """Verdicts on synthetic records of which everything is known: yes, no, and not decided, each for its own reason."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jaxtyping import Float64
 
 from spinodal import theory
 from spinodal.analysis import compare, find_transitions
+from spinodal.analysis.deviation import RESOLUTION, deviation
 from spinodal.analysis.verdicts import CLAIMS, Verdict, silent, verdicts
 from spinodal.analysis.verdicts.verdict import Ruling, settled, there, worst
 from spinodal.records import SCHEMA
@@ -92,20 +96,49 @@ def the(claim: str, case: str, *tables: pl.DataFrame) -> Verdict:
 
 
 def test_within_three_errors_agrees_and_beyond_five_contradicts() -> None:
-    assert [settled(1 + off, 1.0, 1.0, "x").decision for off in (-2.9, 2.9, 4.9, 5.1)] == [
+    assert [settled(10 + off, 1.0, 10.0, "x").decision for off in (-2.9, 2.9, 4.9, 5.1)] == [
         *("confirmed", "confirmed", "not decided", "not confirmed")
     ]
-    # Rounding is no contradiction, however small the error of a measurement seems to be.
-    assert settled(0.5 * (1 + 1e-7), 1e-12, 0.5, "x").decision == "confirmed"
-    assert settled(0.5 * (1 + 1e-4), 1e-12, 0.5, "x").decision == "not confirmed"
+    # An error of the prediction counts like that of the measurement.
+    assert settled(15.0, 1.0, 10.0, "x", predicted_error=2.0).decision == "confirmed"
+
+
+def test_an_agreement_that_nothing_could_have_contradicted_is_none() -> None:
+    loose = settled(0.9, 0.5, 1.0, "x")
+    assert loose.decision == "not decided"
+    assert "50 % only" in loose.reason
+    assert settled(9.0, 0.5, 1.0, "x").decision == "not confirmed"
+
+
+@given(st.floats(-1e3, 1e3), st.floats(1e-6, 1e3), st.floats(-1e3, 1e3).filter(bool), st.floats(0, 1e3))
+def test_what_is_told_in_errors_is_what_is_judged(at: float, error: float, there: float, own: float) -> None:
+    """From the two numbers and their stated errors alone: nothing is added in silence."""
+    off = abs(at - there) / math.hypot(error, own)
+    ruling = settled(at, error, there, "x", own, precise=math.inf)
+    assert ruling.decision == ("confirmed" if off <= 3 else "not decided" if off <= 5 else "not confirmed")
+    assert abs(deviation(at, error, there, own)) == pytest.approx(off)
+
+
+def test_no_stated_error_is_less_than_the_resolution_of_minima() -> None:
+    """A kink known to 1e-11 by its fit alone is known to a millionth, in the ± itself; and so it is judged."""
+    found = find_transitions(pl.concat([up(2), up(3)]))
+    for name in ("location", "jump", "kink"):
+        known = found.drop_nulls(f"{name}_error")
+        assert (known[f"{name}_error"] >= RESOLUTION * known[name].abs()).all()
+    table = pl.concat([up(2), up(3)])
+    for row in compare(found, table).drop_nulls("deviation").iter_rows(named=True):
+        assert row["deviation"] * row["location_error"] == pytest.approx(row["location"] - row["l2_exact"])
 
 
 def test_what_is_there_is_seen_and_what_is_not_is_not() -> None:
-    assert [there(value, 1.0, "x").decision for value in (5.1, 3, 1, 0, -8)] == [
+    assert [there(value, 1.0, "x", size=5.0).decision for value in (5.1, 3, 1, 0, -8)] == [
         *("confirmed", "not decided", "not confirmed", "not confirmed", "not confirmed")
     ]
     assert there(0.1, 0.0, "x").decision == "confirmed"
-    assert there(0.0, 0.0, "x").decision == "not confirmed"
+    assert there(0.0, 0.0, "x", size=1e-3).decision == "not confirmed"
+    # With errors so large, or of a size that nobody knows, it may be there all the same.
+    assert there(0.0, 1.0, "x", size=4.0).decision == "not decided"
+    assert there(0.0, 1.0, "x").decision == "not decided"
 
 
 def test_several_things_are_as_good_as_the_worst() -> None:
@@ -184,6 +217,23 @@ def test_a_grid_that_ends_before_the_onset_decides_nothing() -> None:
     assert "outside the grid" in verdict.reason
 
 
+@pytest.mark.parametrize("points", [6, 8, 10, 12])
+def test_what_a_coarse_grid_does_not_show_is_not_decided(points: int) -> None:
+    """Depth 2 and 3 as they are; nothing of them is refuted by a grid on which theory itself looks no better."""
+    coarse = np.geomspace(0.02, 0.8, points)
+    found = decisions("order", up(3, l2=coarse), up(2, l2=coarse))
+    assert len(found) == 2
+    assert "not confirmed" not in found
+    assert found[1] == "not decided"
+
+
+def test_agreement_within_a_bracket_of_a_third_of_lambda_confirms_nothing() -> None:
+    """A transition counts as the predicted one within 25 %: with such an error none could ever disagree."""
+    verdict = the("order", "depth 3", up(3, (1.0,), l2=np.geomspace(0.02, 0.6, 13)), up(2, (1.0,)))
+    assert verdict.decision == "not decided"
+    assert "a finer grid" in verdict.reason
+
+
 # Complexity.
 
 TEACHERS = [tuple(0.6**k for k in range(K)) for K in range(1, 6)]
@@ -220,7 +270,7 @@ def test_a_missing_and_an_unexpected_transition() -> None:
     verdict = the("complexity", "number", up(3, TEACHERS[0]), up(3, TEACHERS[1]), fewer)
     assert verdict.decision == "not confirmed"
     assert "K = 3: 2 for 3" in verdict.reason
-    more = taken_for(up(3, (1.0, 0.3, 0.1)), (1.0, 0.3))
+    more = taken_for(up(3, (1.0, 0.3, 0.15)), (1.0, 0.3))
     verdict = the("complexity", "number", up(3, TEACHERS[0]), more, up(3, TEACHERS[2]))
     assert verdict.decision == "not confirmed"
     assert "unexpected" in verdict.reason
@@ -232,6 +282,37 @@ def test_transitions_that_the_grid_cannot_tell_apart_are_not_decided() -> None:
     verdict = the("complexity", "number", *(up(3, each, l2=coarse) for each in close))
     assert verdict.decision == "not decided"
     assert "too coarse" in verdict.reason
+
+
+@pytest.mark.parametrize("columns", [{}, {"activation": "tanh"}])
+@pytest.mark.parametrize("points", [8, 10, 12])
+def test_a_coarse_grid_refutes_no_number_of_transitions(points: int, columns: dict[str, object]) -> None:
+    """With a theory and without one: K = 3 in neighbouring intervals, of which some look like a slope."""
+    coarse = np.geomspace(0.02, 0.4, points)
+    found = judged(*(up(3, each, l2=coarse, seeds=2, **columns) for each in TEACHERS[:3]))
+    number, places = [each for each in found if each.claim == "complexity"]
+    assert number.decision == places.decision == "not decided"
+
+
+def test_a_fine_grid_refutes_without_a_theory_too() -> None:
+    """Three features lost one by one, of which E shows two: on a grid that would show the third."""
+    table = up(3, TEACHERS[2], activation="tanh")
+    state = theory.learned_state(L2, TEACHERS[1], 3)
+    fewer = table.with_columns(error=pl.Series(np.tile(state.error, 3)))
+    others = [up(3, each, activation="tanh") for each in TEACHERS[:2]]
+    verdict = the("complexity", "number", *others, fewer)
+    assert verdict.decision == "not confirmed"
+    assert "K = 3: 2 for 3" in verdict.reason
+
+
+def test_places_are_those_of_the_most_complex_data_found_there_or_not() -> None:
+    """Where nothing was found near them, their places are not confirmed by those of less complex data."""
+    coarse = np.geomspace(0.02, 0.4, 12)
+    tables = [up(3, TEACHERS[0]), up(3, TEACHERS[1]), up(3, TEACHERS[2], l2=coarse)]
+    places = the("complexity", "λ of", *tables)
+    assert [each.value for each in places.predicted] == pytest.approx(sorted(theory.spinodal(TEACHERS[2], 3)))
+    assert places.decision == "not decided"
+    assert "K = 3" in places.reason
 
 
 def test_where_no_theory_speaks_features_are_counted_and_places_left_open() -> None:

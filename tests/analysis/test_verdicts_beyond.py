@@ -62,6 +62,28 @@ def test_what_foresees_better_than_every_control_is_confirmed(branch: Table) -> 
     assert "at all 6 transitions" in verdict.reason
 
 
+def test_r_on_a_grid_that_would_hide_its_jumps_decides_nothing(branch: Table) -> None:
+    """R goes down within two intervals instead of one: steep where the accuracy jumps, without a jump of its own."""
+    table = pl.concat([branch(seed, width=4, complexity=3, points=60) for seed in range(2)])
+    table = table.with_columns(accuracy=1 - pl.col("error") / pl.col("error").max())
+    between = pl.col("scalar_curvature").rolling_mean(3, center=True, min_samples=1).over("point")
+    blurred = table.with_columns(scalar_curvature=between)
+    jumps = the("curvature", "jumps", blurred)
+    assert jumps.measured[1].value < jumps.predicted[0].value
+    assert jumps.decision == "not decided"
+    assert "moves steeply" in jumps.reason
+
+
+def test_foresight_needs_rows_before_the_jump_and_a_second_seed(branch: Table) -> None:
+    one = measured(branch, 4, 8).filter(pl.col("seed") == 0)
+    verdict = the("curvature", "R foresees", one)
+    assert verdict.decision == "not decided"
+    assert "two seeds" in verdict.reason
+    tables = [branch(seed, width=width, complexity=3, points=9) for width in (4, 8) for seed in range(2)]
+    few = pl.concat(tables).with_columns(accuracy=1 - pl.col("error") / pl.col("error").max())
+    assert {each.decision for each in judged(few) if "foresees" in each.case} <= {"not decided"}
+
+
 def test_campaigns_without_r_say_nothing_of_it(loop: Table) -> None:
     assert decisions("curvature", loop((0.06, 0.03))) == []
 
@@ -122,6 +144,51 @@ def test_no_loop_is_not_decided_where_none_would_have_been_seen(loop: Table) -> 
     assert alone.decision == "not decided"
     blurred = flat.with_columns(grad_max=0.01)  # far from minima: where 𝓛 is stationary, nobody knows
     assert the("hysteresis", "depth 2", blurred, looped(loop, reached(loop))).decision == "not decided"
+
+
+def test_a_loop_that_loses_nothing_decides_nothing(loop: Table) -> None:
+    """It turns below the first spinodal: no area, and none claimed."""
+    short = looped(loop, [(0.06, 0.03)] * 3, l2=np.geomspace(0.01, 0.08, 40))
+    verdict = the("hysteresis", "loop, widths", short)
+    assert verdict.decision == "not decided"
+    assert "wider range" in verdict.reason
+
+
+def test_a_grid_on_which_a_loop_would_not_be_seen_refutes_none(loop: Table) -> None:
+    """A tanh network, of which no theory says how wide its loops are: where minima are blurred, one may be there."""
+    ends = tuple(theory.spinodal([1, 0.5], 3))
+    sharp, blurred = (
+        the("hysteresis", "loop, widths", looped(loop, [ends] * 3, activation="tanh", grad_max=grad_max))
+        for grad_max in (0.0, 0.05)
+    )
+    assert sharp.decision == "not confirmed"
+    assert blurred.decision == "not decided"
+    assert "a finer grid" in blurred.reason
+
+
+def test_features_that_noise_reaches_and_that_stay_lost_are_not_confirmed(loop: Table) -> None:
+    """Noise that must reach them within the grid, seed after seed; unless rows that did not relax hide it."""
+    stuck = looped(loop, [()] * 3)
+    verdict = the("hysteresis", "way down", stuck)
+    assert verdict.decision == "not confirmed"
+    assert "not learned again in 3 runs" in verdict.reason
+    last = (pl.col("branch") == "down") & (pl.col("l2") < 0.02)
+    unrelaxed = stuck.with_columns(stationary=~last)
+    assert the("hysteresis", "way down", unrelaxed).decision == "not decided"
+
+
+def test_the_verdict_on_the_way_down_is_what_its_numbers_say(loop: Table) -> None:
+    """Measured, predicted and their stated errors: what the table shows is what is judged."""
+    table = looped(loop, [(0.08, 0.04), (0.085, 0.043), (0.09, 0.046)])
+    verdict = the("hysteresis", "way down", table)
+    off = [
+        abs(one.value - other.value) / np.hypot(one.error or 0.0, other.error or 0.0)
+        for one, other in zip(verdict.measured, verdict.predicted, strict=True)
+    ]
+    assert verdict.decision == (
+        "confirmed" if max(off) <= 3 else "not decided" if max(off) <= 5 else "not confirmed"
+    )
+    assert f"{max(off):.1f} errors" in verdict.reason
 
 
 # Escape.
@@ -206,8 +273,21 @@ def test_a_delay_is_confirmed_and_a_plateau_that_falls_is_no_minimum() -> None:
 
 
 def test_without_delay_nothing_groks() -> None:
-    verdict = the("grokking", "delay", training(generalise=120))
+    verdict = the("grokking", "delay", training(generalise=100))
     assert verdict.decision == "not confirmed"
+
+
+def test_looks_too_far_apart_decide_nothing() -> None:
+    """Every third of them: 2 and more steps between two looks, so that a delay of 2 is not told from none."""
+    few = training(generalise=120).filter(pl.col("stage") % 3 == 0)
+    verdict = the("grokking", "delay", few)
+    assert verdict.decision == "not decided"
+    assert "protocol.records" in verdict.reason
+    (delay,) = verdict.measured
+    assert delay.error is not None
+    assert delay.error > 0.3 * delay.value
+    # A long delay is one, all the same.
+    assert the("grokking", "delay", training().filter(pl.col("stage") % 3 == 0)).decision == "confirmed"
 
 
 def test_unfinished_training_decides_nothing() -> None:

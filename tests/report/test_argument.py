@@ -106,3 +106,25 @@ def test_numbers_are_written_with_names_errors_and_units() -> None:
     assert written([Quantity("E", 2.6058, None, " %")]) == "E 2.61 %"
     assert written([Quantity("2nd order", float("nan"))]) == "2nd order"
     assert written([]) == ""
+
+
+def test_a_campaign_too_coarse_for_its_claims_leaves_them_open(
+    tmp_path: Path, rows: Rows, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """K = 1, 2, 3 at twelve λ, with a theory and without one: what only a finer grid shows is not refuted."""
+    coarse, strengths = np.geomspace(0.02, 0.4, 12), [1.0, 0.6, 0.36]
+    trajectories = [
+        rows(seed, l2=coarse, strengths=strengths[:K], activation=activation, curve=f"{activation}-{K}")
+        for activation in ("linear", "tanh")
+        for K in (1, 2, 3)
+        for seed in (0, 1)
+    ]
+    for number, trajectory in enumerate(trajectories):
+        RecordWriter(tmp_path / "all" / "coarse" / "records" / f"{number}.parquet").append(trajectory)
+    assert cli.main(["report", str(tmp_path / "all")]) == 0
+    verdicts = (tmp_path / "all" / "verdicts.md").read_text(encoding="utf-8")
+    assert "not confirmed" not in verdicts
+    told = [line for line in verdicts.splitlines() if "number of transitions" in line]
+    assert len(told) == 2
+    assert all("**not decided**" in line and "decides" in line for line in told)
+    assert "not confirmed" not in capsys.readouterr().out

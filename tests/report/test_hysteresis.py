@@ -146,3 +146,34 @@ def test_without_a_way_down_nothing_is_said(
     assert not (made / "report" / "hysteresis.csv").exists()
     assert "hysteresis" not in capsys.readouterr().out
     assert 'id="hysteresis"' not in (made / "report" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_way_down_that_is_predicted_is_not_said_to_have_no_prediction(
+    campaign: Callable[..., Path], loop: Rows, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where noise is known the loops' own table says where features are learned again: the other one leads there."""
+    folder = campaign(*(loop(seed, perturbation=0.05, parameters=128) for seed in range(2)))
+    assert main(folder) == 0
+    report = make_report(folder)
+    down = report.groups[0].transitions.filter(branch="down")
+    assert down["status"].to_list() == ["see hysteresis"] * 2
+    assert report.hysteresis is not None
+    loops = report.hysteresis.networks[0].loops
+    assert loops["foretold"].all()
+    assert loops["l2_reach"].is_not_null().all()
+    page = report.page.read_text(encoding="utf-8")
+    for told in (page, capsys.readouterr().out):
+        assert "no prediction" not in told
+        assert "theory says nothing" not in told
+    assert '<a href="#hysteresis">see hysteresis</a>' in page
+
+
+def test_a_way_down_of_unknown_noise_has_no_prediction(campaign: Callable[..., Path], loop: Rows) -> None:
+    trajectory = loop(0)
+    for row in trajectory:
+        row["perturbation"] = None
+    report = make_report(campaign(trajectory))
+    assert report.groups[0].transitions.filter(branch="down")["status"].to_list() == [None] * 2
+    assert "no prediction" in report.page.read_text(encoding="utf-8")
+    assert report.hysteresis is not None
+    assert not report.hysteresis.networks[0].loops["foretold"].any()

@@ -213,3 +213,66 @@ def test_two_processes_draw_what_one_draws(
     blocked.mkdir()
     with pytest.raises(UserError, match="cannot be written"):
         make_report(folder, second_process=True)
+
+
+def test_a_replica_that_runs_away_is_named_and_not_drawn(
+    campaign: Campaign, rows: Rows, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Up to 1e236, as steps too long lead to: figures show the others as if it were not there."""
+    good = [rows(seed) for seed in range(2)]
+    folder = campaign(*good)
+    main(folder)
+    alone = capsys.readouterr().out
+    figure = next((folder / "report").glob("*-up.png")).read_bytes()
+    bad = rows(7)
+    for at, row in enumerate(bad[20:]):
+        row |= {"error": 10.0 ** (12 + 25 * at), "norm": 1e100, "stationary": False, "minimum": None}
+    campaign(*good, bad[20:])
+    assert main(folder) == 0
+    said = capsys.readouterr().out
+    assert "1 of 3 replicas diverged" in said
+    assert "1 of 3 replicas diverged" not in alone
+    tables = [line for line in alone.splitlines() if "1st" in line]
+    assert tables
+    assert all(line in said for line in tables)
+    assert next((folder / "report").glob("*-up.png")).read_bytes() == figure
+    page = (folder / "report" / "report.html").read_text(encoding="utf-8")
+    assert "1 of 3 replicas diverged: their rows are no evidence, and not drawn" in page
+    assert f"beyond all bounds at λ = {bad[20]['l2']:.4g}, stage 20" in page
+
+
+def test_what_relaxed_before_a_replica_ran_away_is_evidence(campaign: Campaign, rows: Rows) -> None:
+    trajectory = rows(0)
+    for row in trajectory[25:]:
+        row |= {"error": float("inf"), "norm": float("nan"), "stationary": False, "minimum": None}
+    report = make_report(campaign(trajectory))
+    assert report.records.height == 25
+    assert report.given_up.select("seed", "l2").rows() == [(0, pytest.approx(trajectory[25]["l2"]))]
+    assert report.curves[0].transitions["location"].count() == 2
+
+
+def test_a_campaign_of_which_all_diverged_has_a_report(
+    campaign: Campaign, rows: Rows, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trajectories = [rows(seed) for seed in range(2)]
+    for row in (row for each in trajectories for row in each):
+        row |= {"error": 1e236, "norm": float("inf"), "stationary": False, "minimum": None}
+    assert main(campaign(*trajectories)) == 0
+    assert "2 of 2 replicas diverged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), None])
+def test_columns_that_hold_no_numbers_are_not_known(
+    campaign: Campaign, measured: Rows, capsys: pytest.CaptureFixture[str], value: float | None
+) -> None:
+    """Ours and a user's own, some rows of them or all."""
+    trajectories = [measured(seed) for seed in range(2)]
+    for row in trajectories[0]:
+        row |= {"scalar_curvature": value, "soft_mode": value, "test_accuracy": value}
+    for at, row in enumerate(trajectories[1]):
+        row["largest_weight"] = value if at % 2 else 1.0
+        row["trace_hessian"] = value if at % 3 else row["trace_hessian"]
+    folder = campaign(*trajectories)
+    assert main(folder) == 0
+    assert "diverged" not in capsys.readouterr().out
+    assert make_report(folder).curves[0].transitions["location"].count() == 3

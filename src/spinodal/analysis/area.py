@@ -17,25 +17,25 @@ def loop_area(group: Sequence[Run]) -> dict[str, float]:
         group: Repetitions of one loop.
 
     Returns:
-        `area` and `area_error`; neither if no run has two λ in common.
+        `area`, `area_error` and `area_up`, ∫‖θ‖² dλ of the way up; none if no run has two λ in common.
     """
-    own: dict[int, list[tuple[float, float, float]]] = {}
+    own: dict[int, list[tuple[float, float, float, float]]] = {}
     for run in group:
         if (each := _area(run)) is not None:
             own.setdefault(run.seed, []).append(each)
     if not own:
         return {}
     # Of several runs of one seed, on different grids, the one that leaves the least open.
-    areas, gaps, residuals = np.array([min(each, key=lambda run: run[1]) for each in own.values()]).T
+    areas, gaps, residuals, ups = np.array([min(each, key=lambda run: run[1]) for each in own.values()]).T
     repeated = len(areas) > 1
     scatter = areas.std(ddof=1) / math.sqrt(len(areas)) if repeated else 0.0
     # Runs share their grid, and so what it leaves open: that does not average out.
     error = math.hypot(scatter, math.sqrt(np.mean(gaps**2)), residuals.mean())
-    return {"area": float(areas.mean()), "area_error": float(error)}
+    return {"area": float(areas.mean()), "area_error": float(error), "area_up": float(ups.mean())}
 
 
-def _area(run: Run) -> tuple[float, float, float] | None:
-    """The area of one run, and its errors from the gaps between λ and from residual gradients."""
+def _area(run: Run) -> tuple[float, float, float, float] | None:
+    """The area of one run, its errors from the gaps between λ and from residual gradients, and the area below it."""
     l2, above, below = np.intersect1d(run.up.l2, run.down.l2, assume_unique=True, return_indices=True)
     if len(l2) < 2:
         return None
@@ -43,7 +43,8 @@ def _area(run: Run) -> tuple[float, float, float] | None:
     apart = up.size - down.size
     # A change of the distance may have come anywhere between two λ.
     gaps = math.sqrt(np.sum((np.diff(l2) * np.diff(apart)) ** 2) / 12)
-    return float(np.trapezoid(apart, l2)), gaps, math.hypot(_residual(up), _residual(down))
+    below_up = float(np.trapezoid(up.size, l2))
+    return float(np.trapezoid(apart, l2)), gaps, math.hypot(_residual(up), _residual(down)), below_up
 
 
 def _residual(way: Way) -> float:

@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from spinodal import theory
 from spinodal.analysis.curves import CURVE
+from spinodal.analysis.deviation import deviation
 from spinodal.analysis.seeds import APART
 
 WHITENED = "linear_teacher"
@@ -91,6 +92,21 @@ def expected(curve: pl.DataFrame) -> Expected | None:
     return Expected(np.sort(network.spinodals), 2 if network.depth == 2 else 1, whitened)
 
 
+def predicted_rows(curve: pl.DataFrame) -> pl.DataFrame | None:
+    """The rows of a curve with E as theory has it at each λ; None where it says nothing.
+
+    What these do not show, no measurement on the same grid, with the same rows left out, can be expected to show.
+
+    Args:
+        curve: Records of one curve, at least one row.
+    """
+    network = _covered(curve)
+    if network is None:
+        return None
+    l2 = np.maximum(curve["l2"].to_numpy(), 0.0)
+    return curve.with_columns(error=pl.Series(network.learned_state(l2).error))
+
+
 def _covered(curve: pl.DataFrame) -> DeepLinear | None:
     """What theory needs to know, if the network is one that it speaks of."""
     rules = (
@@ -133,7 +149,8 @@ def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
         - `l2_exact` (λ_sp; for depth 2 c/2, where the feature reaches zero) and `order_exact` (2 for depth 2, else 1);
         - `l2_estimate`: the same where it is only an estimate (inputs that are not whitened); then `l2_exact` is null;
         - `inside`: whether the bracket holds λ_exact;
-        - `deviation`: location − predicted in units of `location_error`; `deviation_percent`: of what is predicted;
+        - `deviation`: location − predicted in units of `location_error`, nothing added; `deviation_percent`: of what is
+          predicted;
         - `status`: "matched", "unexpected" (none predicted within 25 %), "missing" (one predicted within the grid
           where nothing was found: a row of its own, without `index` and measured values), or null where no theory
           says where the transitions are. A transition that is matched may still be of another `order`.
@@ -181,15 +198,14 @@ def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
         how="diagonal",
     ).sort("_curve", "_row", nulls_last=True)
     l2, error, exact = pl.col("_predicted"), pl.col("location_error"), pl.col("_exact")
-    off = pl.col("location") - l2
     return compared.select(
         *transitions.columns,
         l2_exact=pl.when(exact).then(l2),
         l2_estimate=pl.when(~exact).then(l2),
         inside=pl.when(exact).then(l2.is_between("l2_low", "l2_high")),
         order_exact=pl.when(l2.is_not_null()).then("_order"),
-        deviation=pl.when(error > 0).then(off / error),
-        deviation_percent=100 * off / l2,
+        deviation=deviation(pl.col("location"), error, l2),
+        deviation_percent=100 * (pl.col("location") / l2 - 1),
         status="status",
     )
 

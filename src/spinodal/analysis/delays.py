@@ -48,8 +48,9 @@ def noise_ratios(records: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         The columns of `NETWORK`, for networks trained under two strengths of noise or more, but the least: the lowest
-        T, or the largest B. For each of `TIMES` its `_ratio`, a geometric mean, with the `_factor` that one standard
-        error multiplies or divides it by, over so many seeds (`_pairs`) for which it happened both times.
+        T, or the largest B. For each of `TIMES` its `_ratio`, a geometric mean, with the `_factor` that its
+        error (as of `grokking`) multiplies or divides it by, over so many seeds (`_pairs`) for which it happened both
+        times.
     """
     rows = []
     marks = milestones(records).with_columns(
@@ -64,8 +65,10 @@ def noise_ratios(records: pl.DataFrame) -> pl.DataFrame:
             for name in TIMES:
                 both = pairs.drop_nulls([f"{name}_steps", f"{name}_steps_quiet"])
                 row[f"{name}_pairs"] = len(both)
+                looks = both.select(f"{name}_look", f"{name}_look_quiet").to_numpy()
                 row[f"{name}_ratio"], row[f"{name}_factor"] = geometric(
-                    (both[f"{name}_steps"] / both[f"{name}_steps_quiet"]).to_numpy()
+                    (both[f"{name}_steps"] / both[f"{name}_steps_quiet"]).to_numpy(),
+                    float(np.hypot(*looks.mean(axis=0))) if len(both) else 0.0,
                 )
             rows.append(row)
     schema = {name: records.schema[name] for name in NETWORK}

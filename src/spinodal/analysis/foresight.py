@@ -50,7 +50,9 @@ def foresight(
           standard error and how far the end of a bracket is, in quadrature;
         - `l2_exact` and `deviation_exact`: the exact λ_sp where it is known, and the deviation from that;
         - `seeds`: how many predict it, of the `seeds_all` that show the transition. The others have too few
-          points or a line that does not reach zero ahead of them.
+          points or a line that does not reach zero ahead of them;
+        - `enough`: whether every seed has as many points as a prediction takes; `l2_error`: half the bracket of the
+          jump, in per cent of λ, which every deviation leaves open.
 
         An observable that is nowhere measured on a curve has no rows.
     """
@@ -69,12 +71,21 @@ def foresight(
                         for (l2, values), jump in zip(paths, group, strict=True)
                         for at in [math.exp(jump.place)]
                     ]
+                    rest = [
+                        np.count_nonzero(l2 <= x * _location(jump))
+                        for (l2, _), jump in zip(paths, group, strict=True)
+                    ]
                     row = {"index": index, "observable": observable, "cut_off": x, "seeds_all": len(group)}
+                    row["enough"] = min(rest) >= needed(observable)
+                    row["l2_error"] = 100 * float(
+                        np.mean([0.5 * (jump.high / jump.low - 1) for jump in group])
+                    )
                     rows.append(identity | row | _mean(predictions))
     schema = [(name, SCHEMA[name]) for name in CURVE]
     schema += [("index", pl.Int64()), ("observable", pl.String()), ("cut_off", pl.Float64())]
     schema += [(name, pl.Float64()) for name in ("predicted", "deviation", "deviation_error")]
     schema += [(name, pl.Int64()) for name in ("seeds", "seeds_all")]
+    schema += [("enough", pl.Boolean()), ("l2_error", pl.Float64())]
     exact = transitions.drop_nulls("index").select(*CURVE, "index", "l2_exact")
     deviation = 100 * (pl.col("predicted") / pl.col("l2_exact") - 1)
     return (
@@ -109,6 +120,11 @@ def predict(
     slope, level = np.polyfit(places - centre, vanishing, 1)
     zero = centre - level / slope if slope < 0 else math.inf
     return float(zero) if l2[-1] < zero < HORIZON * l2[-1] else None
+
+
+def needed(observable: str) -> int:
+    """How many rows of a phase a prediction takes: of a slope one more than of a value."""
+    return POINTS if observable == "soft_mode" else POINTS + 1
 
 
 def _phase(

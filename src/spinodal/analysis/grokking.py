@@ -62,14 +62,15 @@ def milestones(records: pl.DataFrame) -> pl.DataFrame:
         The columns of `NETWORK`, `seed`, `point`; `fit_steps` at which the training set was fitted; `begin_steps` and
         `leave_steps` at which the test accuracy had come the fraction `BEGUN`, and half the way, from what it was
         then to `GENERALISED`; `generalise_steps` at which it came there; `last_steps` of all. Null for what did not
-        happen.
+        happen. `<time>_look` of each of `TIMES`: half the distance, in ln(steps), of the looks between which that was.
     """
     rows = []
     for part in trained(records).partition_by((*NETWORK, "seed", "point"), maintain_order=True):
         identity = part.select(*NETWORK, "seed", "point").row(0, named=True)
         rows.append(identity | _milestones(part.sort("trained_steps")))
     schema = {name: records.schema[name] for name in (*NETWORK, "seed", "point")}
-    return pl.DataFrame(rows, schema=schema | dict.fromkeys((*_STEPS, "last_steps"), pl.Float64))
+    looks = [f"{name}_look" for name in TIMES]
+    return pl.DataFrame(rows, schema=schema | dict.fromkeys((*_STEPS, *looks, "last_steps"), pl.Float64))
 
 
 def _milestones(part: pl.DataFrame) -> dict[str, Any]:
@@ -85,8 +86,17 @@ def _milestones(part: pl.DataFrame) -> dict[str, Any]:
                 crossing(steps, test, plateau + way * (GENERALISED - plateau), after=fit)
                 for way in (BEGUN, 0.5)
             )
-    found = dict(zip(_STEPS, (fit, begin, leave, generalised), strict=True))
-    return found | {"last_steps": float(steps[-1])}
+    found: dict[str, Any] = dict(zip(_STEPS, (fit, begin, leave, generalised), strict=True))
+    looks = {f"{name}_look": _look(steps, found[f"{name}_steps"]) for name in TIMES}
+    return found | looks | {"last_steps": float(steps[-1])}
+
+
+def _look(steps: Float64[np.ndarray, " s"], at: float | None) -> float | None:
+    """Half the distance, in ln(steps), of the two looks between which something happened."""
+    if at is None:
+        return None
+    after = int(np.searchsorted(steps, at))
+    return float(0.5 * np.log(steps[after] / steps[after - 1])) if after else 0.0
 
 
 def crossing(
@@ -120,7 +130,8 @@ def grokking(records: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The columns of `NETWORK`; `seeds`, how many of them `fitted`, `left` the plateau and `generalised`; geometric
         means of `fit_steps`, `leave_steps`, `generalise_steps` and of the `delay`, their ratio of the last to the
-        first, each with the `_factor` that one standard error multiplies or divides it by, over the seeds that did.
+        first, each with the `_factor` that its error multiplies or divides it by: the standard error over the seeds
+        that did, and half the distance of two looks, in quadrature.
 
         Over the seeds that did both also what `on_the_plateau` finds.
     """
@@ -131,19 +142,32 @@ def grokking(records: pl.DataFrame) -> pl.DataFrame:
         for name, count in zip(TIMES, ("fitted", "left", "generalised"), strict=True):
             steps = part[f"{name}_steps"].drop_nulls().to_numpy()
             row[count] = len(steps)
-            row[f"{name}_steps"], row[f"{name}_factor"] = geometric(steps)
+            row[f"{name}_steps"], row[f"{name}_factor"] = geometric(steps, _mean(part[f"{name}_look"]))
+        looks = np.hypot(_mean(both["fit_look"]), _mean(both["generalise_look"]))
         row["delay"], row["delay_factor"] = geometric(
-            (both["generalise_steps"] / both["fit_steps"]).to_numpy()
+            (both["generalise_steps"] / both["fit_steps"]).to_numpy(), float(looks)
         )
         rows.append(row | on_the_plateau(records, both))
     schema = {name: records.schema[name] for name in NETWORK} | _RESULT
     return pl.DataFrame(rows, schema=schema)
 
 
-def geometric(values: Float64[np.ndarray, " s"]) -> tuple[float | None, float | None]:
-    """The geometric mean, and the factor that its standard error multiplies or divides it by; None for too few."""
+def _mean(looks: pl.Series) -> float:
+    known = looks.drop_nulls().to_numpy()
+    return float(known.mean()) if len(known) else 0.0
+
+
+def geometric(
+    values: Float64[np.ndarray, " s"], resolution: float = 0.0
+) -> tuple[float | None, float | None]:
+    """The geometric mean, and the factor that its error multiplies or divides it by; None for too few.
+
+    Args:
+        values: of each seed.
+        resolution: of ln(values), the same for all of them, added to the standard error in quadrature.
+    """
     if not len(values):
         return None, None
     logs = np.log(values)
     error = logs.std(ddof=1) / len(logs) ** 0.5 if len(logs) > 1 else None
-    return float(np.exp(logs.mean())), None if error is None else float(np.exp(error))
+    return float(np.exp(logs.mean())), None if error is None else float(np.exp(np.hypot(error, resolution)))

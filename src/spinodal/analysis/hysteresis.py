@@ -16,12 +16,14 @@ from jaxtyping import Float64
 
 from spinodal.analysis.area import loop_area
 from spinodal.analysis.curves import CURVE
+from spinodal.analysis.deviation import deviation
 from spinodal.analysis.loops import Run, Way, pairs, runs
-from spinodal.analysis.relearning import PREDICTED, predict_loop
+from spinodal.analysis.relearning import PREDICTED, foretold, predict_loop
 from spinodal.records import SCHEMA
 
 _FLOATS = ("l2_up", "l2_up_error", "l2_down", "l2_down_error", "l2_down_spread", "l2_width", "l2_width_error")
-_COUNTS = ("feature", "lost", "relearned", "runs")
+_DEVIATION = ("l2_reach_error", "reach_deviation")
+_COUNTS = ("feature", "lost", "relearned", "runs", "unrelaxed")
 
 
 class _Bracket(NamedTuple):
@@ -52,36 +54,44 @@ def hysteresis(table: pl.DataFrame, reach: bool = True) -> pl.DataFrame:
         none; empty without down branches. The columns of `CURVE` (those of the down branch), and
 
         - `curve_up`; `perturbation` of the way down; `l2_low`, `l2_high`: the range of λ; `runs`;
+          `unrelaxed` rows of the way down, which are no evidence;
         - `area`: ∮‖θ‖² dλ, up minus down, mean over runs; null where the branches have no two λ in common.
           `area_error`: the standard error over runs, what the gap between two λ leaves open, and what the residual
-          gradients amount to, in quadrature;
+          gradients amount to, in quadrature; `area_up`: ∫‖θ‖² dλ of the way up alone;
         - `feature`: m, from the strongest; the m-th is lost where the number of learned features falls below m;
         - `l2_up`, `l2_down`: where it is lost, and where it is learned again: geometric mean of the brackets of the
           runs where it is, `lost` and `relearned` of them; errors: how far the end of a bracket is and the standard error over runs,
           in quadrature; `l2_down_spread`: standard deviation over runs;
         - `l2_width`: l2_up − l2_down of the runs that show both, with its error, made likewise;
-        - what `predict_loop` says of a deep linear network, and `reach_deviation`: how far ln l2_down is from what the
-          noise reaches, in standard errors of a mean over so many draws.
+        - `foretold`: whether theory says where the way down passes its transitions, `reach` or not;
+        - what `predict_loop` says of a deep linear network; `l2_reach_error`: the standard deviation over draws of a
+          mean over as many of them as there are runs that learned it again, or runs, and `reach_deviation`: how far
+          l2_down is from l2_reach, in both errors in quadrature.
     """
     rows = []
     for pair in pairs(table):
         identity = pair.down.select(*CURVE, "perturbation").row(0, named=True)
         identity["curve_up"] = pair.up["curve"][0]
+        identity["unrelaxed"] = int((~pair.down["known"]).sum())
         alike: dict[tuple[float, float], list[Run]] = {}
         for run in runs(pair):
             alike.setdefault(run.span, []).append(run)
         for (low, high), group in alike.items():
             loop = identity | {"l2_low": low, "l2_high": high, "runs": len({run.seed for run in group})}
             loop |= loop_area(group)
+            loop["foretold"] = foretold(pair, group)
             predicted = predict_loop(pair, group, reach)
             ways = _of_seeds(group)
             features = sorted({m for way in ways for side in way for m in side})
-            rows += [loop | _deviated(_transition(m, ways) | predicted(m)) for m in features] or [loop]
+            rows += [
+                loop | _deviated(_transition(m, ways) | predicted(m), loop["runs"]) for m in features
+            ] or [loop]
     schema = [(name, SCHEMA[name]) for name in (*CURVE, "perturbation")]
     schema += [("curve_up", pl.String()), ("l2_low", pl.Float64()), ("l2_high", pl.Float64())]
     schema += [(name, pl.Int64()) for name in _COUNTS]
+    schema += [("foretold", pl.Boolean())]
     schema += [
-        (name, pl.Float64()) for name in ("area", "area_error", *_FLOATS, *PREDICTED, "reach_deviation")
+        (name, pl.Float64()) for name in ("area", "area_error", "area_up", *_FLOATS, *PREDICTED, *_DEVIATION)
     ]
     found = pl.DataFrame([{name: row.get(name) for name, _ in schema} for row in rows], schema=schema)
     return found.sort(*CURVE, "curve_up", "l2_low", "l2_high", "feature")
@@ -141,10 +151,16 @@ def _transition(m: int, ways: Sequence[tuple[dict[int, _Bracket], dict[int, _Bra
     return found
 
 
-def _deviated(row: dict[str, Any]) -> dict[str, Any]:
-    down, reach, spread = (row.get(name) for name in ("l2_down", "l2_reach", "l2_reach_spread"))
-    if down and reach and spread:
-        row["reach_deviation"] = math.log(down / reach) * reach / spread * math.sqrt(row["relearned"])
+def _deviated(row: dict[str, Any], runs: int) -> dict[str, Any]:
+    """With the error of what the noise reaches, a mean over as many draws as there are runs, and the deviation."""
+    spread = row.get("l2_reach_spread")
+    if spread is None:
+        return row
+    row["l2_reach_error"] = spread / math.sqrt(row["relearned"] or runs)
+    if row["relearned"]:
+        row["reach_deviation"] = deviation(
+            row["l2_down"], row["l2_down_error"], row["l2_reach"], row["l2_reach_error"]
+        )
     return row
 
 

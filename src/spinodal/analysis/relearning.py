@@ -15,6 +15,23 @@ from spinodal.analysis.loops import Pair, Run
 PREDICTED = ("l2_spinodal", "l2_coexistence", "l2_reach", "l2_reach_spread", "reach_share")
 
 
+def foretold(pair: Pair, group: Sequence[Run]) -> bool:
+    """Whether theory says where the way down of a loop passes its transitions.
+
+    For L = 2 they are those of the way up. Else the noise must be known, and λ fall from stage to stage: bisection has
+    tries of its own.
+
+    Args:
+        pair: The branches.
+        group: Repetitions of one loop of theirs.
+    """
+    exact = deep_linear(pair.up)
+    if exact is None or exact.depth == 2:
+        return exact is not None
+    known = pair.down["perturbation"][0] is not None
+    return known and all(bool(np.all(np.diff(run.path) < 0)) for run in group)
+
+
 def predict_loop(pair: Pair, group: Sequence[Run], reach: bool = True) -> Callable[[int], dict[str, float]]:
     """What theory says of a loop, feature by feature.
 
@@ -30,8 +47,7 @@ def predict_loop(pair: Pair, group: Sequence[Run], reach: bool = True) -> Callab
         - `l2_reach`: where it is learned again, for the noise on every parameter with which each stage of the way
           down starts, written as the measured one is: as geometric mean of the bracket, mean over draws;
           `l2_reach_spread`: standard deviation over draws; `reach_share`: the probability that it happens within the
-          path. None of them if the noise is not known, or if λ does not fall from stage to stage: bisection has
-          tries of its own.
+          path. None of them unless the way down is `foretold`.
 
         For L = 2 there are none: every feature fades and comes back continuously, at one λ.
     """
@@ -41,10 +57,7 @@ def predict_loop(pair: Pair, group: Sequence[Run], reach: bool = True) -> Callab
     order = theory.by_spinodal(exact.strengths, exact.depth, exact.variances)
     coexistences = theory.coexistence(exact.strengths, exact.depth, exact.variances)
     noise, width = pair.down["perturbation"][0], int(pair.down["width"][0])
-    falling = all(np.all(np.diff(run.path) < 0) for run in group)
-    draws = (
-        [_reach(exact, width, noise, run) for run in group] if reach and noise is not None and falling else []
-    )
+    draws = [_reach(exact, width, noise, run) for run in group] if reach and foretold(pair, group) else []
 
     def columns(m: int) -> dict[str, float]:
         if m > len(order):

@@ -1,4 +1,4 @@
-"""Where a grid of λ is too coarse to say whether there is a jump."""
+"""What the grid of a curve can show: where it is too coarse, and what is not to be seen on it though it be there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import polars as pl
 
 from spinodal.analysis.curves import CURVE, evidence, trajectory
+from spinodal.analysis.deep_linear import compare, predicted_rows
+from spinodal.analysis.transitions import find_transitions
 
 STEEP = 0.1
 """A change between neighbouring λ by more than this fraction of the whole range is steep."""
@@ -43,6 +45,22 @@ def unresolved(table: pl.DataFrame, transitions: pl.DataFrame, observable: str =
         stretches += [(*identity, *ends) for ends in own]
     schema = transitions.select(*CURVE, "l2_low", "l2_high").schema
     return pl.DataFrame(stretches, schema=schema, orient="row")
+
+
+def shown(curve: pl.DataFrame) -> pl.DataFrame | None:
+    """Find the transitions that theory's own E shows where a curve was measured.
+
+    On the same grid, in the same trajectories and without the rows that are no evidence: a transition that these do
+    not show may be there all the same, and one that they show without its being predicted is made by the grid.
+
+    Args:
+        curve: Records of one curve, at least one row.
+
+    Returns:
+        As of `compare`; None where theory says nothing.
+    """
+    rows = predicted_rows(curve)
+    return None if rows is None else compare(find_transitions(rows), rows)
 
 
 def _steep(table: pl.DataFrame, observable: str) -> pl.DataFrame:

@@ -11,6 +11,7 @@ import polars as pl
 from jaxtyping import Float64
 
 from spinodal.analysis.curves import CURVE
+from spinodal.analysis.deviation import stated
 from spinodal.analysis.ends import jumped_by, with_ends
 from spinodal.analysis.extrapolation import ROUNDING
 from spinodal.analysis.jumps import SIGNIFICANCE
@@ -27,6 +28,9 @@ TAIL = 0.01
 
 _MEASURED = ("l2_low", "l2_high", "location", "location_error", "before", "after", "jump", "jump_error")
 _KINK = ("kink", "kink_error")
+STATED = ("location", "jump", "kink")
+"""What is measured with an error, which is no less than the resolution of minima."""
+
 _COUNTED = ("seeds", "seeds_all", "unrelaxed")
 
 
@@ -92,7 +96,9 @@ def find_transitions(
     schema += [("index", pl.Int64()), ("order", pl.Int64()), ("evidence", pl.String())]
     schema += [(name, pl.Int64()) for name in _COUNTED]
     schema += [(name, pl.Float64()) for name in (*_MEASURED, *_KINK, *sides)]
-    return pl.DataFrame(rows, schema=schema).sort(*CURVE, "location")
+    found = pl.DataFrame(rows, schema=schema).sort(*CURVE, "location")
+    errors = {f"{name}_error": stated(pl.col(f"{name}_error"), pl.col(name)) for name in STATED}
+    return found.with_columns(**errors)
 
 
 def _followed(

@@ -1,7 +1,7 @@
 """A campaign's folder, besides its records: packs to compute, attempts at them, launches; files that are whole."""
 
 from spinodal.campaign.atomic import delete_strays, write_atomically
-from spinodal.campaign.attempts import Attempt, Failure, Running, alive, begin, read_attempts
+from spinodal.campaign.attempts import NOT_FINITE, Attempt, Failure, Running, alive, begin, read_attempts
 from spinodal.campaign.launches import commit, read_launches, waiting_here, write_launch
 from spinodal.campaign.machine import this_process
 from spinodal.campaign.packs import (
@@ -25,6 +25,7 @@ from spinodal.campaign.submissions import (
 from spinodal.campaign.tidy import tidy
 
 __all__ = [
+    "NOT_FINITE",
     "Attempt",
     "Failure",
     "Pack",

@@ -41,6 +41,9 @@ NO_LINKS = {getattr(errno, name) for name in ("EMLINK", "ENOSYS", "ENOTSUP", "EO
 PATIENCE = 2.0
 """Seconds a file may take to become readable that is being made without a hard link."""
 
+NOT_FINITE = "not finite"
+"""Begins the error of points whose replica diverged."""
+
 State = Literal["running", "done", "stopped", "failed", "too large", "refused"]
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from spinodal.analysis.deviation import RESOLUTION
 from spinodal.analysis.verdicts import CLAIMS
-from spinodal.analysis.verdicts.verdict import AGREE, CONTRADICT, NONE, SEEN
+from spinodal.analysis.verdicts.verdict import AGREE, CONTRADICT, NONE, PLACED, PRECISE, SEEN
 from spinodal.report.argument import Argument, Judged
 from spinodal.report.argument_table import written
 from spinodal.report.commands import launches
@@ -75,10 +76,14 @@ def _verdicts(argument: Argument, pictures: dict[Path, Picture]) -> Section:
         for claim, sentence in CLAIMS.items()
     ]
     notes = [
-        f"Judged from the records alone. A measurement agrees with its prediction within {AGREE:g} standard errors and "
-        f"contradicts it beyond {CONTRADICT:g}; in between nothing is decided. What is claimed to be there must be "
-        f"{SEEN:g} errors from zero, what is claimed not to be there within {NONE:g}. A row about several things is as "
-        "good as the worst of them. What these records cannot support is not decided."
+        f"Judged from the records alone. A measurement agrees with its prediction within {AGREE:g} stated errors, "
+        "those after ±, of both in quadrature, and contradicts it beyond "
+        f"{CONTRADICT:g}; in between nothing is decided, nor where the error is above {100 * PRECISE:g} % of what is "
+        f"predicted ({100 * PLACED:.1f} % for λ of transitions). What is claimed to be there must be {SEEN:g} errors "
+        f"from zero, what is claimed not to be there within {NONE:g}. No error of a transition is below "
+        f"{RESOLUTION:g} of its value, as far as minima are resolved. A row about several things is as good as the "
+        "worst of them. What a run too coarse, too short, or of too few seeds cannot show is not decided: the reason "
+        "names what to run."
     ]
     return Section(
         "verdicts", "Verdicts", "Verdicts", notes, sheets=[Sheet("Claims", HEADER, bodies, words=6)]

@@ -9,6 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from spinodal.analysis import CURVE, compare, find_transitions, unresolved
+from spinodal.analysis.elsewhere import told_elsewhere
+from spinodal.campaign import read_attempts
 from spinodal.errors import UserError
 from spinodal.records import read_records
 from spinodal.report.curvature import make_curvature_report
@@ -16,6 +18,7 @@ from spinodal.report.dependence import make_families
 from spinodal.report.drawing import Drawings
 from spinodal.report.escape import make_holds
 from spinodal.report.figure import draw_curve
+from spinodal.report.given_up import without_diverged
 from spinodal.report.grokking import make_grokking, make_times
 from spinodal.report.groups import Group, chosen, make_groups
 from spinodal.report.hysteresis import make_hysteresis_report
@@ -45,7 +48,7 @@ def make_report(campaign: Path, patterns: Sequence[str] = (), second_process: bo
     """
     if not campaign.is_dir():
         raise UserError(f"{campaign}: no such campaign; campaigns are folders under outputs/")
-    records = read_records(campaign)
+    records = _read(campaign)
     second_process &= records.select(CURVE).n_unique() >= MANY
     folder = campaign / "report"
     try:
@@ -58,12 +61,27 @@ def make_report(campaign: Path, patterns: Sequence[str] = (), second_process: bo
     return report
 
 
+def _read(campaign: Path) -> pl.DataFrame:
+    try:
+        return read_records(campaign)
+    except UserError as error:
+        failures = [each for attempt in read_attempts(campaign) for each in attempt.failures]
+        if not failures:
+            raise
+        points = sum(len(each.points) for each in failures)
+        raise UserError(
+            f"{campaign}: no records to read; {points} points failed, the first: {failures[0].error} "
+            f"(spinodal status {campaign} --failed says more)"
+        ) from error
+
+
 def _found(
-    campaign: Path, records: pl.DataFrame, patterns: Sequence[str], folder: Path, drawings: Drawings
+    campaign: Path, read: pl.DataFrame, patterns: Sequence[str], folder: Path, drawings: Drawings
 ) -> Report:
+    records, given_up = without_diverged(campaign, read)
     moved = records.filter(FOLLOWED)
     found = find_transitions(moved)
-    compared = compare(found, moved)
+    compared = told_elsewhere(compare(found, moved), moved)
     groups = make_groups(moved, compared, unresolved(moved, found))
     shown = chosen(groups, patterns)
     folder.mkdir(exist_ok=True)
@@ -80,7 +98,7 @@ def _found(
     return Report(
         campaign,
         records,
-        summarise(campaign, records),
+        summarise(campaign, read),
         groups,
         folder / "transitions.csv",
         make_phase_diagrams(curves, folder, drawings),
@@ -91,7 +109,8 @@ def _found(
         make_noisy_loops(moved, folder, drawings),
         networks,
         make_times(networks, folder, drawings),
-        unfinished(campaign, records),
+        unfinished(campaign, read),
+        given_up,
         folder / "report.html",
     )
 

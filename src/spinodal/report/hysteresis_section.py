@@ -25,8 +25,9 @@ def hysteresis_section(hysteresis: HysteresisReport, campaign: Path) -> Section:
         notes.append(
             "On the way down every stage starts with noise on every parameter, of the standard deviation told; without "
             "noise λ = 0 is the lower spinodal of a network with two hidden layers or more. What noise reaches, for a "
-            "deep linear network, is where it gets past the saddle before it fades: a distribution over draws of the "
-            "noise, told with its standard deviation; deviations are of the mean, in standard errors of such a mean."
+            "deep linear network, is where it gets past the saddle before it fades, which depends on the draw of the "
+            "noise: the mean, ± its standard deviation for as many draws as there are runs. Deviations are in both "
+            "errors, of measured and predicted λ, in quadrature."
         )
     if any(network.coexistence["l2_coexistence"].is_not_null().any() for network in networks):
         notes.append(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from spinodal.analysis.deviation import deviation
+from spinodal.analysis.verdicts.verdict import NONE
 from spinodal.report.hysteresis import Loops
 from spinodal.report.hysteresis_table import (
     CLEAR,
-    NONE,
     area_measured,
     came_back,
     in_errors,
@@ -78,7 +79,7 @@ def ways_sheet(networks: Sequence[Loops]) -> Sheet:
 
 def _way(row: dict[str, Any]) -> Row:
     spinodal, down, reach, width = (row[name] for name in ("l2_spinodal", "l2_down", "l2_reach", "l2_width"))
-    spread, deviation, error = (row[name] for name in ("l2_down_spread", "reach_deviation", "l2_width_error"))
+    spread, off, error = (row[name] for name in ("l2_down_spread", "reach_deviation", "l2_width_error"))
     return (
         str(row["feature"]),
         measured(row, "l2_up"),
@@ -87,7 +88,7 @@ def _way(row: dict[str, Any]) -> Row:
         "" if spread is None else f"{spread:.2g}" if spread > 1e-12 else "0",
         reached(row),
         "" if down is None or reach is None else signed(100 * (down / reach - 1), 1) + " %",
-        "" if deviation is None else signed(deviation, 1),
+        "" if off is None else signed(off, 1),
         signless(measured(row, "l2_width")),
         "" if width is None or error is None else signed(in_errors(width, error), 1),
         f"{row['lost']}/{row['runs']}",
@@ -115,7 +116,7 @@ def coexistence_sheet(networks: Sequence[Loops]) -> Sheet:
                     precisely(at, error),
                     "" if exact is None else f"{exact:.8g}",
                     off_by(at, exact),
-                    signed((at - exact) / error, 1) if known and exact is not None and error else "",
+                    signed(deviation(at, error, exact), 1) if known and exact is not None else "",
                     f"{row['error_learned']:.4g} | {row['error_left']:.4g}" if known else "",
                     f"{row['seeds']}/{row['seeds_all']}",
                 )

@@ -8,14 +8,14 @@ import polars as pl
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from spinodal.analysis.deviation import deviation
+from spinodal.analysis.verdicts.hysteresis import NARROW
+from spinodal.analysis.verdicts.verdict import NONE, SEEN
 from spinodal.report.names import CurveName, with_error
 from spinodal.report.sheet import signed
 
-CLEAR = 5.0
-"""A loop whose area is so many errors from zero is one."""
-
-NONE = 2.0
-"""One whose area is within so many is none."""
+CLEAR = SEEN
+"""A loop whose area is so many errors from zero is one; within `NONE` it is none, if a narrow one would be seen."""
 
 
 def area_told(row: dict[str, Any]) -> str:
@@ -40,12 +40,13 @@ def area_measured(row: dict[str, Any]) -> str:
 def verdict_on(row: dict[str, Any]) -> str:
     """Whether a loop encloses an area."""
     errors = abs(in_errors(row["area"], row["area_error"]))
-    return "hysteresis" if errors >= CLEAR else "none" if errors <= NONE else "unclear"
+    seen = row["area_up"] is not None and NARROW * row["area_up"] >= SEEN * row["area_error"]
+    return "hysteresis" if errors >= CLEAR else "none" if errors <= NONE and seen else "unclear"
 
 
 def in_errors(value: float, error: float) -> float:
-    """How many errors from zero."""
-    return value / error if error else 0.0 if value == 0 else float("inf")
+    """How many stated errors from zero."""
+    return float(deviation(value, error, 0.0))
 
 
 def signless(text: str) -> str:
@@ -69,10 +70,12 @@ def came_back(row: dict[str, Any]) -> str:
 
 
 def reached(row: dict[str, Any]) -> str:
-    """Where the noise must reach, with its spread over draws."""
-    if row["l2_reach"] is None:
-        return "" if row["reach_share"] is None else "not so far" if row["perturbation"] else "never"
-    return with_error(row["l2_reach"], row["l2_reach_spread"])
+    """Where the noise must reach, a mean over as many draws as there are runs."""
+    if row["l2_reach"] is not None:
+        return with_error(row["l2_reach"], row["l2_reach_error"])
+    if row["reach_share"] is None:
+        return "not computed" if row["foretold"] and row["l2_spinodal"] is not None else ""
+    return "not so far" if row["perturbation"] else "never"
 
 
 def noise_told(row: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import polars as pl
 from spinodal.report.curvature import CurvatureReport
 from spinodal.report.dependence import Family
 from spinodal.report.escape import Hold
+from spinodal.report.given_up import given_up_told
 from spinodal.report.grokking import Grokking, Times
 from spinodal.report.groups import CurveReport, Group
 from spinodal.report.hysteresis import HysteresisReport
@@ -31,6 +32,7 @@ class Report:
 
     campaign: Path
     records: pl.DataFrame
+    """Without the rows of replicas that diverged."""
     summary: Summary
     groups: list[Group]
     csv: Path
@@ -53,13 +55,16 @@ class Report:
     """None if there is nothing to draw them against."""
     unfinished: pl.DataFrame
     """As the function of that name returns it."""
+    given_up: pl.DataFrame
+    """As `without_diverged` returns it."""
     page: Path
 
     @property
     def verdicts(self) -> list[str]:
         """What was found, in a few lines."""
         lines = verdicts(self.groups) if self.groups else []
-        return [*lines, *(each.told for each in self.told_apart)]
+        lines += [each.told for each in self.told_apart]
+        return [*lines, *given_up_told(self.given_up, self.summary.points)]
 
     @property
     def told_apart(self) -> list[Hold | NoisyLoops | Grokking | Times]:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import polars as pl
 
+from spinodal.analysis.elsewhere import ELSEWHERE
 from spinodal.report.commands import again, launches
 from spinodal.report.curvature_section import curvature_section, foresight_section
 from spinodal.report.dependence import dependence_section
 from spinodal.report.escape_section import escape_section
+from spinodal.report.given_up import given_up_sheet, given_up_told
 from spinodal.report.grokking_section import grokking_section
 from spinodal.report.groups import Group, jobs
 from spinodal.report.hysteresis_section import hysteresis_section
@@ -146,7 +148,13 @@ def _places(transitions: pl.DataFrame) -> str:
 def _comparison(report: Report) -> Section:
     notes = [capitalised("; ".join(verdicts(report.groups))) + "."]
     curves = [curve for group in report.groups for curve in group.curves]
-    if any(curve.transitions["status"].is_not_null().any() for curve in curves):
+    status = {status for curve in curves for status in curve.transitions["status"]}
+    if status & ELSEWHERE.keys():
+        notes.append(
+            "Where it is noise that ends a phase, theory predicts the place from the noise: on the way down of a loop, "
+            "and in loops under noise. These are compared in sections of their own, which the verdicts lead to."
+        )
+    if status & {"matched", "missing", "unexpected"}:
         notes.append(
             "λ predicted is the exact spinodal of a deep linear network (at depth 2 the λ at which a feature reaches "
             "zero, c/2) with the strengths and variances measured on its data. Deviations are of the measured λ from "
@@ -167,6 +175,7 @@ def _comparison(report: Report) -> Section:
 def _open(report: Report) -> Section:
     curves = [curve for group in report.groups for curve in group.curves]
     sheets = [
+        given_up_sheet(report.given_up),
         unfinished_sheet(report.unfinished),
         unrelaxed_sheet(unrelaxed(report.followed), curves),
         unresolved_sheet(curves),
@@ -175,6 +184,7 @@ def _open(report: Report) -> Section:
     kinds = "; ".join(f"{kind}: {count:,}" for kind, count in counts.items())
     rows = f"Of {len(report.followed):,} rows: {kinds}." if counts else "Every row is a stationary minimum."
     notes = [] if report.followed.is_empty() else [rows]
+    notes += [f"{told}." for told in given_up_told(report.given_up, report.summary.points)]
     if report.unfinished.is_empty():
         notes.append("Every point has come to its end.")
     else:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from spinodal.analysis.elsewhere import ELSEWHERE
 from spinodal.report.groups import Group
 from spinodal.report.names import with_error
 
@@ -119,6 +120,8 @@ def verdict(row: dict[str, Any]) -> Cell:
             return Cell("none predicted near", "bad")
         case "missing", _:
             return Cell("not found", "bad")
+        case status, _ if status in ELSEWHERE:
+            return Cell(status, link=f"#{ELSEWHERE[status]}")
         case _:
             return Cell("no prediction")
 
@@ -162,6 +165,9 @@ def verdicts(groups: Iterable[Group]) -> list[str]:
     unexpected = table.filter(pl.col("status") == "unexpected").height
     if unexpected:
         lines.append(f"{unexpected} transitions found where none is predicted")
+    elsewhere = table.filter(pl.col("status").is_in(list(ELSEWHERE))).height
+    if elsewhere:
+        lines.append(f"{elsewhere} transitions found that are compared with what noise makes of them")
     alone = table.filter(pl.col("status").is_null(), pl.col("location").is_not_null()).height
     if alone:
         lines.append(f"{alone} transitions found of which theory says nothing")

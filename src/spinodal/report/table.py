@@ -9,6 +9,7 @@ import polars as pl
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from spinodal.analysis.elsewhere import ELSEWHERE
 from spinodal.report.names import CurveName, with_error
 from spinodal.report.sheet import ORDERS, agrees, sides, signed
 
@@ -44,9 +45,10 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     estimate = "" if row["l2_estimate"] is None else f"≈ {row['l2_estimate']:.4g}"
     if row["status"] == "missing":
         return "", "", "[red]not found[/]", exact or estimate
-    verdict = {
+    verdict: dict[str | None, str] = {
         None: "",
         "unexpected": "[red]none near[/]",
+        **{status: f"see {section}" for status, section in ELSEWHERE.items()},
         "matched": estimate or (f"{exact} ✓" if row["inside"] else f"{exact} [red]✗[/]"),
     }
     off_by = row["deviation_percent"]

@@ -13,6 +13,7 @@ from spinodal.report.argument import campaigns_in, make_argument
 from spinodal.report.argument_page import write_argument
 from spinodal.report.argument_table import argument_tables, markdown
 from spinodal.report.campaign import make_report
+from spinodal.report.given_up import given_up_told
 from spinodal.report.report import Report
 from spinodal.report.table import transition_table
 from spinodal.report.unsettled import counted
@@ -101,6 +102,10 @@ def _notes(report: Report) -> list[str]:
         )
     if any(curve.transitions["unrelaxed"].sum() for curve in shown):
         notes.append("* such rows lie in between: the bracket is made by the nearest ones that relaxed")
+    notes += [
+        f"{told}; spinodal status {report.campaign} --failed says why"
+        for told in given_up_told(report.given_up, report.summary.points)
+    ]
     if report.summary.running:
         left = report.summary.points - report.summary.finished
         notes.append(f"{left} of {report.summary.points} points are not finished")

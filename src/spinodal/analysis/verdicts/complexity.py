@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
-import numpy as np
 import polars as pl
 
 from spinodal.analysis.curves import CURVE, evidence
 from spinodal.analysis.deep_linear import Expected, expected
-from spinodal.analysis.verdicts.order import EDGE, covered, near
-from spinodal.analysis.verdicts.verdict import AGREE, Quantity, Ruling, Verdict, settled, worst
+from spinodal.analysis.resolution import shown, unresolved
+from spinodal.analysis.verdicts.order import EDGE, unseen
+from spinodal.analysis.verdicts.verdict import (
+    AGREE,
+    FINER,
+    PLACED,
+    Quantity,
+    Ruling,
+    Verdict,
+    settled,
+    worst,
+)
 
 NETWORK = ("task", "activation", "bias", "error_name", "depth", "width")
 """Networks that share these are compared over the complexity of their data."""
@@ -24,14 +34,17 @@ ESTIMATED = 10.0
 CLOSE = 2
 """With fewer rows than this between two transitions, they cannot be told apart."""
 
+PREDICTED = pl.coalesce("l2_exact", "l2_estimate")
+"""λ of a transition, as theory has it."""
+
 
 def complexity_verdicts(table: pl.DataFrame, transitions: pl.DataFrame) -> Iterator[Verdict]:
     """Two verdicts for each network run at several complexities: on the number of transitions, and on their places.
 
     Where theory speaks there must be exactly the transitions that it has within the grid; elsewhere K at which
     features are lost, and others are only told. Places: all within `AGREE` errors of exact ones, or within `ESTIMATED`
-    per cent of estimates. What is missing where rows did not relax, or where the grid cannot tell two transitions
-    apart, is undecided.
+    per cent of estimates. What is missing, or too many, is undecided where rows did not relax, and where the grid is
+    too coarse: theory's own E shows no better on it, or, without theory, E moves steeply without a jump.
 
     Args:
         table: Records of branches.
@@ -73,20 +86,33 @@ def _numbers(curves: Sequence[pl.DataFrame], found: Sequence[pl.DataFrame]) -> V
 
 def _counted(curve: pl.DataFrame, own: pl.DataFrame, number: int, predicted: int) -> Ruling:
     name = f"K = {curve['complexity'][0]}"
-    unexpected = own.filter(pl.col("status") == "unexpected").height
-    if number == predicted and not unexpected:
-        return Ruling("confirmed", name)
-    told = f"{name}: {number} for {predicted}" + (f", {unexpected} of them unexpected" if unexpected else "")
-    missing = own.filter(pl.col("status") == "missing")
-    places = pl.coalesce("l2_exact", "l2_estimate")
-    for at in missing.select(places).to_series():
-        if not covered(curve, at):
-            return Ruling("not decided", f"{told}: λ = {at:.4g} is too near the end of the grid")
-        if near(curve, at).filter(~evidence()).height:
-            return Ruling("not decided", f"{told}: rows about λ = {at:.4g} did not relax")
-        if _hidden(curve, at, own.select(places).to_series().drop_nulls().to_numpy()):
-            return Ruling("not decided", f"{told}: too coarse a grid about λ = {at:.4g}")
+    unexpected = own.filter(pl.col("status") == "unexpected")
+    if number == predicted and unexpected.is_empty():
+        open_ = own.filter(pl.col("order").is_null())
+        if open_.is_empty():
+            return Ruling("confirmed", name)
+        return Ruling(
+            "not decided", f"{name}, λ = {open_['location'][0]:.4g}: {open_['evidence'][0]}: {FINER}"
+        )
+    told = f"{name}: {number} for {predicted}"
+    if len(unexpected):
+        told += f", {len(unexpected)} of them unexpected"
+    if missing := _unseen(curve, own):
+        return Ruling("not decided", f"{told}: {missing}")
+    doubtful = unexpected.filter(pl.col("order").is_null())
+    if len(unexpected) and len(doubtful) == len(unexpected) and number - len(unexpected) == predicted:
+        return Ruling("not decided", f"{told}: {doubtful['evidence'][0]}: {FINER}")
+    theirs = shown(curve)
+    if len(unexpected) and theirs is not None and (theirs["status"] == "unexpected").any():
+        return Ruling("not decided", f"{told}, as theory's own E would show on this grid: {FINER}")
     return Ruling("not confirmed", told)
+
+
+def _unseen(curve: pl.DataFrame, own: pl.DataFrame) -> str:
+    """Why the first that is missing on a curve is not to be seen on it; empty if something missing would be."""
+    missing = own.filter(pl.col("status") == "missing").select(PREDICTED).to_series()
+    reasons = [unseen(curve, at) for at in missing]
+    return reasons[0] if reasons and all(reasons) else ""
 
 
 def _counted_by_features(curve: pl.DataFrame, own: pl.DataFrame, number: int, predicted: int) -> Ruling:
@@ -95,21 +121,28 @@ def _counted_by_features(curve: pl.DataFrame, own: pl.DataFrame, number: int, pr
     rows = curve.filter(evidence()).group_by("l2").agg(pl.col("learned_features").min()).sort("l2")
     path = rows["learned_features"].to_list()
     if len(path) < 2 * EDGE or None in path or min(path[:EDGE]) < predicted or max(path[-EDGE:]) > 0:
-        return Ruling("not decided", f"K = {predicted}: the grid does not go well beyond all transitions")
+        return Ruling(
+            "not decided",
+            f"K = {predicted}: the grid does not go well beyond all transitions: a wider one decides",
+        )
     if number == predicted:
         return Ruling("confirmed", told)
     found = own.drop_nulls("location")
     if len(found) >= predicted or found.select(_lost().clip(0).sum()).item() == predicted:
-        return Ruling("not decided", f"{told}: jumps of E and lost features do not come in pairs")
+        return Ruling("not decided", f"{told}: jumps of E and lost features do not come in pairs: {FINER}")
+    steep = unresolved(curve, own.drop_nulls("location"))
+    if len(steep):
+        ends = ", ".join(
+            f"{low:.4g} – {high:.4g}" for low, high in steep.select("l2_low", "l2_high").iter_rows()
+        )
+        return Ruling("not decided", f"{told}: E moves steeply in λ {ends}: {FINER}")
+    losses = [i for i, (here, there) in enumerate(pairwise(path)) if there < here]
+    crowded = any(j - i < CLOSE for i, j in pairwise(losses)) or any(
+        here - there > 1 for here, there in pairwise(path)
+    )
+    if crowded:
+        return Ruling("not decided", f"{told}: features are lost in neighbouring intervals of λ: {FINER}")
     return Ruling("not confirmed", told)
-
-
-def _hidden(curve: pl.DataFrame, at: float, predicted: np.ndarray) -> bool:
-    """Whether another transition is predicted so near that there are too few rows in between."""
-    l2 = curve["l2"].unique().to_numpy()
-    others = predicted[predicted != at]
-    between = [np.count_nonzero((l2 > min(at, other)) & (l2 < max(at, other))) for other in others]
-    return bool(min(between, default=CLOSE) < CLOSE)
 
 
 def _places(curves: Sequence[pl.DataFrame], found: Sequence[pl.DataFrame]) -> Verdict:
@@ -118,35 +151,59 @@ def _places(curves: Sequence[pl.DataFrame], found: Sequence[pl.DataFrame]) -> Ve
         last = found[-1].drop_nulls("location").filter(_lost() >= 1).sort("location")
         ruling = Ruling("not decided", "no theory says where, for these networks")
         return _verdict(curves, "places", [], _located(last), ruling)
-    matched = pl.concat(found).filter(pl.col("status") == "matched")
-    if matched.is_empty():
-        return _verdict(curves, "places", [], [], Ruling("not confirmed", "none is near a predicted one"))
     exact = all(each.exact for each in theirs if each)
+    compared = pl.concat(found)
+    matched = compared.filter(pl.col("status") == "matched")
     rulings = [
-        settled(row["location"], row["location_error"], row["l2_exact"], f"K = {row['complexity']}: λ")
+        settled(
+            row["location"],
+            row["location_error"],
+            row["l2_exact"],
+            f"K = {row['complexity']}: λ",
+            precise=PLACED,
+        )
         if exact
         else _estimated(row["location"], row["location_error"], row["l2_estimate"])
         for row in matched.iter_rows(named=True)
     ]
+    rulings += [
+        _unplaced(curve, own)
+        for curve, own in zip(curves, found, strict=True)
+        if (own["status"] == "missing").any()
+    ]
     ruling = worst(rulings)
-    largest = float(matched["deviation_percent"].abs().max())  # type: ignore[arg-type]
     if ruling.decision == "confirmed":
+        largest = float(matched["deviation_percent"].abs().max())  # type: ignore[arg-type]
         within = f"{AGREE:g} errors" if exact else f"{ESTIMATED:g} % of the estimate"
         reason = f"{len(matched)} transitions within {within}, the farthest off by {largest:.2g} %"
         ruling = Ruling("confirmed", reason)
-    last = matched.filter(pl.col("complexity") == matched["complexity"].max()).sort("location")
-    at = [Quantity("", each) for each in last.select(pl.coalesce("l2_exact", "l2_estimate")).to_series()]
-    return _verdict(curves, "places", at, _located(last), ruling)
+    last = found[-1].filter(pl.col("status").is_in(["matched", "missing"])).sort(PREDICTED)
+    at = [Quantity("", each) for each in last.select(PREDICTED).to_series()]
+    return _verdict(curves, "places", at, _located(last.drop_nulls("location")), ruling)
+
+
+def _unplaced(curve: pl.DataFrame, own: pl.DataFrame) -> Ruling:
+    """On predicted places where nothing was found: it is elsewhere, or the count of transitions judges it."""
+    missing = own.filter(pl.col("status") == "missing")
+    told = f"K = {curve['complexity'][0]}: none near λ = " + ", ".join(
+        f"{at:.4g}" for at in missing.select(PREDICTED).to_series()
+    )
+    elsewhere = own.filter(pl.col("status") == "unexpected", pl.col("order").is_not_null())
+    if len(elsewhere) and not _unseen(curve, own):
+        return Ruling(
+            "not confirmed", f"{told}, but near {', '.join(f'{at:.4g}' for at in elsewhere['location'])}"
+        )
+    return Ruling("not decided", told)
 
 
 def _estimated(measured: float, error: float, estimate: float) -> Ruling:
     off = 100 * abs(measured / estimate - 1)
-    if off <= ESTIMATED:
-        return Ruling("confirmed", "near the estimate")
-    sure = off - ESTIMATED > AGREE * 100 * error / estimate
-    return Ruling(
-        "not confirmed" if sure else "not decided", f"λ is {off:.1f} % from the estimate {estimate:.4g}"
-    )
+    by = f"λ is {off:.1f} % from the estimate {estimate:.4g}"
+    if off - ESTIMATED > AGREE * 100 * error / estimate:
+        return Ruling("not confirmed", by)
+    if error > PLACED * estimate:
+        return Ruling("not decided", f"λ is known to {100 * error / estimate:.0f} % only: {FINER}")
+    return Ruling("confirmed", "near the estimate") if off <= ESTIMATED else Ruling("not decided", by)
 
 
 def _located(rows: pl.DataFrame) -> list[Quantity]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,10 @@ import polars as pl
 from spinodal.analysis.agreement import agreement
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.foresight import foresight
-from spinodal.analysis.verdicts.verdict import NONE, Quantity, Ruling, Verdict
+from spinodal.analysis.jumps import RESOLUTION
+from spinodal.analysis.seeds import relaxed
+from spinodal.analysis.verdicts.verdict import FINER, NONE, Quantity, Ruling, Verdict
+from spinodal.records import SCHEMA
 
 KNOWN = 0.95
 """Predictions know the phase up to this fraction of the λ at which it jumps."""
@@ -27,6 +31,15 @@ NAMES = {
 }
 """What foresees, and what is called so."""
 
+COMPARED = ("accuracy", "scalar_curvature")
+"""What must jump together."""
+
+BESIDE = 2
+"""So many rows on either side of a jump show it."""
+
+STEEPER = 1.5
+"""Where an observable is moves so many times as much per interval as around, a jump may hide."""
+
 CONTROLS = ("trace_hessian", "norm", "error")
 """At a jump every function of θ* jumps: what is claimed of R must be more than these say."""
 
@@ -35,10 +48,11 @@ def curvature_verdicts(table: pl.DataFrame, transitions: pl.DataFrame) -> Iterat
     """Three verdicts for each kind of network with R: on its jumps, and on what R and the soft mode foresee.
 
     - Every jump that the accuracy alone shows must be where R alone shows one, and the other way round, within one
-      spacing of the grid. If most are not, that is not confirmed.
+      spacing of the grid. If most are not, though the grid would show it, that is not confirmed.
     - What predicts λ_sp from the phase up to `KNOWN` λ_jump must be nearer than tr ∇²E, ‖θ‖ and E, each by itself,
-      at every transition, by more than the scatter over seeds. If one of these is nearer at most transitions, that is
-      not confirmed. An observable that predicts nothing is farthest.
+      at every transition, by more than the scatter over seeds and the brackets of the jumps. If one of these is nearer
+      at most transitions, that is not confirmed. An observable that predicts nothing is farthest, if it had rows
+      enough. Transitions with fewer, or of a single seed, do not count.
 
     Args:
         table: Records of branches.
@@ -60,23 +74,49 @@ def curvature_verdicts(table: pl.DataFrame, transitions: pl.DataFrame) -> Iterat
 
 
 def _jumps(kind: pl.DataFrame, name: str, curve: tuple[object, ...]) -> Verdict:
-    found = agreement(_with_error(kind), "accuracy", "scalar_curvature")
+    kind = _with_error(kind)
+    found = agreement(kind, *COMPARED)
     agreed = int(found["agrees"].sum())
-    in_accuracy, in_curvature = (
-        found[f"location_{name}"].count() for name in ("accuracy", "scalar_curvature")
-    )
+    in_accuracy, in_curvature = (found[f"location_{name}"].count() for name in COMPARED)
+    alone = found.filter(~pl.col("agrees"))
+    hidden = sum(_hidden(kind, row) for row in alone.iter_rows(named=True))
     if len(found) < FEWEST:
-        ruling = Ruling("not decided", f"only {len(found)} jumps")
+        ruling = Ruling("not decided", f"only {len(found)} jumps: more seeds, or complexities, decide")
     elif agreed == len(found):
         ruling = Ruling("confirmed", "so does every function of θ*: it is the foresight that tells")
+    elif 2 * (len(alone) - hidden) >= len(found):
+        ruling = Ruling("not confirmed", f"{len(alone)} are not shared")
     else:
-        few = 2 * agreed <= len(found)
-        ruling = Ruling("not confirmed" if few else "not decided", f"{len(found) - agreed} are not shared")
+        steep = f", where the other moves steeply at {hidden}" if hidden else ""
+        ruling = Ruling("not decided", f"{len(alone)} are not shared{steep}: {FINER}")
     predicted = (Quantity("jumps of accuracy", in_accuracy),)
     measured = (Quantity("of R", in_curvature), Quantity("shared", agreed))
     return Verdict(
         "curvature", f"{name}: jumps", predicted, measured, *ruling, figure="curvature", curve=curve
     )
+
+
+def _hidden(kind: pl.DataFrame, jump: dict[str, Any]) -> bool:
+    """Whether the observable that shows no jump where the other does may have one that the grid hides.
+
+    It has too few rows on either side, or is steeper there, and in the intervals next to it, than beyond these.
+    """
+    silent = next((each for each in COMPARED if jump[f"location_{each}"] is None), None)
+    if silent is None:
+        return False
+    loud = next(each for each in COMPARED if each != silent)
+    identity = pl.DataFrame([{each: jump[each] for each in (*CURVE, "seed")}], schema_overrides=SCHEMA)
+    rows = kind.join(identity, on=[*CURVE, "seed"], how="semi", nulls_equal=True)
+    rows = relaxed(rows, silent).sort("l2")
+    l2, values = rows["l2"].to_numpy(), rows[silent].cast(pl.Float64).to_numpy()
+    first = int(np.searchsorted(l2, jump[f"l2_low_{loud}"], side="right")) - 1
+    last = int(np.searchsorted(l2, jump[f"l2_high_{loud}"]))
+    if first < BESIDE or last > len(l2) - 1 - BESIDE:
+        return True
+    # A jump that is spread over neighbouring intervals looks like a slope, steeper than what comes before and after.
+    before, there, after = np.abs(np.diff(values[[first - 2, first - 1, last + 1, last + 2]]))
+    steepness = there / (last - first + 2)
+    return bool(there > RESOLUTION * np.ptp(values) and steepness > STEEPER * 0.5 * (before + after))
 
 
 def _with_error(kind: pl.DataFrame) -> pl.DataFrame:
@@ -89,8 +129,13 @@ def _with_error(kind: pl.DataFrame) -> pl.DataFrame:
 
 def _foreseen(foreseen: pl.DataFrame, observable: str, name: str, curve: tuple[object, ...]) -> Verdict:
     controls = [each for each in CONTROLS if (foreseen["observable"] == each).any()]
-    off = {each: _off(foreseen, each) for each in (observable, *controls)}
-    ruling = _nearer(off, observable)
+    compared = foreseen.filter(pl.col("observable").is_in([observable, *controls]))
+    # One seed has no scatter; with rows too few before a jump nothing could have foreseen it.
+    usable = (pl.col("enough").all() & (pl.col("seeds_all").min() > 1)).over(*CURVE, "index")
+    known = compared.filter(usable)
+    off = {each: _off(known, each) for each in (observable, *controls)}
+    ruling = _nearer(off, observable, compared.filter(observable=observable).height)
+    off = {each: _off(compared, each) for each in off} if known.is_empty() else off
     medians = {each: float(np.median(distance)) for each, (distance, _) in off.items()}
     own, *others = [
         Quantity(NAMES[each], at, unit=" %")
@@ -114,13 +159,17 @@ def _off(foreseen: pl.DataFrame, observable: str) -> tuple[np.ndarray, np.ndarra
     """How far each transition's prediction is off, in per cent, and its error; infinite where there is none."""
     rows = foreseen.filter(pl.col("observable") == observable).sort(*CURVE, "index")
     distance = rows["deviation"].abs().fill_null(np.inf).to_numpy()
-    return distance, rows["deviation_error"].fill_null(0.0).to_numpy()
+    scatter = rows["deviation_error"].fill_null(0.0).to_numpy()
+    return distance, np.hypot(scatter, rows["l2_error"].to_numpy())
 
 
-def _nearer(off: dict[str, tuple[np.ndarray, np.ndarray]], observable: str) -> Ruling:
+def _nearer(off: dict[str, tuple[np.ndarray, np.ndarray]], observable: str, all_: int) -> Ruling:
     own, own_error = off[observable]
-    if len(own) < FEWEST or len(off) == 1:
-        return Ruling("not decided", f"{len(own)} transitions, {len(off) - 1} controls")
+    if len(off) == 1:
+        return Ruling("not decided", f"no control was measured: {', '.join(CONTROLS)}")
+    if len(own) < FEWEST:
+        told = f"of {all_} transitions {len(own)} with two seeds, and rows enough before them"
+        return Ruling("not decided", f"{told}: more seeds, or a finer grid of λ, decide")
     behind, ahead = {}, {}
     for control, (distance, error) in off.items():
         if control == observable:

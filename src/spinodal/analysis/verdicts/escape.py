@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,10 +16,13 @@ PRECISE = 0.1
 """A slope must be known to this fraction to say anything."""
 
 ASYMPTOTIC = 0.03
-"""Of ΔV: the law is that of T → 0, and at ΔV/T of 4 to 9 its slope is off by so much. Added in quadrature."""
+"""Of ΔV: the law is that of T → 0, and at ΔV/T of 4 to 9 its slope is off by so much: the error of the prediction."""
 
 STRAIGHT = 1e-3
 """Least p-value of χ² with which ln τ is still a straight line in 1/T."""
+
+MORE = "more seeds, or temperatures, decide"
+"""What to run where there are too few."""
 
 FEWEST = 3
 """Temperatures that show a line."""
@@ -57,7 +59,7 @@ def _verdict(
     if law is not None:
         measured = (Quantity("", law["barrier"], law["barrier_error"]),)
         if law["barrier_exact"] is not None:
-            predicted = (Quantity("", law["barrier_exact"]),)
+            predicted = (Quantity("", law["barrier_exact"], ASYMPTOTIC * law["barrier_exact"]),)
             measured += (Quantity("τ/Kramers", law["kramers_ratio"], law["kramers_ratio_error"]),)
     ruling = _ruling(law, times)
     return Verdict("grokking", case, predicted, measured, *ruling, figure="escape", curve=curve)
@@ -66,18 +68,17 @@ def _verdict(
 def _ruling(law: dict[str, Any] | None, times: pl.DataFrame) -> Ruling:
     if law is None or law["temperatures"] < FEWEST:
         used = times["evidence"].sum()
-        return Ruling("not decided", f"escape times at {used} temperatures, of {len(times)} held")
+        return Ruling("not decided", f"escape times at {used} temperatures, of {len(times)} held: {MORE}")
     if law["barrier_exact"] is None:
         return Ruling("not decided", "no theory says how high the barrier is")
     exact = law["barrier_exact"]
     if law["barrier_error"] > PRECISE * exact:
-        return Ruling("not decided", f"the slope is known to {100 * law['barrier_error'] / exact:.0f} % only")
+        known = f"the slope is known to {100 * law['barrier_error'] / exact:.0f} % only"
+        return Ruling("not decided", f"{known}: {MORE}")
     freedom = law["temperatures"] - 2
     p = float(chdtrc(freedom, law["chi_squared"]))
     if p < STRAIGHT:
         return Ruling("not decided", f"ln τ is no straight line in 1/T (χ² = {law['chi_squared']:.1f})")
-    ruling = settled(
-        law["barrier"], math.hypot(law["barrier_error"], ASYMPTOTIC * exact), exact, "slope of ln τ"
-    )
+    ruling = settled(law["barrier"], law["barrier_error"], exact, "slope of ln τ", ASYMPTOTIC * exact)
     at = f"over {law['temperatures']} temperatures, {times['escaped'].sum():,} escapes"
     return ruling._replace(reason=f"{ruling.reason}, {at}")

@@ -18,6 +18,9 @@ DELAYED = 2.0
 LOOKS = 4
 """On a plateau with fewer looks nothing is seen to fall."""
 
+LONGER = "more protocol.steps decide"
+"""What to run where training ended too early."""
+
 SLOPE = 0.05
 """A plateau on which 𝓛 falls by at least this part, at every look, is a slope."""
 
@@ -26,7 +29,7 @@ def grokking_verdicts(table: pl.DataFrame) -> Iterator[Verdict]:
     """Two verdicts for each network and λ that was trained: whether it groks, and whether it is stuck meanwhile.
 
     - The delay, the geometric mean over seeds of how many times longer generalising takes than fitting, is above
-      `DELAYED` by `AGREE` standard errors of its logarithm.
+      `DELAYED` by `AGREE` errors of its logarithm, which hold the scatter over seeds and the distance of two looks.
     - In a minimum 𝓛 rests. Where it falls from each look to the next, without any noise, the plateau is a slope. One
       that rests is left to `spinodal probe`: no record tells a minimum from a very slow slope.
 
@@ -58,15 +61,16 @@ def _delay(row: dict[str, Any]) -> Quantity:
 def _delayed(row: dict[str, Any]) -> Ruling:
     generalised = f"{row['generalised']} of {row['seeds']} seeds generalised"
     if row["fitted"] < row["seeds"]:
-        return Ruling("not decided", f"{row['fitted']} of {row['seeds']} seeds fitted")
+        return Ruling("not decided", f"{row['fitted']} of {row['seeds']} seeds fitted: {LONGER}")
     if row["generalised"] < row["seeds"]:
-        return Ruling("not decided", generalised)
+        return Ruling("not decided", f"{generalised}: {LONGER}")
     if row["delay_factor"] is None:
-        return Ruling("not decided", "one seed, and so no error")
+        return Ruling("not decided", "one seed, and so no error: more seeds decide")
     sure = AGREE * np.log(row["delay_factor"])
     over = np.log(row["delay"] / DELAYED)
     if abs(over) <= sure:
-        return Ruling("not decided", f"not clear of {DELAYED:g} within {AGREE:g} errors")
+        told = f"not clear of {DELAYED:g} within {AGREE:g} errors"
+        return Ruling("not decided", f"{told}: more seeds, or protocol.records, decide")
     return Ruling("confirmed" if over > 0 else "not confirmed", generalised)
 
 
@@ -88,7 +92,7 @@ def _stuck(rows: pl.DataFrame, plateaus: pl.DataFrame, case: str, curve: tuple[o
             monotone.append(bool((np.diff(loss) < 0).all()))
     predicted = (Quantity("𝓛 falls by", 0, None, " %"),)
     if not falls:
-        ruling = Ruling("not decided", f"fewer than {LOOKS} looks on a plateau")
+        ruling = Ruling("not decided", f"fewer than {LOOKS} looks on a plateau: more protocol.records decide")
         return Verdict("grokking", case, predicted, (), *ruling, figure="grokking", curve=curve)
     mean, error = 100 * float(np.mean(falls)), None
     if len(falls) > 1:

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
+from scipy.special import erfc
 
 from spinodal.analysis.curves import CURVE
+from spinodal.analysis.deviation import deviation
 from spinodal.analysis.hysteresis import hysteresis
 from spinodal.analysis.verdicts.verdict import (
     AGREE,
     CONTRADICT,
+    FINER,
     NONE,
     SEEN,
     Quantity,
@@ -23,6 +26,12 @@ from spinodal.analysis.verdicts.verdict import (
     worst,
 )
 
+NARROW = 0.05
+"""Part of the area below the way up; where a loop of so much would not be seen, none is refuted."""
+
+MORE = "more seeds, or a finer grid of λ, decide"
+"""What to run where the draws of the noise are too few, or the grid too coarse."""
+
 LOOP = (*CURVE, "curve_up", "l2_low", "l2_high")
 
 Rows = Sequence[dict[str, Any]]
@@ -32,7 +41,8 @@ def hysteresis_verdicts(table: pl.DataFrame) -> Iterator[Verdict]:
     """Verdicts on every loop: whether it encloses an area, and where its two branches jump.
 
     - Deep: the area is `SEEN`, and the width of each feature's loop is λ_sp minus what the noise reaches; the way up
-      jumps at the exact spinodals, the way down where its noise must reach.
+      jumps at the exact spinodals, the way down where its noise must reach. Where no feature is lost on the way up,
+      or the grid would hide a loop of `NARROW` of the area below it, nothing is decided.
     - One hidden layer: the area is zero within `NONE` errors, which must be small enough for the smallest loop of a
       deep network of the same campaign to have been seen.
 
@@ -53,11 +63,14 @@ def hysteresis_verdicts(table: pl.DataFrame) -> Iterator[Verdict]:
 def _none(rows: Rows, smallest: float | None) -> Verdict:
     row = rows[0]
     area, error = row["area"], row["area_error"]
-    errors = abs(area) / error if error else math.inf if area else 0.0
+    errors = abs(deviation(area, error, 0.0))
     if errors > CONTRADICT:
         ruling = Ruling("not confirmed", f"area {errors:.1f} errors from zero")
     elif smallest is None or smallest < SEEN * error:
-        ruling = Ruling("not decided", "no loop of a deep network that would have been seen")
+        ruling = Ruling(
+            "not decided",
+            f"no loop of a deep network that would have been seen: depth 3 beside it, or {FINER}",
+        )
     elif errors > NONE:
         ruling = Ruling("not decided", f"area {errors:.1f} errors from zero")
     else:
@@ -79,7 +92,7 @@ def _deep(features: Rows, loop: dict[str, Any]) -> Iterator[Verdict]:
     reached = [row for row in features if row["l2_reach"] is not None]
     if reached:
         rulings = [_reached(row) for row in reached]
-        predicted = tuple(Quantity("", row["l2_reach"], row["l2_reach_spread"]) for row in reached)
+        predicted = tuple(Quantity("", row["l2_reach"], row["l2_reach_error"]) for row in reached)
         back = [row for row in reached if row["l2_down"] is not None]
         case = f"way down learns again, noise {loop['perturbation']:g}"
         yield _verdict(loop, case, predicted, _measured(back, "l2_down"), _all(rulings))
@@ -88,30 +101,39 @@ def _deep(features: Rows, loop: dict[str, Any]) -> Iterator[Verdict]:
 def _widths(
     features: Rows, loop: dict[str, Any]
 ) -> tuple[tuple[Quantity, ...], tuple[Quantity, ...], Ruling]:
-    rulings = [there(loop["area"], loop["area_error"], "area")]
+    area = Quantity("area", loop["area"], loop["area_error"])
+    if not any(row["lost"] for row in features):
+        at = f"no feature is lost on the way up from λ = {loop['l2_low']:.4g} to {loop['l2_high']:.4g}"
+        return (Quantity("area above", 0),), (area,), Ruling("not decided", f"{at}: a wider range decides")
+    rulings = [there(loop["area"], loop["area_error"], "area", NARROW * loop["area_up"])]
     wide = [row for row in features if row["l2_width"] is not None]
     known = [row for row in wide if row["l2_reach"] is not None]
-    for row in known:
-        error = math.hypot(row["l2_width_error"], row["l2_reach_spread"] / math.sqrt(row["relearned"]))
-        width = row["l2_spinodal"] - row["l2_reach"]
-        rulings.append(settled(row["l2_width"], error, width, f"width of feature {row['feature']}"))
-    predicted = tuple(Quantity("", row["l2_spinodal"] - row["l2_reach"]) for row in known)
-    measured = (*_measured(wide, "l2_width"), Quantity("area", loop["area"], loop["area_error"]))
+    predicted = tuple(
+        Quantity("", row["l2_spinodal"] - row["l2_reach"], row["l2_reach_error"]) for row in known
+    )
+    for row, each in zip(known, predicted, strict=True):
+        name = f"width of feature {row['feature']}"
+        rulings.append(
+            settled(row["l2_width"], row["l2_width_error"], each.value, name, each.error or 0.0, advice=MORE)
+        )
     ruling = worst(rulings)
     if ruling.decision == "confirmed":
         ruling = Ruling("confirmed", rulings[0].reason)
-    return predicted or (Quantity("area above", 0),), measured, ruling
+    return predicted or (Quantity("area above", 0),), (*_measured(wide, "l2_width"), area), ruling
 
 
 def _reached(row: dict[str, Any]) -> Ruling:
     name = f"feature {row['feature']}"
-    if row["reach_deviation"] is None:
-        return Ruling("not decided", f"{name} was not learned again")
-    off = abs(row["reach_deviation"])
-    if off <= AGREE:
-        return Ruling("confirmed", f"{name} within {AGREE:g} errors")
-    told = f"{name} {off:.1f} errors from what the noise reaches"
-    return Ruling("not confirmed" if off > CONTRADICT else "not decided", told)
+    if not row["relearned"]:
+        # Where the noise must reach, that many draws do not all fail to; else more of them tell.
+        chance = (1 - row["reach_share"]) ** row["runs"]
+        told = f"{name} was not learned again in {row['runs']} runs, of chance {chance:.1g}"
+        if row["unrelaxed"]:
+            told += f", {row['unrelaxed']} rows of the way down did not relax"
+        impossible = chance < erfc(CONTRADICT / math.sqrt(2)) and not row["unrelaxed"]
+        return Ruling("not confirmed", told) if impossible else Ruling("not decided", f"{told}: {MORE}")
+    at, error = row["l2_down"], row["l2_down_error"]
+    return settled(at, error, row["l2_reach"], name, row["l2_reach_error"], advice=MORE)
 
 
 def _all(rulings: Sequence[Ruling]) -> Ruling:

@@ -10,8 +10,18 @@ import polars as pl
 
 from spinodal.analysis.curves import CURVE, evidence
 from spinodal.analysis.deep_linear import expected
+from spinodal.analysis.resolution import STEEP, shown
 from spinodal.analysis.seeds import APART
-from spinodal.analysis.verdicts.verdict import Quantity, Ruling, Verdict, settled, there, worst
+from spinodal.analysis.verdicts.verdict import (
+    FINER,
+    PLACED,
+    Quantity,
+    Ruling,
+    Verdict,
+    settled,
+    there,
+    worst,
+)
 
 FAMILY = ("task", "activation", "bias", "error_name")
 """Networks that share these are compared over their depths."""
@@ -26,8 +36,8 @@ def order_verdicts(table: pl.DataFrame, transitions: pl.DataFrame) -> Iterator[V
     """One verdict for each up branch, but those of loops, of networks that come with one hidden layer and with more.
 
     The onset is the last transition as λ grows. It must be of the order that the depth asks for, a jump `SEEN`, and,
-    where theory knows λ_sp, there. A slope that the grid does not tell from a jump, and rows about λ_sp that did not
-    relax, leave it undecided.
+    where theory knows λ_sp, there. A slope that the grid does not tell from a jump, rows about λ_sp that did not relax,
+    and a grid on which theory's own E would look no better (`shown`), leave it undecided.
 
     Args:
         table: Records of branches.
@@ -83,27 +93,61 @@ def _ruling(curve: pl.DataFrame, onset: dict[str, Any] | None, order: int, at: f
     if onset is None:
         return _missing(curve, at)
     if onset["order"] is None:
-        return Ruling("not decided", onset["evidence"])
+        return Ruling("not decided", f"{onset['evidence']}: {FINER}")
     if onset["order"] != order:
-        return Ruling("not confirmed", f"it is of {ORDERS[onset['order']].replace(' order', '')} order")
+        other = f"it is of {ORDERS[onset['order']].replace(' order', '')} order"
+        blind = _blind(curve, onset, at)
+        return (
+            Ruling("not decided", f"{other}, {blind}: {FINER}") if blind else Ruling("not confirmed", other)
+        )
     rulings = [Ruling("confirmed", onset["evidence"])]
     if order == 1 and onset["jump_error"] is not None:
         rulings.append(there(onset["jump"], onset["jump_error"], "jump"))
     if at is not None and onset["l2_exact"] is not None:
-        rulings.append(settled(onset["location"], onset["location_error"], at, "λ"))
+        rulings.append(settled(onset["location"], onset["location_error"], at, "λ", precise=PLACED))
     found = worst(rulings)
     return Ruling("confirmed", onset["evidence"]) if found.decision == "confirmed" else found
+
+
+def _blind(curve: pl.DataFrame, onset: dict[str, Any], at: float | None) -> str:
+    """Why a transition may look of another order than it is; empty if nothing is known that would make it."""
+    theirs = shown(curve)
+    if theirs is not None:
+        alike = _onset(theirs, at)
+        wrong = alike is None or alike["order"] != alike["order_exact"]
+        return "as would be the predicted one on this grid" if wrong else ""
+    # Without a theory: what hides is as wide as the bracket, and as high as E moves within it.
+    if onset["location_error"] > PLACED * onset["location"]:
+        return f"known to {100 * onset['location_error'] / onset['location']:.0f} % of λ"
+    extent = curve.filter(evidence()).select(pl.col("error").max() - pl.col("error").min()).item()
+    hidden = abs(onset["after"] - onset["before"])
+    return "in a bracket where a jump may hide" if onset["order"] == 2 and hidden > STEEP * extent else ""
 
 
 def _missing(curve: pl.DataFrame, at: float | None) -> Ruling:
     if at is None:
         return Ruling("not decided", "no transition was found, and no theory says where it is")
+    if reason := unseen(curve, at):
+        return Ruling("not decided", reason)
+    return Ruling("not confirmed", "no transition within 25 % of λ_sp")
+
+
+def unseen(curve: pl.DataFrame, at: float) -> str:
+    """Why a transition that is predicted at some λ is not to be seen on a curve; empty if it would be.
+
+    Args:
+        curve: Records of one curve.
+        at: One of its `expected` places.
+    """
     if not covered(curve, at):
-        return Ruling("not decided", f"λ_sp = {at:.4g} is outside the grid, or at its end")
+        return f"λ_sp = {at:.4g} is outside the grid, or at its end: a wider one decides"
     unrelaxed = near(curve, at).filter(~evidence()).height
     if unrelaxed:
-        return Ruling("not decided", f"{unrelaxed} rows about λ_sp did not relax")
-    return Ruling("not confirmed", "no transition within 25 % of λ_sp")
+        return f"{unrelaxed} rows about λ_sp = {at:.4g} did not relax: more relaxation.max_steps decide"
+    theirs = shown(curve)
+    if theirs is None or _onset(theirs, at) is None:
+        return f"too coarse a grid about λ_sp = {at:.4g}: {FINER}"
+    return ""
 
 
 def near(curve: pl.DataFrame, at: float) -> pl.DataFrame:

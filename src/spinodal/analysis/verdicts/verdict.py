@@ -1,16 +1,19 @@
 """What is predicted of a claim, what was measured, and what follows: the rules that all claims share.
 
-A measurement agrees with its prediction within `AGREE` standard errors, and contradicts it beyond `CONTRADICT`; in
-between nothing is decided. What is claimed to be there must be `SEEN` errors from zero, what is claimed not to be there
-within `NONE`. A verdict on several things is that on the worst of them.
+A measurement agrees with its prediction within `AGREE` stated errors, and contradicts it beyond `CONTRADICT`; in
+between nothing is decided, nor where the error is too large for a contradiction. What is claimed to be there must be
+`SEEN` errors from zero, what is claimed not to be there within `NONE`; what an error of this size would hide is not
+decided. A verdict on several things is that on the worst of them.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from spinodal.analysis.deviation import deviation
+from spinodal.analysis.seeds import APART
 
 AGREE = 3.0
 """Standard errors within which a measurement agrees with its prediction."""
@@ -24,8 +27,14 @@ SEEN = 5.0
 NONE = 2.0
 """Standard errors from zero within which nothing is there."""
 
-ROUNDING = 1e-6
-"""Of a value: minima are stationary up to max |∇𝓛| = 1e-8, and nothing is told apart below this."""
+PRECISE = 1 / SEEN
+"""Error, as a fraction of what is predicted, above which nothing is decided: the value is not told from zero."""
+
+PLACED = APART / AGREE
+"""The same for λ of a transition: what counts as the predicted one at all is never further off than so many errors."""
+
+FINER = "a finer grid of λ, or protocol.refine=4, decides"
+"""What to run where a grid is too coarse."""
 
 CLAIMS = {
     "order": "The onset of learning is first-order for deep networks (L ≥ 3), second-order with one hidden layer",
@@ -75,35 +84,57 @@ class Verdict:
     """The columns of `CURVE` of what the figure must show."""
 
 
-def settled(measured: float, error: float, predicted: float, what: str) -> Ruling:
+def settled(
+    measured: float,
+    error: float,
+    predicted: float,
+    what: str,
+    predicted_error: float = 0.0,
+    precise: float = PRECISE,
+    advice: str = FINER,
+) -> Ruling:
     """Set a measurement against its prediction.
 
     Args:
         measured: Value.
-        error: Its standard error.
+        error: Its stated error.
         predicted: Value.
         what: Name, for the reason.
+        predicted_error: Of the prediction, where that has one.
+        precise: Part of the prediction that the error of measurement may be, for an agreement to be one.
+        advice: What to run where it is larger.
     """
-    off = abs(measured - predicted) / math.hypot(error, ROUNDING * abs(predicted))
-    if off <= AGREE:
-        return Ruling("confirmed", f"{what} within {AGREE:g} errors of the prediction")
+    off = abs(deviation(measured, error, predicted, predicted_error))
     by = f"{what} {off:.1f} errors from the prediction"
-    return Ruling("not confirmed" if off > CONTRADICT else "not decided", by)
+    if off > CONTRADICT:
+        return Ruling("not confirmed", by)
+    if error > precise * abs(predicted):
+        return Ruling(
+            "not decided", f"{what} is known to {100 * error / abs(predicted):.0f} % only: {advice}"
+        )
+    if off > AGREE:
+        return Ruling("not decided", by)
+    return Ruling("confirmed", f"{what} within {AGREE:g} errors of the prediction")
 
 
-def there(value: float, error: float, what: str) -> Ruling:
+def there(value: float, error: float, what: str, size: float | None = None) -> Ruling:
     """Whether something that is claimed to be there is: above zero.
 
     Args:
         value: As measured.
-        error: Its standard error.
+        error: Its stated error.
         what: Name, for the reason.
+        size: The least that it must be, if it is there; None if that is not known, and nothing can be missed.
     """
-    errors = value / error if error > 0 else math.copysign(math.inf, value) if value else 0.0
+    errors = deviation(value, error, 0.0)
     told = f"{what} {errors:.1f} errors from zero"
     if errors >= SEEN:
         return Ruling("confirmed", told)
-    return Ruling("not confirmed" if errors <= NONE else "not decided", told)
+    if errors > NONE:
+        return Ruling("not decided", told)
+    if size is None or size < SEEN * error:
+        return Ruling("not decided", f"{told}, too large ones to see it: {FINER}")
+    return Ruling("not confirmed", told)
 
 
 def worst(rulings: Iterable[Ruling]) -> Ruling:

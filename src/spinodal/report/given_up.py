@@ -1,0 +1,102 @@
+"""Replicas that came to no end: those that diverged, whose rows are no evidence, and those that failed otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from spinodal.analysis.diverged import diverged, held_together, known
+from spinodal.campaign import NOT_FINITE, read_attempts, read_packs
+from spinodal.report.sheet import Row, Sheet
+
+SCHEMA = {"point": pl.String, "seed": pl.Int64, "l2": pl.Float64, "why": pl.String, "diverged": pl.Boolean}
+
+
+def without_diverged(campaign: Path, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Leave out what is no state of a network, and name the replicas that were given up.
+
+    Args:
+        campaign: Its folder.
+        records: As they were read.
+
+    Returns:
+        The rows of the records that are states, with null for what is no number; and a row per point given up, by
+        seed and λ: `point`, `seed`, `l2` where that happened, or the first it was asked for, `why`, and whether it
+        `diverged`.
+    """
+    gone = diverged(records)
+    failed = _failed(campaign, records)
+    large = gone.join(failed, on="point", how="anti").select(
+        "point",
+        "seed",
+        "l2",
+        why=pl.format(
+            "E or ‖θ‖ beyond all bounds at λ = {}, stage {}", pl.col("l2").round_sig_figs(4), "stage"
+        ),
+        diverged=pl.lit(True),
+    )
+    table = pl.concat([failed, large]).sort("seed", "l2", "point")
+    never = pl.lit(None, gone.schema["stage"]).alias("stage")
+    ended = table.filter("diverged").join(gone, on="point", how="anti").select("point", "seed", never, "l2")
+    return known(held_together(records, pl.concat([gone, ended]))), table
+
+
+def _failed(campaign: Path, records: pl.DataFrame) -> pl.DataFrame:
+    """Points that the last attempt at them gave up."""
+    failures: dict[str, str] = {}
+    for attempt in read_attempts(campaign):
+        for point in attempt.points:
+            failures.pop(point, None)
+        failures |= {point: failure.error for point, failure in attempt.failed.items()}
+    whole = records.group_by("point").agg(pl.col("stage").n_unique() >= pl.col("stages").max())
+    for point in whole.filter("stage")["point"]:
+        failures.pop(point, None)
+    asked = (
+        {point: each for pack in read_packs(campaign) for point, each in pack.points.items()}
+        if failures
+        else {}
+    )
+    rows = [
+        (
+            point,
+            asked[point].seed if point in asked else None,
+            asked[point].path[0] if point in asked else None,
+            why,
+            why.startswith(NOT_FINITE),
+        )
+        for point, why in failures.items()
+    ]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def given_up_told(given_up: pl.DataFrame, points: int) -> list[str]:
+    """How many replicas diverged or failed, in a line each; no line for none.
+
+    Args:
+        given_up: As `without_diverged` returns them.
+        points: All that the campaign has tried.
+    """
+    counts = {
+        "diverged: their rows are no evidence, and not drawn": given_up["diverged"].sum(),
+        "failed": (~given_up["diverged"]).sum(),
+    }
+    return [f"{count} of {max(points, count)} replicas {what}" for what, count in counts.items() if count]
+
+
+def given_up_sheet(given_up: pl.DataFrame) -> Sheet:
+    """Every replica that was given up, with its seed, λ and reason.
+
+    Args:
+        given_up: As `without_diverged` returns them.
+    """
+    rows: list[Row] = [
+        (
+            row["point"],
+            "?" if row["seed"] is None else str(row["seed"]),
+            "?" if row["l2"] is None else f"{row['l2']:.4g}",
+            row["why"],
+        )
+        for row in given_up.iter_rows(named=True)
+    ]
+    return Sheet("Replicas that diverged or failed", ("point", "seed", "λ", "why"), [("", rows)], words=1)
