@@ -12,7 +12,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -104,13 +104,15 @@ def _name_of_job() -> str:
 
 
 def _run(arguments: list[str]) -> int:
-    from hydra._internal.utils import get_args_parser
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError  # type: ignore[import-untyped]
+    # A flag may ask for a look, as for help, which goes to the terminal alone.
+    with nullcontext() if any(each.startswith("-") for each in arguments) else waiting("starting"):
+        from hydra._internal.utils import get_args_parser
+        from hydra.errors import HydraException
+        from omegaconf.errors import OmegaConfBaseException
+        from yaml import YAMLError  # type: ignore[import-untyped]
 
-    from spinodal.planning import config_loader, expand
-    from spinodal.planning.explain import explain
+        from spinodal.planning import config_loader, expand
+        from spinodal.planning.explain import explain
 
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign]
