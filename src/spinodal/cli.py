@@ -111,7 +111,7 @@ def _run(arguments: list[str]) -> int:
         from omegaconf.errors import OmegaConfBaseException
         from yaml import YAMLError  # type: ignore[import-untyped]
 
-        from spinodal.planning import config_loader, expand
+        from spinodal.planning import config_loader, expand, handover
         from spinodal.planning.explain import explain
 
     parser = get_args_parser()
@@ -128,10 +128,10 @@ def _run(arguments: list[str]) -> int:
         return _help(flags.config_dir)
     elsewhere = flags.config_path or flags.experimental_rerun
     if not (looking or flags.run):
-        _refuse_sweepers_that_forget(flags.overrides)
+        handover.refuse_sweepers_that_forget(flags.overrides)
     try:
-        shown = _device_shown(flags) if flags.cfg and not elsewhere else []
-        _hydra([*shown, *_overrides_first(arguments, flags.overrides)])
+        shown = handover.device_shown(flags) if flags.cfg and not elsewhere else []
+        _hydra([*shown, *handover.overrides_first(arguments, flags.overrides)])
     except UserError:
         raise
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError, TypeError) as error:
@@ -144,43 +144,6 @@ def _run(arguments: list[str]) -> int:
             raise
         raise UserError(explain(error)) from error
     return 0
-
-
-def _device_shown(flags: argparse.Namespace) -> list[str]:
-    """What the planner adds to a command for its launcher, so that --cfg shows it, too."""
-    if not any("launcher" in each for each in flags.overrides) and not flags.config_dir:
-        return []
-    from hydra.types import RunMode
-    from omegaconf import OmegaConf
-
-    from spinodal.planning import config_loader
-    from spinodal.planning.sweep import device
-
-    loader = config_loader(flags.config_dir)
-    cfg = loader.load_configuration(flags.config_name or "config", list(flags.overrides), RunMode.RUN)
-    launching = OmegaConf.to_container(cfg.hydra.launcher, resolve=False)
-    assert isinstance(launching, dict)
-    named: dict[str, Any] = {str(key): value for key, value in launching.items()}
-    return device(named, flags.overrides, cfg.hydra.sweeper.get("params") or ())
-
-
-def _overrides_first(arguments: Sequence[str], overrides: Sequence[str]) -> list[str]:
-    """Arguments in an order that Hydra's parser takes, which gives up on overrides after a flag after overrides."""
-    flags = list(arguments)
-    for each in overrides:
-        flags.remove(each)
-    return [*overrides, *flags]
-
-
-def _refuse_sweepers_that_forget(overrides: Sequence[str]) -> None:
-    """Hydra's own sweeper keeps the last of several overrides of a key, even a choice and a dictionary of values."""
-    sweepers = [each for each in overrides if each.startswith("hydra/sweeper=")]
-    keys = [each.partition("=")[0] for each in overrides]
-    twice = [key for key in dict.fromkeys(keys) if keys.count(key) > 1]
-    if twice and sweepers and sweepers[-1] != "hydra/sweeper=planner" and "hydra.mode=RUN" not in overrides:
-        raise UserError(
-            f"{twice[0]}: is given twice, of which {sweepers[-1]} forgets one; leave out {sweepers[-1]}"
-        )
 
 
 def _predict(arguments: list[str]) -> int:

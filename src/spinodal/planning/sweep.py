@@ -184,5 +184,7 @@ def _typed(config: DictConfig) -> Iterator[str]:
             yield from ("--config-dir", source.path)
     if name != "config":
         yield from ("--config-name", name)
-    yield from (str(each) for each in config.hydra.overrides.hydra if each != "hydra.mode=MULTIRUN")
-    yield from (str(each) for each in config.hydra.overrides.task)
+    # Not resolved: what is written as ${…} was typed so.
+    typed: Any = OmegaConf.to_container(config.hydra.overrides, resolve=False)
+    yield from (str(each) for each in typed["hydra"] if each != "hydra.mode=MULTIRUN")
+    yield from (str(each) for each in typed["task"])
