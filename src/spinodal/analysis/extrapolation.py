@@ -94,7 +94,7 @@ def follow(
         values.append(np.where(inside, value, np.nan))
         change = value - last
         before_that = offs[-1] if rows > 2 else np.zeros_like(change)
-        offs.append(np.where(np.abs(change) < A_DIGIT * np.abs(before_that), A_DIGIT * before_that, change))
+        offs.append(np.copysign(np.fmax(np.abs(change), A_DIGIT * np.abs(before_that)), change))
         noises.append(noise)
         places.append(np.where(inside, place, np.nan))
         shifts.append(np.abs(place - last_place))
