@@ -194,7 +194,7 @@ def test_a_jump_of_few_trajectories_is_not_decided() -> None:
         for size, seeds in ((0.0, 4), (1.0, 1))
     )
     random = np.random.default_rng(0)
-    one = records([jumping], random).with_columns(point=pl.lit("other"), seed=pl.lit(4))
+    one = records([jumping], random).with_columns(point=pl.lit("other"), seed=pl.lit(4, pl.Int64))
     (row,) = find_transitions(pl.concat([records([flat], random), one])).rows(named=True)
     assert (row["order"], row["seeds"], row["seeds_all"]) == (None, 1, 5)
 

@@ -62,7 +62,7 @@ def test_one_row_per_transition_with_its_errors() -> None:
         places = [np.sqrt(L2[i - 1] * L2[i]) for i in brackets]
         low, high = learned_state(edge * np.array([1 - 1e-12, 1 + 1e-12]), STRENGTHS, 3).error
         assert abs(row["jump"] - (high - low)) <= row["jump_error"]
-        assert row["jump_error"] < 0.1 * row["jump"]
+        assert row["jump_error"] < 0.5 * row["jump"]
         assert row["after"] - row["before"] == pytest.approx(row["jump"])
         assert row["location"] == pytest.approx(np.exp(np.mean(np.log(places))))
         half = np.mean([L2[i] - place for i, place in zip(brackets, places, strict=True)])
@@ -118,7 +118,8 @@ def test_two_grids_of_one_seed_are_one_seed(depth: int) -> None:
 
 def test_ways_of_one_seed_that_jump_elsewhere_leave_open_what_is_between() -> None:
     """Neither bracket is wrong: the error covers both."""
-    found = find_transitions(pl.concat([branch(), branch(shift=1.11, l2=np.geomspace(0.011, 0.41, 53))]))
+    grids = (np.geomspace(0.01, 0.4, 80), np.geomspace(0.011, 0.41, 90))
+    found = find_transitions(pl.concat([branch(l2=grids[0]), branch(shift=1.11, l2=grids[1])]))
     assert found.select("seeds", "seeds_all").rows() == [(1, 1)] * 3
     for row, edge in zip(found.iter_rows(named=True), sorted(spinodal(STRENGTHS, 3)), strict=True):
         for at in (edge, 1.11 * edge):
