@@ -62,7 +62,8 @@ def test_one_row_per_transition_with_its_errors() -> None:
         places = [np.sqrt(L2[i - 1] * L2[i]) for i in brackets]
         low, high = learned_state(edge * np.array([1 - 1e-12, 1 + 1e-12]), STRENGTHS, 3).error
         assert abs(row["jump"] - (high - low)) <= row["jump_error"]
-        assert row["jump_error"] < 0.5 * row["jump"]
+        # Records moved in λ are no branch of minima, whose slope dE/d‖θ‖² is −λ: the bracket is all that is left.
+        assert row["jump_error"] < row["jump"]
         assert row["after"] - row["before"] == pytest.approx(row["jump"])
         assert row["location"] == pytest.approx(np.exp(np.mean(np.log(places))))
         half = np.mean([L2[i] - place for i, place in zip(brackets, places, strict=True)])

@@ -272,6 +272,14 @@ def jumped(ends: Ends) -> Jumped:
         ends: Of the repetitions.
     """
     number = len(ends.before)
+    # Where a way does not apply to a repetition, that one's branch ends anywhere in its bracket.
+    applies = np.isfinite(ends.before)
+    ends = Ends(
+        *(
+            np.where(applies.reshape(*applies.shape, *[1] * (part.ndim - 2)), part, part[:, :1])
+            for part in ends
+        )
+    )
     each = ends.after - ends.before[:, :, None]
     mean = each.mean(axis=0)
     scatter = each.std(axis=0, ddof=1) if number > 1 else np.zeros_like(mean)
