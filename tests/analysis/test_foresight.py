@@ -98,8 +98,10 @@ def test_means_over_seeds(branch: Branch) -> None:
     assert (both["seeds"], both["seeds_all"]) == (2, 3)
     assert both["predicted"] == pytest.approx(1.015 * alone["predicted"])
     assert both["deviation"] == pytest.approx(alone["deviation"])
-    assert both["deviation_error"] == pytest.approx(0, abs=1e-9)
-    assert alone["deviation_error"] is None
+    # They do not scatter, and jump somewhere between two λ of the grid.
+    half = 100 * ((0.4 / 0.02) ** (0.5 / 99) - 1)
+    for row in (alone, both):
+        assert row["deviation_error"] == pytest.approx(half * (1 + row["deviation"] / 100), rel=1e-6)
 
 
 def test_no_rows_where_there_is_nothing_to_foresee(branch: Branch) -> None:

@@ -79,8 +79,9 @@ def test_every_jump_of_four_standard_errors() -> None:
     for curve, row in told:
         low, high = np.searchsorted(curve.l2, [row["l2_low"], row["l2_high"]])
         deviations.append((row["jump"] - (curve.values[high] - curve.values[low]), row["jump_error"]))
-    assert 0.6 < within(deviations, 1) < 0.8
-    assert 0.92 < within(deviations, 2) < 0.99
+    # The errors hold where in the bracket it happens, too: they cover at least as often as the noise asks for.
+    assert within(deviations, 1) > 0.6
+    assert within(deviations, 2) > 0.92
 
 
 @pytest.mark.slow
@@ -193,7 +194,7 @@ def test_a_jump_of_few_trajectories_is_not_decided() -> None:
         for size, seeds in ((0.0, 4), (1.0, 1))
     )
     random = np.random.default_rng(0)
-    one = records([jumping], random).with_columns(point=pl.lit("other"))
+    one = records([jumping], random).with_columns(point=pl.lit("other"), seed=pl.lit(4, pl.Int64))
     (row,) = find_transitions(pl.concat([records([flat], random), one])).rows(named=True)
     assert (row["order"], row["seeds"], row["seeds_all"]) == (None, 1, 5)
 

@@ -170,8 +170,11 @@ def test_complete_means_every_stage():
 
 def test_means_are_of_minima_and_have_their_standard_errors():
     errors = [0.1, 0.4, 0.25]
-    rows = [{"error": error, "learned_features": 1} for error in errors]
-    unsettled = [{"error": 100.0, "stationary": False}, {"error": 100.0, "minimum": False}]
+    rows = [{"error": error, "learned_features": 1, "seed": seed} for seed, error in enumerate(errors)]
+    unsettled = [
+        {"error": 100.0, "seed": 7, "stationary": False},
+        {"error": 100.0, "seed": 8, "minimum": False},
+    ]
     (told,) = means(table(*rows, *unsettled)).iter_rows(named=True)
     assert (told["replicas"], told["minima"]) == (5, 3)
     assert told["error"] == pytest.approx(statistics.fmean(errors))

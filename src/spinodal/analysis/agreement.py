@@ -44,7 +44,7 @@ def agreement(table: pl.DataFrame, first: str = "error", second: str = "scalar_c
         for seed in dict.fromkeys((*ours, *theirs)):
             for one, other in _pairs(ours.get(seed, []), theirs.get(seed, [])):
                 row = {
-                    "seed": (one or other).seed,
+                    "seed": seed,
                     "index": index[one.seed, one.low] if one else None,
                     "agrees": one is not None and other is not None and _touch(one, other),
                 }

@@ -28,10 +28,10 @@ def with_ends(curve: Sequence[tuple[Path, Jump]], observable: str) -> list[Jump]
     """
     if not curve:
         return []
-    sides = [_side([(path, _rows(path, jump, way)) for path, jump in curve]) for way in (-1, 1)]
+    before, after = (_side([(path, _rows(path, jump, way)) for path, jump in curve]) for way in (-1, 1))
     far = np.array([jump.high if path.l2[0] < path.l2[-1] else jump.low for path, jump in curve])
     kicked = np.array([path.kicked for path, _ in curve])
-    found = follow(*sides, far, observable == "error", kicked)
+    found = follow(before, after, far, observable == "error", kicked)
     return [
         jump._replace(ends=Ends(*(part[i : i + 1] for part in found))) for i, (_, jump) in enumerate(curve)
     ]
@@ -65,7 +65,7 @@ def _rows(path: Path, jump: Jump, way: int) -> Int[np.ndarray, " r"]:
     return points[kept]
 
 
-def _side(rows: Sequence[tuple[Path, Int[np.ndarray, " r"]]]) -> Side:
+def _side(rows: Sequence[tuple[Path, Int[np.ndarray, " _"]]]) -> Side:
     def column(name: str) -> Float64[np.ndarray, "b r"]:
         table = np.full((len(rows), ROWS), np.nan)
         for line, (path, points) in zip(table, rows, strict=True):

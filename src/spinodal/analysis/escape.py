@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float64
 
 from spinodal import theory
 from spinodal.analysis.curves import CURVE
@@ -121,13 +122,15 @@ def arrhenius_laws(records: pl.DataFrame, times: pl.DataFrame) -> pl.DataFrame:
         The columns of `HOLD`, and: `slope` of ln τ against 1/T, with error; `power` q = d/2 that the saddle's orbit
         gives to T, 0 where theory says nothing; `barrier`, the slope of ln τ − q ln T, next to `barrier_exact`;
         `prefactor` τ₀ of τ = τ₀ T^q e^{ΔV/T} next to `prefactor_exact`; `kramers_ratio`, mean of τ over Kramers' τ;
-        `chi_squared` of the fit, over so many `temperatures`.
+        `chi_squared` of the fit, over so many `temperatures`. Errors hold that of a measured T, and are larger where
+        points scatter about the line by more than theirs.
     """
     rows = []
     for part in times.partition_by(HOLD, maintain_order=True):
         identity = part.select(HOLD).head(1)
         used = part.filter(pl.col("evidence"), pl.col("temperature").is_not_null())
         temperature, mean, log_error = (used[name].to_numpy() for name in _POINT)
+        log_error = _with_temperature(temperature, mean, log_error, used["temperature_error"].to_numpy())
         ways = ways_out(held(records).join(identity, on=HOLD, how="semi", nulls_equal=True))
         # By several ways out the lowest decides.
         way = min(ways, key=lambda each: each.barrier, default=None)
@@ -177,16 +180,28 @@ def _temperature(part: pl.DataFrame) -> tuple[float | None, float | None]:
     return float(measured.mean()), float(measured.std(ddof=1) / len(measured) ** 0.5)
 
 
+def _with_temperature(
+    temperature: Float64[np.ndarray, " m"],
+    mean: Float64[np.ndarray, " m"],
+    log_error: Float64[np.ndarray, " m"],
+    off: Float64[np.ndarray, " m"],
+) -> Float64[np.ndarray, " m"]:
+    """Errors of ln τ with what those of a measured T make of it: ΔV δT/T²."""
+    first = arrhenius(temperature, mean, log_error)
+    return log_error if first is None else np.hypot(log_error, first.barrier * off / temperature**2)
+
+
 def _law(bare: Arrhenius, law: Arrhenius, power: float) -> dict[str, float | int]:
     prefactor = float(np.exp(law.log_prefactor))
+    wide, bare_wide = (max(1.0, each.chi_squared / max(1, each.points - 2)) ** 0.5 for each in (law, bare))
     return {
         "slope": bare.barrier,
-        "slope_error": bare.barrier_error,
+        "slope_error": bare_wide * bare.barrier_error,
         "power": power,
         "barrier": law.barrier,
-        "barrier_error": law.barrier_error,
+        "barrier_error": wide * law.barrier_error,
         "prefactor": prefactor,
-        "prefactor_error": prefactor * law.log_prefactor_error,
+        "prefactor_error": prefactor * wide * law.log_prefactor_error,
         "chi_squared": law.chi_squared,
         "temperatures": law.points,
     }

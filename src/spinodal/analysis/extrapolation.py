@@ -82,7 +82,7 @@ def follow(
         kicked: Whether noise may have ended the branch before its fold.
     """
     near = before.l2[:, 0]
-    value, off, noise = _anywhere(before, far)
+    value, off, noise = _anywhere(before, far, after.values[:, 0])
     places, shifts = [np.sqrt(near * far)], [0.5 * np.abs(far - near)]
     values, offs, noises = [value], [off], [noise]
     middle, widest = value, WIDE * off
@@ -94,7 +94,7 @@ def follow(
         values.append(np.where(inside, value, np.nan))
         change = value - last
         before_that = offs[-1] if rows > 2 else np.zeros_like(change)
-        offs.append(np.where(np.abs(change) < A_DIGIT * np.abs(before_that), A_DIGIT * before_that, change))
+        offs.append(np.copysign(np.fmax(np.abs(change), A_DIGIT * np.abs(before_that)), change))
         noises.append(noise)
         places.append(np.where(inside, place, np.nan))
         shifts.append(np.abs(place - last_place))
@@ -111,9 +111,12 @@ def follow(
 
 
 def _anywhere(
-    side: Side, far: Float64[np.ndarray, " b"]
+    side: Side, far: Float64[np.ndarray, " b"], beyond: Float64[np.ndarray, " b"]
 ) -> tuple[Float64[np.ndarray, " b"], Float64[np.ndarray, " b"], Float64[np.ndarray, " b"]]:
-    """The middle of where the branch may be, half the range, and the standard error."""
+    """The middle of where the branch may be, half the range, and the standard error.
+
+    It does not pass the value it jumps to, or the jump would be one the other way.
+    """
     near = side.l2[:, 0]
     possible, apart, noise = [side.values[:, 0]], np.zeros(len(near)), side.noise[:, 0]
     for share in (0.25, 0.5, 0.75, 1.0):
@@ -122,8 +125,10 @@ def _anywhere(
         one, other = (_sum(weights, side.values) for weights in (two, three))
         possible += [one, np.where(np.isfinite(other), other, one)]
         apart, noise = np.abs(possible[-1] - one), np.sqrt(_sum(two**2, side.noise**2))
-    least, most = np.min(possible, axis=0), np.max(possible, axis=0)
-    return 0.5 * (least + most), 0.5 * (most - least) + apart, noise
+    ends = np.sort([side.values[:, 0], beyond], axis=0)
+    least, most = np.clip([np.min(possible, axis=0), np.max(possible, axis=0)], *ends)
+    off = np.fmin(0.5 * (most - least) + apart, 0.5 * (ends[1] - ends[0]))
+    return 0.5 * (least + most), off, noise
 
 
 def _fold(
@@ -154,8 +159,10 @@ def _fold(
 def _back(
     side: Side, places: Float64[np.ndarray, "b w"], shifts: Float64[np.ndarray, "b w"]
 ) -> tuple[Float64[np.ndarray, "b w o"], Float64[np.ndarray, "b w o"], Float64[np.ndarray, "b w o"]]:
-    """The branch after a jump at some λ, by polynomials of order 0, 1, …; what an order less is off, with shifts of λ."""
-    values, offs, noises = [], [], []
+    """The branch after a jump at some λ, by polynomials of order 0, 1, …; how far off, also with λ shifted; noise."""
+    values: list[Float64[np.ndarray, "b w"]] = []
+    offs: list[Float64[np.ndarray, "b w"]] = []
+    noises: list[Float64[np.ndarray, "b w"]] = []
     for rows in range(1, ROWS):
         ends = [places - shifts, places, places + shifts]
         low, value, high = (
@@ -265,6 +272,14 @@ def jumped(ends: Ends) -> Jumped:
         ends: Of the repetitions.
     """
     number = len(ends.before)
+    # Where a way does not apply to a repetition, that one's branch ends anywhere in its bracket.
+    applies = np.isfinite(ends.before)
+    ends = Ends(
+        *(
+            np.where(applies.reshape(*applies.shape, *[1] * (part.ndim - 2)), part, part[:, :1])
+            for part in ends
+        )
+    )
     each = ends.after - ends.before[:, :, None]
     mean = each.mean(axis=0)
     scatter = each.std(axis=0, ddof=1) if number > 1 else np.zeros_like(mean)

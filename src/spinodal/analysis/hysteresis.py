@@ -60,8 +60,8 @@ def hysteresis(table: pl.DataFrame, reach: bool = True) -> pl.DataFrame:
           gradients amount to, in quadrature; `area_up`: ∫‖θ‖² dλ of the way up alone;
         - `feature`: m, from the strongest; the m-th is lost where the number of learned features falls below m;
         - `l2_up`, `l2_down`: where it is lost, and where it is learned again: geometric mean of the brackets of the
-          runs where it is, `lost` and `relearned` of them; errors: how far the end of a bracket is and the standard error over runs,
-          in quadrature; `l2_down_spread`: standard deviation over runs;
+          seeds where it is, `lost` and `relearned` of them; errors: how far the end of a bracket is and the standard
+          error over seeds, in quadrature; `l2_down_spread`: standard deviation over runs;
         - `l2_width`: l2_up − l2_down of the runs that show both, with its error, made likewise;
         - `foretold`: whether theory says where the way down passes its transitions, `reach` or not;
         - what `predict_loop` says of a deep linear network; `l2_reach_error`: the standard deviation over draws of a

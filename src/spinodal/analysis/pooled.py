@@ -60,8 +60,9 @@ class PooledBreak(NamedTuple):
 def mean_of(paths: Sequence[Path]) -> Mean | None:
     """Average trajectories where most of them have a point; None if there are less than two or too few points.
 
-    Those of one seed count as one. Each is first moved by its median distance from the others, so that points that some lack do not make steps. The
-    errors are those of what scatters from point to point: what moves a whole trajectory moves no transition.
+    Those of one seed count as one. Each is first moved by its median distance from the others, so that points that
+    some lack do not make steps. The errors are those of what scatters from point to point: what moves a whole
+    trajectory moves no transition.
 
     Args:
         paths: Of one curve.
@@ -104,7 +105,7 @@ def _joined(paths: Sequence[Path]) -> Path:
         np.concatenate([path.l2 for path in paths]), return_inverse=True, return_counts=True
     )
 
-    def mean(columns: Sequence[Float64[np.ndarray, " l"]]) -> Float64[np.ndarray, " m"]:
+    def mean(columns: Sequence[Float64[np.ndarray, " _"]]) -> Float64[np.ndarray, " m"]:
         return np.asarray(np.bincount(at, np.concatenate(columns)) / counts)
 
     errors = [path.errors for path in paths if path.errors is not None]

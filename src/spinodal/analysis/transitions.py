@@ -151,7 +151,7 @@ def _curve(
         if mean is not None and same:
             pooled.remove(same[0])
             row = _of_mean(same[0], mean, curve, observable, alongside)
-        elif mean is not None and not _most(group, seeds) and not _clear(group, curve, mean):
+        elif mean is not None and not _most(group, seeds) and not _clear(group, curve, mean, observable):
             row = None
         rows.append(row)
     rows += [_of_kinks(group, observable, alongside) for group in continuous]
@@ -179,18 +179,19 @@ def _same(each: PooledBreak, group: Sequence[Jump]) -> bool:
     return each.order != 2 and each.low <= high and low <= each.high
 
 
-def _clear(group: Sequence[Jump], curve: Sequence[Path], mean: Mean) -> bool:
+def _clear(group: Sequence[Jump], curve: Sequence[Path], mean: Mean, observable: str) -> bool:
     """Whether a jump that few seeds show is one beside how much the others scatter."""
     jumping = {jump.seed for jump in group}
     others = mean_of([path for path in curve if path.seed not in jumping]) or mean
     noise = math.sqrt(others.trajectories) * np.interp(np.exp(group[0].place), others.l2, others.errors)
-    return bool(np.abs(jumped_by(group).each.mean()) > SIGNIFICANCE * math.sqrt(6) * noise)
+    changes = [(jump.after[observable] or 0.0) - (jump.before[observable] or 0.0) for jump in group]
+    return bool(np.abs(np.mean(changes)) > SIGNIFICANCE * math.sqrt(6) * noise)
 
 
 def _of_jumps(group: Sequence[Jump], seeds: int, observable: str, alongside: Sequence[str]) -> dict[str, Any]:
     places = np.array([jump.place for jump in group])
     # The geometric mean is nearer to the lower end.
-    half_bracket = np.mean([jump.high - math.exp(jump.place) for jump in group])
+    half_bracket = float(np.mean([jump.high - math.exp(jump.place) for jump in group]))
     order, words = _order(group, seeds)
     size = jumped_by(group)
     return {
