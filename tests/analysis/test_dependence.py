@@ -48,7 +48,8 @@ def test_depth_moves_every_transition_as_predicted(lined_up):
     seeds = seed_jumps(table, found)
     assert len(seeds) == 2 * len(found)
     pairs = seeds.join(
-        found.select("value", "from_onset", "location", mean="jump", error="jump_error"), on=["value", "from_onset"]
+        found.select("value", "from_onset", "location", mean="jump", error="jump_error"),
+        on=["value", "from_onset"],
     )
     assert (pairs["location"] / pairs["location_right"] - 1).abs().max() < 1e-9
     assert ((pairs["jump"] - pairs["mean"]).abs() <= pairs["error"]).all()

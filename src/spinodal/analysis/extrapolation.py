@@ -20,11 +20,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from spinodal.analysis.deviation import stated
+
 ROWS = 4
 """Of a branch, that are used at most."""
-
-ROUNDING = 1e-6
-"""Of a value: minima are stationary up to max |∇𝓛| = 1e-8, and nothing is told apart below this."""
 
 A_DIGIT = 0.1
 """A row more is not trusted to make the error smaller than by this factor, however little it changes."""
@@ -288,8 +287,8 @@ def jumped(ends: Ends) -> Jumped:
         ends.before_off.mean(axis=0)[:, None] ** 2
         + ends.after_off.mean(axis=0) ** 2
         + np.fmax(scatter, known) ** 2 / number
-        + (ROUNDING * mean) ** 2
     )
+    error = stated(error, mean)
     error = np.where(np.isfinite(error), error, np.inf)
     # Of equals the one that uses the most.
     last = error.size - 1 - int(np.argmin(error[::-1, ::-1]))

@@ -72,7 +72,7 @@ def foresight(
                         for at in [math.exp(jump.place)]
                     ]
                     rest = [
-                        np.count_nonzero(l2 <= x * _location(jump))
+                        np.count_nonzero(l2 <= x * math.exp(jump.place))
                         for (l2, _), jump in zip(paths, group, strict=True)
                     ]
                     row = {"index": index, "observable": observable, "cut_off": x, "seeds_all": len(group)}

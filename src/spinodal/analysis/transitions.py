@@ -13,7 +13,6 @@ from jaxtyping import Float64
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.deviation import stated
 from spinodal.analysis.ends import jumped_by, with_ends
-from spinodal.analysis.extrapolation import ROUNDING
 from spinodal.analysis.jumps import SIGNIFICANCE
 from spinodal.analysis.paths import Path, paths_of
 from spinodal.analysis.pooled import Mean, PooledBreak, mean_of, pooled_breaks
@@ -28,8 +27,8 @@ TAIL = 0.01
 
 _MEASURED = ("l2_low", "l2_high", "location", "location_error", "before", "after", "jump", "jump_error")
 _KINK = ("kink", "kink_error")
-STATED = ("location", "jump", "kink")
-"""What is measured with an error, which is no less than the resolution of minima."""
+STATED = ("location", "kink")
+"""Quantities whose errors get the resolution of minima at the end; that of a jump has it from `jumped` on."""
 
 _COUNTED = ("seeds", "seeds_all", "unrelaxed")
 
@@ -42,7 +41,7 @@ def find_transitions(
     Only rows that are `evidence` (stationary, no saddles) are looked at. A transition across rows that
     did not relax is bracketed by the nearest ones that did; `unrelaxed` says how many lie in between.
 
-    Every error holds at least `ROUNDING` of its value.
+    Every error of a place, a jump or a kink is `stated`: it holds the resolution of minima.
 
     First trajectory by trajectory, and the seeds are matched (`find_jumps`, `find_kinks`); then, where trajectories are
     noisy, in their mean (`find_breaks`). A jump of the mean is found for certain from about 6 standard errors of the
@@ -96,9 +95,9 @@ def find_transitions(
     schema += [("index", pl.Int64()), ("order", pl.Int64()), ("evidence", pl.String())]
     schema += [(name, pl.Int64()) for name in _COUNTED]
     schema += [(name, pl.Float64()) for name in (*_MEASURED, *_KINK, *sides)]
-    found = pl.DataFrame(rows, schema=schema).sort(*CURVE, "location")
+    table = pl.DataFrame(rows, schema=schema).sort(*CURVE, "location")
     errors = {f"{name}_error": stated(pl.col(f"{name}_error"), pl.col(name)) for name in STATED}
-    return found.with_columns(**errors)
+    return table.with_columns(**errors)
 
 
 def _followed(
@@ -209,7 +208,7 @@ def _of_jumps(group: Sequence[Jump], seeds: int, observable: str, alongside: Seq
 def _located(places: Float64[np.ndarray, " s"], error: float) -> dict[str, float]:
     """Where seeds have it, in ln λ, with the error of each of them."""
     at = float(np.exp(places.mean()))
-    off = math.hypot(error, _scatter(np.exp(places)), ROUNDING * at)
+    off = math.hypot(error, _scatter(np.exp(places)))
     return {"location": at, "location_error": off}
 
 
@@ -239,7 +238,7 @@ def _of_kinks(group: Sequence[Kink], observable: str, alongside: Sequence[str]) 
             np.array([kink.place for kink in group]), float(np.mean([kink.location_error for kink in group]))
         ),
         "kink": slope,
-        "kink_error": math.hypot(own, _scatter(slopes) / math.sqrt(len(group)), ROUNDING * slope),
+        "kink_error": math.hypot(own, _scatter(slopes) / math.sqrt(len(group))),
     }
 
 
@@ -284,11 +283,11 @@ def _of_mean(
         "l2_low": each.low,
         "l2_high": each.high,
         "location": each.location,
-        "location_error": math.hypot(each.location_error, ROUNDING * each.location),
+        "location_error": each.location_error,
         "before": each.after if falls else each.before,
         "after": each.before if falls else each.after,
         "jump": None if kink else -each.size if falls else each.size,
-        "jump_error": None if kink else each.size_error,
+        "jump_error": None if kink else stated(each.size_error, each.size),
         "kink": each.size if kink else None,
         "kink_error": each.size_error if kink else None,
         "seeds": mean.trajectories,
