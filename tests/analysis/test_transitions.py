@@ -69,9 +69,8 @@ def test_one_row_per_transition_with_its_errors() -> None:
         half = np.mean([L2[i] - place for i, place in zip(brackets, places, strict=True)])
         assert row["location_error"] == pytest.approx(np.hypot(half, np.std(places, ddof=1)))
         assert (row["l2_low"], row["l2_high"]) == (L2[brackets.min() - 1], L2[brackets.max()])
-        assert row["accuracy_before"] == pytest.approx(
-            1 - row["before"] / learned_state(1, STRENGTHS, 3).error[0]
-        )
+        ends = [L2[i - 1] / shift for shift, i in zip(shifts, brackets, strict=True)]
+        assert row["accuracy_before"] == pytest.approx(learned_state(ends, STRENGTHS, 3).accuracy.mean())
 
 
 def test_a_single_seed_has_the_error_of_its_grid() -> None:

@@ -193,10 +193,10 @@ def _with_temperature(
 
 def _law(bare: Arrhenius, law: Arrhenius, power: float) -> dict[str, float | int]:
     prefactor = float(np.exp(law.log_prefactor))
-    wide, bare_wide = (max(1.0, each.chi_squared / max(1, each.points - 2)) ** 0.5 for each in (law, bare))
+    wide = max(1.0, law.chi_squared / max(1, law.points - 2)) ** 0.5
     return {
         "slope": bare.barrier,
-        "slope_error": bare_wide * bare.barrier_error,
+        "slope_error": bare.barrier_error,
         "power": power,
         "barrier": law.barrier,
         "barrier_error": wide * law.barrier_error,
