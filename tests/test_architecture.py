@@ -37,7 +37,8 @@ ALLOWED = {
     "fitting": MATHEMATICS
     | {"ensemble", "protocols", "training", "observables", "campaign", "records", "tracking", "building"},
     "job": {"errors", "building", "fitting", "protocols", "training", "campaign", "records", "planning"},
-    "status": {"errors", "campaign", "planning", "cluster"},
+    "points": {"errors", "campaign", "planning", "cluster"},
+    "status": {"campaign", "planning", "points"},
     "predict": {"errors", "building", "tasks", "theory", "planning", "report"},
     "probe": MATHEMATICS | {"building", "ensemble", "training", "waiting"},
     "cli": {

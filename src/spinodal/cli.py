@@ -34,6 +34,20 @@ UNWRITABLE = {
 }
 """What the system says when a folder cannot be written to, or a disk is full."""
 
+LOOKS = {
+    "-h",
+    "--help",
+    "--hydra-help",
+    "--version",
+    "-c",
+    "--cfg",
+    "-i",
+    "--info",
+    "-sc",
+    "--shell-completion",
+}
+"""Flags that ask for a text, which stands on the terminal alone."""
+
 SECRET = re.compile(r"(\w*(?:api_key|token|secret|password))=\S+", re.IGNORECASE)
 """What somebody may have put where it does not belong must not be repeated to a log."""
 
@@ -104,8 +118,8 @@ def _name_of_job() -> str:
 
 
 def _run(arguments: list[str]) -> int:
-    # A flag may ask for a look, as for help, which goes to the terminal alone.
-    with nullcontext() if any(each.startswith("-") for each in arguments) else waiting("starting"):
+    looks = any(each.partition("=")[0] in LOOKS for each in arguments)
+    with nullcontext() if looks else waiting("starting"):
         from hydra._internal.utils import get_args_parser
         from hydra.errors import HydraException
         from omegaconf.errors import OmegaConfBaseException

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +12,9 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 
-from spinodal.campaign import Attempt, Pack, read_packs, waiting_here
-from spinodal.cluster import Waiting, ended, queued
-from spinodal.errors import UserError
-from spinodal.planning import (
-    Survey,
-    console,
-    named,
-    names_on_the_left,
-    replaced,
-    scientific,
-    spoken,
-    survey,
-)
-
-STATES = ("done", "running", "starting", "queued", "failed", "stopped", "never started")
-"""What a point can be. Starting: its process is there, and has not begun with it. Queued: it waits for its turn, on
-SLURM or here. Stopped: begun, and not finished by anybody alive; the same command continues."""
+from spinodal.campaign import Pack
+from spinodal.planning import Survey, console, names_on_the_left, scientific, spoken
+from spinodal.points import STATES, Point, Status, is_unknown, look
 
 WHY_STOPPED = {"running": "killed without a trace", "stopped": "ended by a signal", "refused": "refused"}
 """By the last that a stopped attempt has written down."""
@@ -39,91 +24,8 @@ FAILED = "left by an attempt that failed"
 SHOWN = 20
 """Rows of a kind that are shown, unless all are asked for."""
 
-EVERY = 3.0
+EVERY = 1.5
 """Seconds between two looks of `--watch`."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """A point somebody has asked for.
-
-    Attributes:
-        name: its identity.
-        pack: the last it was put into.
-        state: one of `STATES`.
-    """
-
-    name: str
-    pack: Pack
-    state: str
-
-    @property
-    def curve(self) -> str:
-        """What it shares with its like."""
-        return self.pack.part_of[self.name].curve
-
-    @property
-    def unknown(self) -> bool:
-        """Whether it was planned before the content of a user's own modules was noted."""
-        return _unknown(self.pack.part_of[self.name].config)
-
-    @property
-    def seed(self) -> int:
-        """Of its replica."""
-        return self.pack.points[self.name].seed
-
-    @property
-    def l2(self) -> str:
-        """Its path, from where to where."""
-        path = self.pack.points[self.name].path
-        ends = dict.fromkeys((path[0], max(path), path[-1]))
-        return " … ".join(f"{l2:.4g}" for l2 in ends)
-
-
-@dataclass(frozen=True)
-class Status:
-    """A campaign at one moment."""
-
-    campaign: Path
-    points: Sequence[Point]
-    found: Survey
-    unplanned: int
-    """Points in the records that no pack is known of: made without the planner, or by an older version."""
-    queued: Mapping[str, Waiting]
-    """By name, packs that SLURM has."""
-    ended: Mapping[str, Waiting]
-    """By name, packs with points left, whose last job has ended: where SLURM keeps accounts of that."""
-
-    @property
-    def running(self) -> list[Attempt]:
-        """What is being computed."""
-        return [each for each in self.found.history if each.number in self.found.living]
-
-
-def look(campaign: Path) -> Status:
-    """Look at a campaign.
-
-    Raises:
-        UserError: If nothing has been run in this folder.
-    """
-    found, packs = survey(campaign), read_packs(campaign)
-    if not (packs or found.done):
-        raise UserError(f"{campaign}: nothing has been run there")
-    last = {point: pack for pack in packs for point in pack.points}
-    last |= {point: pack for pack in packs for point in pack.points if _is_at(pack, point, found)}
-    there = queued(campaign) or {}
-    busy = {each.where for each in found.history if each.number in found.living}
-    waits: dict[str, str] = dict(waiting_here(campaign, found.history, found.living))
-    for name, each in there.items():
-        waits[name] = "starting" if each.state == "RUNNING" and each.job not in busy else "queued"
-    waiting = {point: waits[pack.name] for pack in packs if pack.name in waits for point in pack.points}
-    gone = replaced(last, found, {*found.done, *found.running, *waiting})
-    points = [
-        Point(point, pack, _state(point, found, waiting)) for point, pack in last.items() if point not in gone
-    ]
-    left = {point.pack.name for point in points if point.state in ("stopped", "never started")}
-    over = {pack: how for pack, how in ended(campaign).items() if pack in left} if left else {}
-    return Status(campaign, points, found, len(found.done - last.keys()), there, over)
 
 
 def main(campaign: Path, failed: bool = False, points: bool = False, watch: bool = False) -> int:
@@ -302,27 +204,11 @@ def _tracebacks(found: Survey) -> Iterator[str]:
         yield f"\n{', '.join(points)}\n{traceback}"
 
 
-def _state(point: str, found: Survey, waiting: Mapping[str, str]) -> str:
-    groups = {
-        "done": found.done,
-        "running": found.running,
-        waiting.get(point, ""): waiting,
-        "failed": found.failed,
-        "stopped": found.stopped,
-    }
-    return next((state for state, points in groups.items() if point in points), "never started")
-
-
-def _is_at(pack: Pack, point: str, found: Survey) -> bool:
-    attempt = found.running.get(point) or found.stopped.get(point)
-    return attempt is not None and attempt.pack == pack.name
-
-
 def _names(packs: Sequence[Pack]) -> dict[str, str]:
     """By curve, in what it differs from the others."""
     configs = {
         part.curve: dict(
-            _leaves(scientific(part.config) | ({"modules": "unknown"} if _unknown(part.config) else {}))
+            _leaves(scientific(part.config) | ({"modules": "unknown"} if is_unknown(part.config) else {}))
         )
         for pack in packs
         for part in pack.parts
@@ -340,10 +226,6 @@ def _names(packs: Sequence[Pack]) -> dict[str, str]:
 def _short(key: str) -> str:
     """A key without its groups; a file has a dot in its own name."""
     return key.removeprefix("modules.") if key.startswith("modules.") else key.rpartition(".")[2]
-
-
-def _unknown(config: Mapping[str, Any]) -> bool:
-    return "modules" not in config and bool(named(config))
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
