@@ -141,7 +141,7 @@ def large(campaign: Path) -> list[Attempt]:
 
 def test_what_ails_all_is_not_tried_with_each(campaign: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert go("Hopeless", "seed=range(64)") == 2  # what is seen before, is not tried at all
-    assert "networks_for_failures.Hopeless raised RuntimeError: always" in capsys.readouterr().err
+    assert "model: Hopeless.stacked cannot be evaluated: RuntimeError: always" in capsys.readouterr().err
     assert not read_attempts(campaign)
     assert go("Hopeless", "seed=range(64)", "preflight=false") == 1
     assert "64 points: 0 done, 64 failed" in capsys.readouterr().err

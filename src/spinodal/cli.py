@@ -34,18 +34,7 @@ UNWRITABLE = {
 }
 """What the system says when a folder cannot be written to, or a disk is full."""
 
-LOOKS = {
-    "-h",
-    "--help",
-    "--hydra-help",
-    "--version",
-    "-c",
-    "--cfg",
-    "-i",
-    "--info",
-    "-sc",
-    "--shell-completion",
-}
+LOOKS = re.compile(r"-(h|c|i|sc|-help|-hydra-help|-version|-cfg|-info|-shell-completion)(=|$)")
 """Flags that ask for a text, which stands on the terminal alone."""
 
 SECRET = re.compile(r"(\w*(?:api_key|token|secret|password))=\S+", re.IGNORECASE)
@@ -118,7 +107,7 @@ def _name_of_job() -> str:
 
 
 def _run(arguments: list[str]) -> int:
-    looks = any(each.partition("=")[0] in LOOKS for each in arguments)
+    looks = any(LOOKS.match(each) for each in arguments)
     with nullcontext() if looks else waiting("starting"):
         from hydra._internal.utils import get_args_parser
         from hydra.errors import HydraException

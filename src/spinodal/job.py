@@ -68,8 +68,9 @@ def run_pack(campaign: Path, name: str, where: str = "") -> None:
     """Trains the points of a pack that nobody has computed or is computing; a job that was ended continues.
 
     What goes wrong with a point is noted as its failure, and the others finish; so is what cannot be built for the
-    points of a curve. An ensemble that does not fit into memory is halved, and so is one that fails, until the point is
-    found that is at fault.
+    points of a curve, and modules of a user's own that are not those a pack was planned with for all its points. An
+    ensemble that does not fit into memory is halved, and so is one that fails, until the point is found that is at
+    fault.
 
     Args:
         campaign: its folder.
@@ -77,13 +78,16 @@ def run_pack(campaign: Path, name: str, where: str = "") -> None:
         where: what the launcher calls this job.
 
     Raises:
-        UserError: if something cannot be written, or modules are not those it was planned with; nothing counts as
-            failed then.
+        UserError: if something cannot be written; nothing counts as failed then.
         Interrupted: after a SIGTERM or SIGINT; the same pack continues.
     """
     pack = read_pack(pack_file(campaign, name))
     check_identities(pack)
-    refuse_edited(pack)
+    try:
+        refuse_edited(pack)
+    except UserError as error:
+        _give_up(campaign, [pack], where, _Reason(_in_a_line(error), traceback.format_exc(), False, True))
+        return
     left, succeeded, failed = [pack], 0, 0
     with Interruption() as interruption:
         while left:

@@ -154,9 +154,15 @@ SLURM = ["hydra/launcher=slurm", "dry_run=true"]
         ),
         (["model=none"], "model: own_for_preflight.none returned NoneType: must return a torch.nn"),
         (["model=norm"], "model: Norm has buffers"),
-        (["model=net", "model.outputs=1"], "outputs of shape [2, 1]: must be [2, 3], as the targets"),
-        (["model=net", "model.next=7"], "(own_for_preflight.py, line 42), given inputs of shape [2, 3]"),
-        (["model=net", "+model.depth=2"], "model: own_for_preflight.Net"),
+        (
+            ["model=net", "model.outputs=1"],
+            "outputs of shape [8, 1] for inputs of shape [8, 3]: must be [8, 3], as the targets",
+        ),
+        (["model=net", "model.next=7"], "multiplied (8x3 and 7x3) (own_for_preflight.py, line 42)"),
+        (
+            ["model=net", "+model.depth=2"],
+            "model.depth=2: no such argument, own_for_preflight.Net takes outputs",
+        ),
         (
             ["optimizer._target_=fractions.Fraction", "~optimizer.lr"],
             "optimizer: fractions.Fraction returned Fraction",
@@ -204,9 +210,9 @@ def test_what_cannot_be_built_is_refused(
 
 
 def test_a_dry_run_builds_too(campaign: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert go("dry_run=true", "model=norm", "model=nowhere,norm") == 2
+    assert go("dry_run=true", "model=none,norm") == 2
     told = capsys.readouterr().err
-    assert "model: nowhere.Net cannot be imported" in told
+    assert "model: own_for_preflight.none returned NoneType" in told
     assert "model: Norm has buffers" in told
     assert not campaign.exists()
 
@@ -246,7 +252,7 @@ def test_large_networks_have_no_numbers(monkeypatch: pytest.MonkeyPatch) -> None
     assert (calls("on meta"), calls("on cpu")) == (1, 0)
     assert go("model=net", "model.next=7", "dry_run=true") == 2
     assert go("model=numbers", "dry_run=true") == 0
-    assert calls("on cpu") == 2
+    assert calls("on cpu") > 2
 
 
 def test_it_can_be_left_to_the_jobs(campaign: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,7 +166,7 @@ def test_training_is_no_branch_and_has_a_section(campaign) -> None:
     report = make_report(campaign(trained()))
     assert report.groups == []
     (grokking,) = report.grokking
-    assert "fitted after 95.5 ×/÷ 1.00 steps, generalised after 794 ×/÷ 1.00 (2 of 2 seeds)" in grokking.told
+    assert "fitted after 95.5 ×/÷ 3.16 steps, generalised after 794 ×/÷ 3.16 (2 of 2 seeds)" in grokking.told
     page = report.page.read_text()
     assert "Grokking" in page
     assert "not stationary" not in page

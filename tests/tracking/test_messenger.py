@@ -40,7 +40,8 @@ def test_a_failed_job_leaves_the_next_one_alone_which_may_be_its_own_run_again(
         "        if trainer.current_epoch == 1: raise ValueError('broken')\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    go(BRANCH, "+callbacks.failing._target_=failing.Failing", wait=False)
+    with pytest.raises(SystemExit):
+        go(BRANCH, "+callbacks.failing._target_=failing.Failing", wait=False)
     go(BRANCH, "retry_failed=true")
     failed, finished = sorted(closed_runs(outputs), key=lambda each: each.outcome)
     assert [(each.outcome, each.complete) for each in (failed, finished)] == [

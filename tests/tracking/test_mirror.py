@@ -16,6 +16,7 @@ from spinodal import cli
 from spinodal.planning import survey
 from spinodal.records import OBSERVED, TRAINING, read_records
 from spinodal.tracking.folders import closed_runs, run_folders
+from spinodal.tracking.messenger import finish
 
 BRANCH = "l2=[0.03,0.07,0.2]"
 ESCAPE = [
@@ -150,7 +151,9 @@ def test_a_job_that_fails_says_so(outputs, go, inspect, tmp_path, monkeypatch):
         "        if trainer.current_epoch == 1: raise ValueError('broken')\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    go(BRANCH, "+callbacks.failing._target_=failing.Failing")
+    with pytest.raises(SystemExit):
+        go(BRANCH, "+callbacks.failing._target_=failing.Failing")
+    assert finish()
     (failure,) = survey(outputs).failed.values()
     assert "broken" in failure.error
     (run,) = inspect()

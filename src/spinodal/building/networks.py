@@ -11,6 +11,7 @@ from torch import nn
 from spinodal.building.made import BuildError, made
 from spinodal.ensemble import Ensemble, check_network
 from spinodal.errors import UserError
+from spinodal.planning.explain import place
 from spinodal.signatures import accepted
 from spinodal.tasks import Task
 
@@ -79,5 +80,6 @@ def build_ensemble(
     except BuildError:
         raise
     except UserError as error:
-        raise BuildError(str(error), shared=False) from error  # it may depend on the seed
+        where = place(error.__cause__) if error.__cause__ else ""
+        raise BuildError(f"{error}{where}", shared=False) from error  # it may depend on the seed
     return ensemble

@@ -25,7 +25,7 @@ def check_network(ensemble: Ensemble, task: Task) -> None:
 
     Raises:
         UserError: if a network cannot be evaluated or differentiated twice, its outputs do not fit the targets, it
-            is random, or its output for one sample depends on the others.
+            is random, its output for one sample depends on the others, or its `stacked` contradicts its `forward`.
     """
     name = f"model: {type(ensemble.network).__name__}"
     samples = torch.unique(task.inputs[: SAMPLES**2], dim=0)[:SAMPLES].to(ensemble.theta)
@@ -67,6 +67,12 @@ def check_network(ensemble: Ensemble, task: Task) -> None:
                 "sequence without batch_first; must not: LayerNorm and GroupNorm take samples one by one"
             )
     if isinstance(ensemble.network, Stackable):
+        try:
+            together = ensemble.outputs(theta, samples, frozen=frozen)[0]
+        except Exception as reason:
+            raise UserError(f"{name}.stacked cannot be evaluated: {_in_a_line(reason)}") from reason
+        if not same(outputs, together):
+            raise UserError(f"{name}.stacked returns other outputs than forward: they must be the same")
         return
     try:
         _, _, product = linearise_gradient(error, theta)

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from spinodal.errors import UserError
 from spinodal.planning.expansion import SHOWN, Cell
-from spinodal.planning.explain import shown
+from spinodal.planning.explain import not_imported, shown
 from spinodal.planning.loading import conf_dir
 from spinodal.planning.modules import SECTIONS, contents, named, refuse_stale
 from spinodal.planning.schema import CALLBACKS
@@ -156,7 +156,9 @@ class _Fitting:
             try:
                 found = located(target)
             except UserError as error:
-                self.mistakes.append(f"{key}={target}: {error}")
+                self.mistakes.append(
+                    not_imported(key.removesuffix("._target_"), target, error.__cause__ or error)
+                )
                 return None
             if not callable(found):
                 self.mistakes.append(f"{key}={target}: is no class and no function")

@@ -166,7 +166,7 @@ def not_imported(key: str, target: str, error: BaseException) -> str:
     kind = "" if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: "
     missing = isinstance(error, ModuleNotFoundError) and target.startswith(f"{error.name}.")
     hint = "; modules are looked for in this folder and on PYTHONPATH" if missing else ""
-    return f"{key}: {target} cannot be imported: {kind}{_reason(error)}{_place(error)}{hint}"
+    return f"{key}: {target} cannot be imported: {kind}{_reason(error)}{place(error)}{hint}"
 
 
 def raised(key: str, target: str, error: BaseException) -> str:
@@ -177,7 +177,7 @@ def raised(key: str, target: str, error: BaseException) -> str:
         target: its `_target_`.
         error: what it has raised.
     """
-    return f"{key}: {target} raised {type(error).__name__}: {_reason(error)}{_place(error)}"
+    return f"{key}: {target} raised {type(error).__name__}: {_reason(error)}{place(error)}"
 
 
 def _reason(error: BaseException) -> str:
@@ -188,8 +188,8 @@ def _reason(error: BaseException) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def _place(error: BaseException) -> str:
-    """File and line of the innermost frame in code that is neither ours, nor Python's, nor installed."""
+def place(error: BaseException) -> str:
+    """Name file and line of the innermost frame in code that is neither ours, nor Python's, nor installed."""
     ours = (str(Path(spinodal.__file__).parents[1]), *map(sysconfig.get_path, ("stdlib", "platstdlib")))
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)

@@ -71,14 +71,14 @@ def _ruling(law: dict[str, Any] | None, times: pl.DataFrame) -> Ruling:
         return Ruling("not decided", f"escape times at {used} temperatures, of {len(times)} held: {MORE}")
     if law["barrier_exact"] is None:
         return Ruling("not decided", "no theory says how high the barrier is")
-    exact = law["barrier_exact"]
-    if law["barrier_error"] > PRECISE * exact:
-        known = f"the slope is known to {100 * law['barrier_error'] / exact:.0f} % only"
-        return Ruling("not decided", f"{known}: {MORE}")
     freedom = law["temperatures"] - 2
     p = float(chdtrc(freedom, law["chi_squared"]))
     if p < STRAIGHT:
         return Ruling("not decided", f"ln τ is no straight line in 1/T (χ² = {law['chi_squared']:.1f})")
+    exact = law["barrier_exact"]
+    if law["barrier_error"] > PRECISE * exact:
+        known = f"the slope is known to {100 * law['barrier_error'] / exact:.0f} % only"
+        return Ruling("not decided", f"{known}: {MORE}")
     ruling = settled(law["barrier"], law["barrier_error"], exact, "slope of ln τ", ASYMPTOTIC * exact)
     at = f"over {law['temperatures']} temperatures, {times['escaped'].sum():,} escapes"
     return ruling._replace(reason=f"{ruling.reason}, {at}")
