@@ -22,6 +22,14 @@ class Net(torch.nn.Module):
     def forward(self, x):
         return self.b(mine_helper.act(self.a(x)))
 
+class Deep(torch.nn.Sequential):
+    def __init__(self, input_dim, output_dim, width=(4, 3)):
+        sizes = input_dim, *width, output_dim
+        super().__init__(*(torch.nn.Linear(a, b, bias=False) for a, b in zip(sizes, sizes[1:])))
+
+def twice(l2, seed):
+    raise ValueError("not yet")
+
 class OneToOne(torch.nn.Linear):
     def __init__(self):
         super().__init__(1, 1, bias=False)
@@ -69,6 +77,30 @@ def test_a_network_runs_with_what_it_takes(
     assert records["stationary"].all()
     assert records["width"].unique().to_list() == [16]
     assert records["depth"].null_count() == len(records) == 2
+
+
+def test_an_argument_of_another_type_than_a_column_is_no_column(folder: Path) -> None:
+    (folder / "mine" / "model").mkdir(parents=True)
+    (folder / "mine" / "model" / "deep.yaml").write_text("{_target_: mine_nets.Deep, width: [4, 3]}")
+    assert go("--config-dir", "mine", "model=deep") == 0
+    records = read_records(folder / "outputs" / "c")
+    assert records["width"].null_count() == len(records) == 2
+
+
+def test_a_protocol_that_raises_is_refused_in_a_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert go("protocol.name=mine_nets.twice") == 2
+    err = capsys.readouterr().err
+    assert "error: protocol.name=mine_nets.twice: raised ValueError: not yet" in err
+    assert "Traceback" not in err
+
+
+def test_what_is_typed_for_a_network_counts_without_the_planner_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert go(NET, "model.depth=2", "hydra.mode=RUN") == 2
+    assert "model.depth=2: no such argument, mine_nets.Net takes width" in capsys.readouterr().err
 
 
 def test_a_network_that_takes_no_dimensions_runs(folder: Path) -> None:

@@ -96,7 +96,9 @@ def run_job(cfg: DictConfig) -> None:
     if plan is None:
         run_pack(Path(cfg.paths.campaign), cfg.pack, where=_name_of_job())
     else:
-        run(plan)
+        from hydra.core.hydra_config import HydraConfig
+
+        run(plan, [str(each) for each in HydraConfig.get().overrides.task])
 
 
 def _name_of_job() -> str:

@@ -107,12 +107,12 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
         "campaign": plan.campaign,
         "task": task.name,
         "error_name": task.error_name,
-        "noise": float(plan.data.get("noise", 0.0)),
+        "noise": float(_column(plan.data, "noise", int, float) or 0.0),
         "samples": task.samples,
-        "activation": plan.model.get("activation"),
-        "bias": plan.model.get("bias"),
-        "depth": plan.model.get("depth"),
-        "width": plan.model.get("width"),
+        "activation": _column(plan.model, "activation", str),
+        "bias": _column(plan.model, "bias", bool),
+        "depth": _column(plan.model, "depth", int),
+        "width": _column(plan.model, "width", int),
         **task.sizes,
         "refine": plan.protocol.refine,
         "parameters": ensemble.theta.shape[-1],
@@ -157,6 +157,12 @@ def _hold(protocol: DictConfig) -> HoldSettings | None:
         return None
     every_stage = protocol.name != ESCAPE
     return HoldSettings(protocol.longest, protocol.time_step, protocol.check, every_stage)
+
+
+def _column(section: DictConfig, name: str, *kinds: type) -> Any:
+    """Return an argument that is a column of the records; None where a user's own module means something else by it."""
+    value = section.get(name)
+    return value if type(value) in kinds else None
 
 
 class _ReportStages(pl.Callback):

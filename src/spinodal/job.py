@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -30,6 +30,7 @@ from spinodal.planning.parallelism import IN_PROCESS
 from spinodal.protocols import Trajectory
 from spinodal.records import finished_points, finished_points_of
 from spinodal.training import AtomicCheckpointIO, Interrupted, Interruption
+from spinodal.training.plain import KeptError
 
 HOPELESS = 4
 """Single points that fail one after the other, and nothing that succeeds: then it is no single point's fault."""
@@ -38,11 +39,12 @@ LONGEST = 300
 """Characters of an error that a line has room for."""
 
 
-def run(plan: DictConfig) -> None:
+def run(plan: DictConfig, lines: Sequence[str] = ()) -> None:
     """Trains, in this process, what the campaign of a single configuration does not have yet.
 
     Args:
         plan: as `spinodal.planning.validate` returns it.
+        lines: overrides that made it.
 
     Raises:
         UserError: as `run_pack`, and as `preflight`.
@@ -50,12 +52,17 @@ def run(plan: DictConfig) -> None:
         SystemExit: with code 1 if points have failed.
     """
     campaign = Path(plan.paths.campaign)
-    selection = packs_of(cast(dict[str, Any], OmegaConf.to_container(plan)))
+    selection, notes = packs_of(cast(dict[str, Any], OmegaConf.to_container(plan)), lines)
+    for note in notes:
+        say(note)
     asked = {point for curve in selection.asked for point in curve.points}
     if done := len(asked & set(selection.found.done)):
         say(f"{done} of {len(asked)} points are finished in {campaign} already")
     if selection.packs and plan.get("preflight", True):
         preflight(selection.packs, IN_PROCESS)
+    if plan.get("dry_run"):
+        say(f"{sum(len(pack.points) for pack in selection.packs)} of {len(asked)} points to run")
+        return
     for pack in selection.packs:
         write_pack(campaign, pack)
         run_pack(campaign, pack.name)
@@ -160,10 +167,11 @@ def _tried(pack: Pack, running: Running, interruption: Interruption) -> _Reason 
         say(f"stopped by {stop.signal.name}; the same command continues")
         raise
     except Exception as error:
-        if isinstance(error, UserError) and not isinstance(error, BuildError):
+        if isinstance(error, UserError) and not isinstance(error, BuildError | KeptError):
             running.end("refused")  # no fault of the points: what cannot be written today, can be tomorrow
             raise
-        memory, shared = _out_of_memory(error), isinstance(error, BuildError) and error.shared
+        memory = _out_of_memory(error)
+        shared = isinstance(error, KeptError) or (isinstance(error, BuildError) and error.shared)
         reason = _Reason(_in_a_line(error), traceback.format_exc(), memory, shared and not memory)
     # Only now: the error held on to everything that filled the memory.
     gc.collect()

@@ -104,11 +104,19 @@ def _networks(checkpoint: Path) -> _Networks:
     try:
         state = AtomicCheckpointIO().load_checkpoint(checkpoint)
         (rows,) = state["optimizer_states"][0]["state"].values()
-        seeds = [int(each["trajectory"]["seed"]) for each in state["progress"]["itineraries"][:SHOWN]]
-        theta, l2 = state["state_dict"]["ensemble.theta"][:SHOWN], rows["l2"][:SHOWN]
-        frozen = state["state_dict"].get("ensemble.frozen")
-        frozen = None if frozen is None else frozen[:SHOWN]
-        return _Networks(theta, frozen, l2, seeds, state["complexities"][:SHOWN])
+        theta, frozen = (state["state_dict"].get(f"ensemble.{name}") for name in ("theta", "frozen"))
+        # Replicas that have finished or diverged are held at λ = 0, where there is nothing to probe.
+        there = ((rows["l2"] > 0) & theta.isfinite().all(-1)).nonzero().flatten()[:SHOWN]
+        if not len(there):
+            raise UserError(f"probe {checkpoint}: none of its networks is on its way any more")
+        itineraries = state["progress"]["itineraries"]
+        return _Networks(
+            theta[there],
+            None if frozen is None else frozen[there],
+            rows["l2"][there],
+            [int(itineraries[row]["trajectory"]["seed"]) for row in there.tolist()],
+            [state["complexities"][row] for row in there.tolist()],
+        )
     except ForeignError as error:
         raise UserError(
             f"probe {checkpoint}: holds more than tensors and plain values: not loaded, since that could run code in it"
@@ -172,10 +180,10 @@ def _whose(target: str) -> str:
 
 
 def _task(plan: DictConfig, complexities: Sequence[int]) -> Task:
-    """What the networks learn: the configuration is that of the first."""
-    kinds = set(complexities)
-    if len(kinds) <= 1:
-        return build_task(plan)
+    """What the networks learn: the configuration is that of the first of the ensemble."""
+    kinds, task = set(complexities), build_task(plan)
+    if kinds == {task.complexity}:
+        return task
     tasks = {each: build_task(plan, each) for each in kinds}
     return stacked([tasks[each] for each in complexities])
 

@@ -132,6 +132,20 @@ def test_kinks() -> None:
     assert 0.92 < within(deviations, 2) <= 1
 
 
+@pytest.mark.parametrize(("low", "high", "points"), [(0.0118, 1.246, 11), (0.02, 0.9, 12), (0.05, 0.8, 23)])
+def test_a_kink_beside_a_point_of_the_grid_is_where_its_error_says(
+    low: float, high: float, points: int
+) -> None:
+    """Two kinks within few rows of each other, from exact theory at depth 2: 0.25 and 0.5."""
+    l2 = np.linspace(low, high, points)
+    exact = learned_state(l2, [1, 0.5], 2).error
+    found = find_transitions(
+        records([Curve(l2, exact, np.zeros(points), 1)], np.random.default_rng(0))
+    ).filter(order=2)
+    for at, error in found.select("location", "location_error").iter_rows():
+        assert min(abs(at - kink) for kink in (0.25, 0.5)) <= 3 * error
+
+
 def slope(width: float, centre: float, noise: float = 0.0, points: int = 40) -> Curve:
     """A tanh of some width, in spacings, about a place in the grid."""
     i = np.arange(points)

@@ -15,6 +15,7 @@ from scipy.optimize import brentq
 from spinodal import theory
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.deep_linear import deep_linear
+from spinodal.analysis.deviation import stated
 from spinodal.analysis.loops import Pair, Way, pairs, runs
 from spinodal.records import SCHEMA
 
@@ -132,7 +133,7 @@ def _measured(seeds: Sequence[Sequence[tuple[float, ...]]]) -> dict[str, Any]:
     scatter = values[:, 0].std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else 0.0
     return {
         "l2_coexistence": float(at),
-        "l2_coexistence_error": math.hypot(scatter, moved),
+        "l2_coexistence_error": stated(math.hypot(scatter, moved), float(at)),
         "loss": float(loss),
         "error_learned": float(learned),
         "error_left": float(left),

@@ -105,6 +105,8 @@ class _Sides(NamedTuple):
     """q at which the lines meet, counted from the first point of the interval."""
     error: Float64[np.ndarray, " i"]
     """Of what the change of slope makes across the interval, in units of the noise of one point."""
+    turn: Float64[np.ndarray, "2 i"]
+    """Change of the slope over q at the first point of the line before, and at the last of the line after."""
 
 
 def _sides(
@@ -114,13 +116,24 @@ def _sides(
     slope = np.diff(values) / dq
     slope[list(jumps)] = np.nan  # no branch goes through a jump
     slope[np.abs(np.diff(np.log(q))) > abs(power) * np.log(COARSE)] = np.nan
+    turn = np.pad(np.diff(slope), 1, constant_values=np.nan)  # at each point
     bend = np.pad(2 * np.diff(slope) / (dq[:-1] + dq[1:]), 1, constant_values=np.nan)  # at each point
     at = np.arange(1, len(dq) - 1)
     left, right, steps = slope[at - 1], slope[at + 1], np.stack([dq[at - 1], dq[at], dq[at + 1]])
     with np.errstate(divide="ignore", invalid="ignore"):
         meet = (values[at + 1] - values[at] - right * dq[at]) / (left - right)
     error = np.abs(steps[1]) * np.sqrt(2 / steps[0] ** 2 + 2 / steps[2] ** 2)
-    return _Sides(at, left, right, bend[at - 1], bend[at + 2], steps, meet, error)
+    return _Sides(
+        at,
+        left,
+        right,
+        bend[at - 1],
+        bend[at + 2],
+        steps,
+        meet,
+        error,
+        np.stack([turn[at - 1], turn[at + 2]]),
+    )
 
 
 def _select(sides: _Sides, threshold: Float64[np.ndarray, " i"]) -> list[int]:
@@ -163,6 +176,10 @@ def _kink(sides: _Sides, k: int, q: Float64[np.ndarray, " l"], power: float, noi
     spread = (1 + t / before) ** 2 + (t / before) ** 2 + (1 - u / after) ** 2 + (u / after) ** 2
     place = float(q[sides.interval[k]] + t + shift)
     error = float(np.hypot(0.5 * shift, noise * np.sqrt(spread) / change))
+    # The nearest row of a side may be beyond the kink: where the lines meet without that row.
+    first, last = np.nan_to_num(sides.turn[:, k])
+    without = first * (before + t) / (-change - first), last * (u - after) / (-change - last)
+    error = float(np.hypot(error, np.hypot(*without)))
     # What the branches bend by up to where they meet; of what is known of a bend, half may be wrong.
     bent = np.nan_to_num(sides.bend_after[k]) * (u - 0.5 * after)
     bent -= np.nan_to_num(sides.bend_before[k]) * (t + 0.5 * before)

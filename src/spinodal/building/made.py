@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from spinodal.errors import UserError
-from spinodal.planning.explain import explain
+from spinodal.planning.explain import explain, raised
 
 T = TypeVar("T")
 
@@ -41,6 +41,9 @@ def made(config: DictConfig, kind: type[T], **arguments: Any) -> T:
         result = instantiate(config, **arguments)
     except InstantiationException as error:
         raise BuildError(explain(error)) from error
+    except SystemExit as error:  # which a script of somebody's own may end in
+        key, target = str(config._get_full_key(None)), str(config.get("_target_"))
+        raise BuildError(raised(key, target, error)) from error
     if not isinstance(result, kind):
         raise BuildError(
             f"{config._get_full_key(None)}: {config.get('_target_')} returned {type(result).__name__}: must return a "

@@ -17,6 +17,7 @@ from spinodal.building.arguments import refuse_arguments
 from spinodal.building.made import BuildError, made
 from spinodal.training import AtomicCheckpointIO
 from spinodal.training.descent import DescentRule
+from spinodal.training.plain import KeptError, refuse_objects
 
 GPU = ("gpu", "cuda")
 """Accelerators that are GPUs with float64."""
@@ -44,9 +45,14 @@ def build_callbacks(plan: DictConfig) -> list[pl.Callback]:
     """Build the callbacks that a plan names.
 
     Raises:
-        BuildError: If one cannot be built, or is none.
+        BuildError: If one cannot be built, is none, or keeps what no checkpoint may hold.
     """
-    return [made(each, pl.Callback) for each in (plan.callbacks or {}).values() if each]
+    found = [made(each, pl.Callback) for each in (plan.callbacks or {}).values() if each]
+    try:
+        refuse_objects({"callbacks": {each.state_key: each.state_dict() for each in found}})
+    except KeptError as error:
+        raise BuildError(str(error)) from error
+    return found
 
 
 def accelerator(plan: DictConfig) -> str:
@@ -81,6 +87,7 @@ def build_trainer(plan: DictConfig, callbacks: Sequence[pl.Callback] = (), logge
     return made(
         plan.trainer,
         pl.Trainer,
+        _convert_="all",
         accelerator=device,
         max_epochs=-1,  # the module stops when every replica has finished its itinerary
         callbacks=list(callbacks),

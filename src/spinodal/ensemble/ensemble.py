@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from spinodal.errors import UserError
 
@@ -129,7 +130,8 @@ class Ensemble(nn.Module):
             return answer
 
         in_dims = (0, None if frozen is None else 0, 0 if own else None)
-        return vmap(one, in_dims=in_dims)(theta, frozen, inputs)
+        with sdpa_kernel(SDPBackend.MATH):  # no other attention has a second derivative
+            return vmap(one, in_dims=in_dims)(theta, frozen, inputs)
 
     def forward(self, inputs: Float[Tensor, "N ..."]) -> Float[Tensor, "R N c"]:
         """What every replica answers to the same inputs."""

@@ -45,10 +45,10 @@ class Objective:
     def smooth(self) -> bool:
         """Whether E has a gradient and a Hessian everywhere, as far as its operations show.
 
-        An attribute `smooth` of the network takes precedence: its author answers for it.
+        An attribute `smooth` of the network, True or False, takes precedence: its author answers for it.
         """
-        given: bool | None = getattr(self.ensemble.network, "smooth", None)
-        return not kinked(self.of([0]).error, self.ensemble.theta[:1]) if given is None else given
+        given = getattr(self.ensemble.network, "smooth", None)
+        return given if isinstance(given, bool) else not kinked(self.of([0]).error, self.ensemble.theta[:1])
 
     def error(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, " A"]:
         """E(θ), the data error without the L2 term."""

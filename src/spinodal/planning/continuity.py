@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
@@ -137,8 +138,8 @@ def replaced(last: Mapping[str, Pack], found: Survey, living: Set[str]) -> set[s
                     alike.setdefault(former, set()).add(point)
     gone: set[str] = set()
     for points in alike.values():
-        left = points & living or {max(points, key=lambda point: latest.get(point, 0))}
-        gone |= points - left
+        newest = max(points, key=lambda point: latest.get(point, math.inf if point in living else 0))
+        gone |= points - living - {newest}
     return gone
 
 

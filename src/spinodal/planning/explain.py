@@ -190,7 +190,9 @@ def _reason(error: BaseException) -> str:
 
 def place(error: BaseException) -> str:
     """Name file and line of the innermost frame in code that is neither ours, nor Python's, nor installed."""
-    ours = (str(Path(spinodal.__file__).parents[1]), *map(sysconfig.get_path, ("stdlib", "platstdlib")))
+    libraries = [Path(sysconfig.get_path(each)) for each in ("stdlib", "platstdlib")]
+    homes = (Path(spinodal.__file__).parents[1], *libraries, *(each.resolve() for each in libraries))
+    ours = tuple(map(str, homes))
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
         if path.is_file() and not frame.filename.startswith(ours) and not INSTALLED & set(path.parts):

@@ -84,7 +84,9 @@ def source_of(name: str) -> Path | None:
         return None
     path = Path(places[0]).resolve()
     installed = {"site-packages", "dist-packages"} & set(path.parts)
-    return None if installed or path.is_relative_to(sysconfig.get_path("stdlib")) else path
+    # Python may be reached through a link.
+    homes = [Path(sysconfig.get_path(each)).resolve() for each in ("stdlib", "platstdlib")]
+    return None if installed or any(path.is_relative_to(each) for each in homes) else path
 
 
 def imported(path: Path, package: str | None = None) -> Iterator[str]:

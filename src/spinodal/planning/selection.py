@@ -92,22 +92,26 @@ def select(
     return Selection(asked, found, [*continued, *cut(wanted, limits)], waiting)
 
 
-def packs_of(plan: Mapping[str, Any]) -> Selection:
+def packs_of(plan: Mapping[str, Any], lines: Sequence[str] = ()) -> tuple[Selection, list[str]]:
     """What there is to do about a single configuration, in this process.
 
     Args:
         plan: as of `validate`, in plain containers.
+        lines: overrides that made it.
+
+    Returns:
+        The packs, and a line on each value that a module of a user's own is not given.
 
     Raises:
         UserError: As `select`, and `refuse_unmeasured`.
     """
     campaign, packing = Path(plan["paths"]["campaign"]), plan["packing"]
-    cells, _ = fitted([Cell(plan, ())])
+    cells, notes = fitted([Cell(plan, tuple(lines))])
     asked, found = curves(cells), survey(campaign)
     asked = settled(campaign, asked, found, mix=plan["mix_modules"])
     tidy(campaign, found.done, found.living)
     refuse_unmeasured(campaign, asked, found.done)
-    return select(
+    selection = select(
         campaign,
         asked,
         found,
@@ -115,6 +119,7 @@ def packs_of(plan: Mapping[str, Any]) -> Selection:
         max_replicas=packing["max_replicas"],
         memory=bytes_per_job(IN_PROCESS, packing["memory_gb"]),
     )
+    return selection, notes
 
 
 def refuse_unmeasured(campaign: Path, asked: Iterable[Curve], done: Set[str]) -> None:

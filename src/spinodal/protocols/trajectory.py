@@ -106,7 +106,13 @@ def trajectories(protocol: str, l2: Sequence[float], seeds: Sequence[int]) -> li
         UserError: If there is no such function, or it does not return trajectories.
     """
     follow = PROTOCOLS.get(protocol) or _of_somebody(protocol)
-    followed = [trajectory for seed in seeds for trajectory in follow(l2, seed)]
+    try:
+        followed = [trajectory for seed in seeds for trajectory in follow(l2, seed)]
+    except (Exception, SystemExit) as error:
+        if protocol in PROTOCOLS:
+            raise
+        said = " ".join(str(error).split())
+        raise UserError(f"protocol.name={protocol}: raised {type(error).__name__}: {said}") from error
     if not all(isinstance(each, Trajectory) and len(each.path) == len(each.branch) > 0 for each in followed):
         raise UserError(
             f"protocol.name={protocol}: must return trajectories, a branch for each λ of their paths"
@@ -118,6 +124,6 @@ def _of_somebody(protocol: str) -> Callable[[Sequence[float], int], list[Traject
     module, _, name = protocol.rpartition(".")
     try:
         found: Callable[[Sequence[float], int], list[Trajectory]] = getattr(import_module(module), name)
-    except Exception as error:  # whatever a module raises while it is imported
+    except (Exception, SystemExit) as error:  # whatever a module raises while it is imported
         raise UserError(f"protocol.name={protocol}: no such function ({error})") from error
     return found

@@ -16,6 +16,10 @@ VALUES = (Tensor, nn.Parameter, torch.Size, type(None), bool, int, float, comple
 bytes at all."""
 
 
+class KeptError(UserError):
+    """A checkpoint would hold more than tensors and plain values."""
+
+
 def refuse_objects(checkpoint: Mapping[str, Any]) -> None:
     """Refuse a checkpoint that holds anything but tensors and plain values.
 
@@ -23,7 +27,7 @@ def refuse_objects(checkpoint: Mapping[str, Any]) -> None:
         checkpoint: as Lightning collects it, with what callbacks keep.
 
     Raises:
-        UserError: at the first other value, by its name.
+        KeptError: at the first other value, by its name.
     """
     for name, value in checkpoint.items():
         _refuse(value, name)
@@ -41,7 +45,7 @@ def _refuse(value: Any, name: str) -> None:
             _refuse(key, f"a key of {name}")
             _refuse(each, f"{name}[{key!r}]")
     else:
-        raise UserError(
+        raise KeptError(
             f"checkpoint: {name} is {kind.__module__}.{kind.__qualname__}, and must be a tensor, a number, a string, "
             "or a list or dictionary of these, which loading cannot run code from"
         )

@@ -159,8 +159,8 @@ def _off(foreseen: pl.DataFrame, observable: str) -> tuple[np.ndarray, np.ndarra
     """How far each transition's prediction is off, in per cent, and its error; infinite where there is none."""
     rows = foreseen.filter(pl.col("observable") == observable).sort(*CURVE, "index")
     distance = rows["deviation"].abs().fill_null(np.inf).to_numpy()
-    scatter = rows["deviation_error"].fill_null(0.0).to_numpy()
-    return distance, np.hypot(scatter, rows["l2_error"].to_numpy())
+    # The error holds the bracket of the jump; where nothing is predicted, the bracket is all there is.
+    return distance, rows["deviation_error"].fill_null(rows["l2_error"]).to_numpy()
 
 
 def _nearer(off: dict[str, tuple[np.ndarray, np.ndarray]], observable: str, all_: int) -> Ruling:

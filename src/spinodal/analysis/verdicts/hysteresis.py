@@ -105,9 +105,14 @@ def _widths(
     if not any(row["lost"] for row in features):
         at = f"no feature is lost on the way up from λ = {loop['l2_low']:.4g} to {loop['l2_high']:.4g}"
         return (Quantity("area above", 0),), (area,), Ruling("not decided", f"{at}: a wider range decides")
-    rulings = [there(loop["area"], loop["area_error"], "area", NARROW * loop["area_up"])]
     wide = [row for row in features if row["l2_width"] is not None]
     known = [row for row in wide if row["l2_reach"] is not None]
+    seen = there(loop["area"], loop["area_error"], "area", NARROW * loop["area_up"])
+    if seen.decision != "confirmed" and known and not any(_is_open(row) for row in known):
+        why = "the noise reaches as far as λ_sp: theory has no loop that would be seen"
+        advice = "less protocol.perturbation, or a finer grid, decides"
+        return (Quantity("area above", 0),), (area,), Ruling("not decided", f"{why}; {advice}")
+    rulings = [seen]
     predicted = tuple(
         Quantity("", row["l2_spinodal"] - row["l2_reach"], row["l2_reach_error"]) for row in known
     )
@@ -120,6 +125,12 @@ def _widths(
     if ruling.decision == "confirmed":
         ruling = Ruling("confirmed", rulings[0].reason)
     return predicted or (Quantity("area above", 0),), (*_measured(wide, "l2_width"), area), ruling
+
+
+def _is_open(row: dict[str, Any]) -> bool:
+    """Return whether theory has a loop of a feature that is wide enough to be seen."""
+    error = math.hypot(row["l2_width_error"], row["l2_reach_error"] or 0.0)
+    return bool(row["l2_spinodal"] - row["l2_reach"] > SEEN * error)
 
 
 def _reached(row: dict[str, Any]) -> Ruling:
