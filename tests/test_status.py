@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spinodal import cli, status
+from spinodal import cli, points, status
 from spinodal.campaign import Pack, begin, this_process, write_launch, write_pack
 from spinodal.cluster import Waiting
 from spinodal.planning import config_loader, expand, survey
@@ -161,5 +161,5 @@ def test_a_job_that_slurm_runs_and_that_has_not_begun_is_starting(
 ) -> None:
     first, _ = packs
     there = {first.name: Waiting("7_0", "7", state, "None", tmp_path / "log")}
-    monkeypatch.setattr(status, "queued", lambda campaign: there)
+    monkeypatch.setattr(points, "queued", lambda campaign: there)
     assert f"8 points: 4 {told}, 4 never started" in said(tmp_path, capsys)
