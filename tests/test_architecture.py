@@ -24,7 +24,7 @@ ALLOWED = {
     "campaign": {"errors", "protocols"},
     "records": {"errors", "campaign"},
     "ensemble": MATHEMATICS,
-    "protocols": MATHEMATICS,
+    "protocols": MATHEMATICS | {"signatures"},
     "training": MATHEMATICS | {"ensemble", "protocols", "campaign", "records"},
     "observables": MATHEMATICS | {"ensemble", "protocols", "records", "training", "waiting"},
     "planning": {"errors", "signatures", "protocols", "campaign", "records", "waiting"},
@@ -40,7 +40,7 @@ ALLOWED = {
     "points": {"errors", "campaign", "planning", "cluster"},
     "status": {"campaign", "planning", "points"},
     "predict": {"errors", "building", "tasks", "theory", "planning", "report"},
-    "probe": MATHEMATICS | {"building", "ensemble", "training", "waiting"},
+    "probe": MATHEMATICS | {"building", "ensemble", "planning", "training", "waiting"},
     "cli": {
         "errors",
         "planning",

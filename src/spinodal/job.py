@@ -23,7 +23,7 @@ from spinodal.campaign import (
     read_pack,
     write_pack,
 )
-from spinodal.errors import UserError
+from spinodal.errors import UserError, in_a_line
 from spinodal.fitting import fit, say
 from spinodal.planning import apart, check_identities, halves, packs_of, refuse_edited, survey
 from spinodal.planning.parallelism import IN_PROCESS
@@ -93,7 +93,7 @@ def run_pack(campaign: Path, name: str, where: str = "") -> None:
     try:
         refuse_edited(pack)
     except UserError as error:
-        _give_up(campaign, [pack], where, _Reason(_in_a_line(error), traceback.format_exc(), False, True))
+        _give_up(campaign, [pack], where, _Reason(_summary(error), traceback.format_exc(), False, True))
         return
     left, succeeded, failed = [pack], 0, 0
     with Interruption() as interruption:
@@ -172,7 +172,7 @@ def _tried(pack: Pack, running: Running, interruption: Interruption) -> _Reason 
             raise
         memory = _out_of_memory(error)
         shared = isinstance(error, KeptError) or (isinstance(error, BuildError) and error.shared)
-        reason = _Reason(_in_a_line(error), traceback.format_exc(), memory, shared and not memory)
+        reason = _Reason(_summary(error), traceback.format_exc(), memory, shared and not memory)
     # Only now: the error held on to everything that filled the memory.
     gc.collect()
     if torch.cuda.is_available():
@@ -181,13 +181,13 @@ def _tried(pack: Pack, running: Running, interruption: Interruption) -> _Reason 
     return reason
 
 
-def _in_a_line(error: Exception) -> str:
-    said = " ".join(str(error).split())
+def _summary(error: Exception) -> str:
+    said = in_a_line(error)
     return (said if isinstance(error, UserError) else f"{type(error).__name__}: {said}")[:LONGEST]
 
 
 def _out_of_memory(error: BaseException | None) -> bool:
-    """Also where somebody else's code has run out of it, and ours says whose."""
+    """Return whether an error, or the one that caused it, is a lack of memory."""
     if error is None:
         return False
     found = isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)

@@ -14,32 +14,29 @@ from spinodal.planning import Survey, named, replaced, survey
 
 STATES = ("done", "running", "starting", "queued", "failed", "stopped", "never started")
 """What a point can be. Starting: its process is there, and has not begun with it. Queued: it waits for its turn, on
-SLURM or here. Stopped: begun, and not finished by anybody alive; the same command continues."""
+SLURM or here. Stopped: begun, and its process has ended; the same command continues."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """A point somebody has asked for.
+    """A point of a campaign, and its state.
 
     Attributes:
         name: its identity.
         pack: the last it was put into.
         state: one of `STATES`.
+        unknown: whether it was planned before the content of a user's own modules was noted.
     """
 
     name: str
     pack: Pack
     state: str
+    unknown: bool
 
     @property
     def curve(self) -> str:
         """What it shares with its like."""
         return self.pack.part_of[self.name].curve
-
-    @property
-    def unknown(self) -> bool:
-        """Whether it was planned before the content of a user's own modules was noted."""
-        return is_unknown(self.pack.part_of[self.name].config)
 
     @property
     def seed(self) -> int:
@@ -92,8 +89,11 @@ def look(campaign: Path) -> Status:
         waits[name] = "starting" if each.state == "RUNNING" and each.job not in busy else "queued"
     waiting = {point: waits[pack.name] for pack in packs if pack.name in waits for point in pack.points}
     gone = replaced(last, found, {*found.done, *found.running, *waiting})
+    unknown = {part.curve for pack in packs for part in pack.parts if is_unknown(part.config)}
     points = [
-        Point(point, pack, _state(point, found, waiting)) for point, pack in last.items() if point not in gone
+        Point(point, pack, _state(point, found, waiting), pack.part_of[point].curve in unknown)
+        for point, pack in last.items()
+        if point not in gone
     ]
     left = {point.pack.name for point in points if point.state in ("stopped", "never started")}
     over = {pack: how for pack, how in ended(campaign).items() if pack in left} if left else {}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -18,7 +18,8 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 from spinodal.building.made import BuildError
 from spinodal.building.networks import build_task, network_maker
 from spinodal.ensemble import Ensemble, Objective
-from spinodal.errors import UserError
+from spinodal.errors import UserError, in_a_line
+from spinodal.planning import targets
 from spinodal.tasks import Task, stacked
 from spinodal.training import AtomicCheckpointIO, RelaxationSettings
 from spinodal.training.checkpoint import BrokenError, ForeignError, OlderError
@@ -74,8 +75,8 @@ def main(checkpoint: Path) -> int:
     settings = RelaxationSettings(**plan.relaxation, smooth=objective.smooth)
     if not settings.smooth:
         raise UserError(f"probe {checkpoint}: networks with kinks have no Hessian where they rest")
-    with waiting("probing") as tell:
-        found = probe(objective, theta, l2, seeds, settings, tell)
+    with waiting("probing") as show:
+        found = probe(objective, theta, l2, seeds, settings, show)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
@@ -143,8 +144,7 @@ def _plan(checkpoint: Path, file: Path) -> DictConfig:
     except FileNotFoundError:
         raise UserError(f"probe {checkpoint}: needs the job's configuration, {file}") from None
     except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
-        why = " ".join(str(error).split())
-        raise UserError(f"probe {checkpoint}: {file} is no configuration ({why})") from error
+        raise UserError(f"probe {checkpoint}: {file} is no configuration ({in_a_line(error)})") from error
     if not isinstance(plan, DictConfig) or not {"data", "model", "relaxation"} <= plan.keys():
         raise UserError(f"probe {checkpoint}: {file} is no configuration of a job")
     return plan
@@ -152,19 +152,11 @@ def _plan(checkpoint: Path, file: Path) -> DictConfig:
 
 def _about_to_run(plan: DictConfig, file: Path) -> str:
     """Whose code the configuration names, which may be from elsewhere; nothing is imported to find that out."""
-    sections = [OmegaConf.to_container(plan[name]) for name in ("data", "model")]
-    named = dict.fromkeys(target for section in sections for target in _targets(section))
+    sections = {name: OmegaConf.to_container(plan[name]) for name in ("data", "model")}
+    named = dict.fromkeys(
+        target for name, section in sections.items() for _, target in targets(section, name)
+    )
     return f"about to run {', '.join(map(_whose, named))}, as {file} names them"
-
-
-def _targets(config: Any) -> Iterator[str]:
-    """Every `_target_`, however deep: each is called."""
-    if isinstance(config, dict):
-        for key, value in config.items():
-            yield from [str(value)] if key == "_target_" else _targets(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from _targets(value)
 
 
 def _whose(target: str) -> str:

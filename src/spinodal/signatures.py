@@ -8,7 +8,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from spinodal.errors import UserError
+from spinodal.errors import UserError, in_a_line
 
 
 class Arguments(NamedTuple):
@@ -41,9 +41,8 @@ def located(target: str) -> Any:
             found = getattr(found, name)
             module = f"{module}.{name}"
     except (Exception, SystemExit) as error:  # whatever a module raises while it is imported
-        said = " ".join(str(error).split())
         kind = "" if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: "
-        raise UserError(f"cannot be imported: {kind}{said}") from error
+        raise UserError(f"cannot be imported: {kind}{in_a_line(error)}") from error
     return found
 
 
@@ -51,7 +50,7 @@ def arguments_of(found: Any) -> Arguments:
     """The arguments of a class or function."""
     try:
         parameters = inspect.signature(found).parameters.values()
-    except (TypeError, ValueError):  # of some that are written in C nobody knows
+    except (TypeError, ValueError):  # some that are written in C have none
         return Arguments((), frozenset(), True)
     named = [each for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
     return Arguments(

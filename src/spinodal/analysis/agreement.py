@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
 
-from spinodal.analysis.curves import CURVE
-from spinodal.analysis.seeds import APART, Jump, curve_jumps, of_seeds, trajectory_jumps
+from spinodal.analysis.curves import CURVE, by_seed
+from spinodal.analysis.seeds import APART, Jump, match, of_seeds, trajectory_jumps
 from spinodal.records import SCHEMA
 
 _PLACE = ("l2_low", "l2_high", "location")
@@ -38,9 +38,10 @@ def agreement(table: pl.DataFrame, first: str = "error", second: str = "scalar_c
     measured = table.filter(pl.col(name).is_finite() for name in names)
     for curve in measured.partition_by(CURVE, maintain_order=True):
         identity = curve.select(CURVE).row(0, named=True)
-        groups = curve_jumps(curve, first)
+        jumps = [of_seeds(trajectory_jumps(curve, name)) for name in names]
+        groups = match(jumps[0])
         index = {(jump.seed, jump.low): i for i, group in enumerate(groups, 1) for jump in group}
-        ours, theirs = (_by_seed(curve, name) for name in names)
+        ours, theirs = map(by_seed, jumps)
         for seed in dict.fromkeys((*ours, *theirs)):
             for one, other in _pairs(ours.get(seed, []), theirs.get(seed, [])):
                 row = {
@@ -55,13 +56,6 @@ def agreement(table: pl.DataFrame, first: str = "error", second: str = "scalar_c
     schema += [("agrees", pl.Boolean())]
     order = pl.coalesce(f"location_{name}" for name in names)
     return pl.DataFrame(rows, schema=schema).sort(*CURVE, "seed", order)
-
-
-def _by_seed(curve: pl.DataFrame, observable: str) -> dict[Hashable, list[Jump]]:
-    found: dict[Hashable, list[Jump]] = {}
-    for jump in of_seeds(trajectory_jumps(curve, observable)):
-        found.setdefault(jump.seed, []).append(jump)
-    return found
 
 
 def _pairs(ours: Sequence[Jump], theirs: Sequence[Jump]) -> Iterator[tuple[Jump | None, Jump | None]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from spinodal.analysis.curves import by_seed
 from spinodal.analysis.loops import Run, Way
 
 
@@ -19,14 +20,12 @@ def loop_area(group: Sequence[Run]) -> dict[str, float]:
     Returns:
         `area`, `area_error` and `area_up`, ∫‖θ‖² dλ of the way up; none if no run has two λ in common.
     """
-    own: dict[int, list[tuple[float, float, float, float]]] = {}
-    for run in group:
-        if (each := _area(run)) is not None:
-            own.setdefault(run.seed, []).append(each)
-    if not own:
-        return {}
+    measured = [[each for run in own if (each := _area(run)) is not None] for own in by_seed(group).values()]
     # Of several runs of one seed, on different grids, the one that leaves the least open.
-    areas, gaps, residuals, ups = np.array([min(each, key=lambda run: run[1]) for each in own.values()]).T
+    best = [min(own, key=lambda each: each[1]) for own in measured if own]
+    if not best:
+        return {}
+    areas, gaps, residuals, ups = np.array(best).T
     repeated = len(areas) > 1
     scatter = areas.std(ddof=1) / math.sqrt(len(areas)) if repeated else 0.0
     # Runs share their grid, and so what it leaves open: that does not average out.

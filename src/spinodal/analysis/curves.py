@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
+from typing import Protocol, TypeVar, runtime_checkable
+
 import polars as pl
 
 CURVE = (
@@ -32,3 +35,23 @@ def trajectory() -> pl.Expr:
     """Name of the trajectory that a row belongs to: its point, or all one-stage points of a seed."""
     quenched = pl.format("quench of seed {}", pl.col("seed"))
     return pl.when(pl.col("stages") == 1).then(quenched).otherwise(pl.col("point"))
+
+
+@runtime_checkable
+class OfSeed(Protocol):
+    """A trajectory, or what was found on one."""
+
+    @property
+    def seed(self) -> Hashable:
+        """Of its replica."""
+
+
+Seeded = TypeVar("Seeded", bound=OfSeed)
+
+
+def by_seed(found: Iterable[Seeded]) -> dict[Hashable, list[Seeded]]:
+    """Group by seed, in the order of their first appearance: what is of one seed counts once."""
+    groups: dict[Hashable, list[Seeded]] = {}
+    for each in found:
+        groups.setdefault(each.seed, []).append(each)
+    return groups

@@ -93,7 +93,7 @@ def expected(curve: pl.DataFrame) -> Expected | None:
 
 
 def predicted_rows(curve: pl.DataFrame) -> pl.DataFrame | None:
-    """The rows of a curve with E as theory has it at each λ; None where it says nothing.
+    """Replace E in the rows of a curve by what theory predicts at each λ; None where theory does not apply.
 
     What these do not show, no measurement on the same grid, with the same rows left out, can be expected to show.
 

@@ -1,4 +1,4 @@
-"""Transitions whose places theory predicts from the noise, and that are compared with it where that is told."""
+"""Transitions whose places theory predicts from the noise, and which sections of their own compare with that."""
 
 from __future__ import annotations
 

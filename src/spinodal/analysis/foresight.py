@@ -63,23 +63,19 @@ def foresight(
         groups = curve_jumps(curve, "error")
         observables = [name for name in OBSERVABLES if name in curve and curve[name].is_not_null().any()]
         for index, group in enumerate(groups, start=1):
+            half = 100 * float(np.mean([0.5 * (jump.high / jump.low - 1) for jump in group]))
             for observable in observables:
                 paths = [_phase(branches[jump.trajectory], observable, groups, jump) for jump in group]
                 for x in cut_offs:
-                    predictions = [
-                        (predict(l2[l2 <= x * at], values[l2 <= x * at], observable), at, jump.high / at - 1)
-                        for (l2, values), jump in zip(paths, group, strict=True)
-                        for at in [math.exp(jump.place)]
-                    ]
-                    rest = [
-                        np.count_nonzero(l2 <= x * math.exp(jump.place))
-                        for (l2, _), jump in zip(paths, group, strict=True)
-                    ]
+                    predictions, rest = [], []
+                    for (l2, values), jump in zip(paths, group, strict=True):
+                        at = math.exp(jump.place)
+                        known = l2 <= x * at
+                        rest.append(np.count_nonzero(known))
+                        predicted = predict(l2[known], values[known], observable)
+                        predictions.append((predicted, at, jump.high / at - 1))
                     row = {"index": index, "observable": observable, "cut_off": x, "seeds_all": len(group)}
-                    row["enough"] = min(rest) >= needed(observable)
-                    row["l2_error"] = 100 * float(
-                        np.mean([0.5 * (jump.high / jump.low - 1) for jump in group])
-                    )
+                    row |= {"enough": min(rest) >= needed(observable), "l2_error": half}
                     rows.append(identity | row | _mean(predictions))
     schema = [(name, SCHEMA[name]) for name in CURVE]
     schema += [("index", pl.Int64()), ("observable", pl.String()), ("cut_off", pl.Float64())]

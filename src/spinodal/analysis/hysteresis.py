@@ -15,10 +15,11 @@ import polars as pl
 from jaxtyping import Float64
 
 from spinodal.analysis.area import loop_area
-from spinodal.analysis.curves import CURVE
+from spinodal.analysis.curves import CURVE, by_seed
 from spinodal.analysis.deviation import deviation
 from spinodal.analysis.loops import Run, Way, pairs, runs
 from spinodal.analysis.relearning import PREDICTED, foretold, predict_loop
+from spinodal.analysis.seeds import common
 from spinodal.records import SCHEMA
 
 _FLOATS = ("l2_up", "l2_up_error", "l2_down", "l2_down_error", "l2_down_spread", "l2_width", "l2_width_error")
@@ -63,9 +64,9 @@ def hysteresis(table: pl.DataFrame, reach: bool = True) -> pl.DataFrame:
           seeds where it is, `lost` and `relearned` of them; errors: how far the end of a bracket is and the standard
           error over seeds, in quadrature; `l2_down_spread`: standard deviation over runs;
         - `l2_width`: l2_up − l2_down of the runs that show both, with its error, made likewise;
-        - `foretold`: whether theory says where the way down passes its transitions, `reach` or not;
-        - what `predict_loop` says of a deep linear network; `l2_reach_error`: the standard deviation over draws of a
-          mean over as many of them as there are runs that learned it again, or runs, and `reach_deviation`: how far
+        - `foretold`: whether theory predicts where the way down passes its transitions, `reach` or not;
+        - what `predict_loop` returns for a deep linear network; `l2_reach_error`: the standard deviation over draws of
+          a mean over as many of them as there are runs that learned it again, or runs, and `reach_deviation`: how far
           l2_down is from l2_reach, in both errors in quadrature.
     """
     rows = []
@@ -104,20 +105,14 @@ def _ways(run: Run) -> tuple[dict[int, _Bracket], dict[int, _Bracket]]:
 
 def _of_seeds(group: Sequence[Run]) -> list[tuple[dict[int, _Bracket], dict[int, _Bracket]]]:
     """The same of each seed: on the different ways of one the number of features may pass m between the same two λ."""
-    own: dict[int, list[tuple[dict[int, _Bracket], dict[int, _Bracket]]]] = {}
-    for run in group:
-        own.setdefault(run.seed, []).append(_ways(run))
-    return [(_joined([way[0] for way in ways]), _joined([way[1] for way in ways])) for ways in own.values()]
+    own = [[_ways(run) for run in runs] for runs in by_seed(group).values()]
+    return [(_joined([way[0] for way in ways]), _joined([way[1] for way in ways])) for ways in own]
 
 
 def _joined(ways: Sequence[dict[int, _Bracket]]) -> dict[int, _Bracket]:
     """Where the brackets of each m overlap; where they do not, all there is between them."""
-    found: dict[int, _Bracket] = {}
-    for m in {m for way in ways for m in way}:
-        lows, highs = zip(*(way[m] for way in ways if m in way), strict=True)
-        overlap = max(lows) < min(highs)
-        found[m] = _Bracket(max(lows), min(highs)) if overlap else _Bracket(min(lows), max(highs))
-    return found
+    features = {m for way in ways for m in way}
+    return {m: _Bracket(*common([way[m] for way in ways if m in way])) for m in features}
 
 
 def _passed(falling: Way) -> dict[int, _Bracket]:

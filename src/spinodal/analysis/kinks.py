@@ -116,8 +116,10 @@ def _sides(
     slope = np.diff(values) / dq
     slope[list(jumps)] = np.nan  # no branch goes through a jump
     slope[np.abs(np.diff(np.log(q))) > abs(power) * np.log(COARSE)] = np.nan
-    turn = np.pad(np.diff(slope), 1, constant_values=np.nan)  # at each point
-    bend = np.pad(2 * np.diff(slope) / (dq[:-1] + dq[1:]), 1, constant_values=np.nan)  # at each point
+    change = np.diff(slope)
+    turn, bend = (
+        np.pad(each, 1, constant_values=np.nan) for each in (change, 2 * change / (dq[:-1] + dq[1:]))
+    )
     at = np.arange(1, len(dq) - 1)
     left, right, steps = slope[at - 1], slope[at + 1], np.stack([dq[at - 1], dq[at], dq[at + 1]])
     with np.errstate(divide="ignore", invalid="ignore"):

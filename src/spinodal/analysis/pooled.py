@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from jaxtyping import Float64, Int
 from scipy.special import gammaln
 
 from spinodal.analysis.breaks import find_breaks
+from spinodal.analysis.curves import by_seed
 from spinodal.analysis.likelihood import EDGE
 from spinodal.analysis.paths import Path
 
@@ -94,10 +95,7 @@ def mean_of(paths: Sequence[Path]) -> Mean | None:
 
 def _of_seeds(paths: Sequence[Path]) -> list[Path]:
     """The trajectories of each seed as one, for rising λ: where several have a point, their mean."""
-    own: dict[Hashable, list[Path]] = {}
-    for path in paths:
-        own.setdefault(path.seed, []).append(path)
-    return [_joined(group) if len(group) > 1 else group[0] for group in own.values()]
+    return [_joined(group) if len(group) > 1 else group[0] for group in by_seed(paths).values()]
 
 
 def _joined(paths: Sequence[Path]) -> Path:

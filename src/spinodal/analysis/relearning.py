@@ -16,7 +16,7 @@ PREDICTED = ("l2_spinodal", "l2_coexistence", "l2_reach", "l2_reach_spread", "re
 
 
 def foretold(pair: Pair, group: Sequence[Run]) -> bool:
-    """Whether theory says where the way down of a loop passes its transitions.
+    """Return whether theory predicts where the way down of a loop passes its transitions.
 
     For L = 2 they are those of the way up. Else the noise must be known, and λ fall from stage to stage: bisection has
     tries of its own.

@@ -57,7 +57,7 @@ def shown(curve: pl.DataFrame) -> pl.DataFrame | None:
         curve: Records of one curve, at least one row.
 
     Returns:
-        As of `compare`; None where theory says nothing.
+        As of `compare`; None where theory does not apply.
     """
     rows = predicted_rows(curve)
     return None if rows is None else compare(find_transitions(rows), rows)

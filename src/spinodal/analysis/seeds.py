@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import polars as pl
 
-from spinodal.analysis.curves import evidence, trajectory
+from spinodal.analysis.curves import by_seed, evidence, trajectory
 from spinodal.analysis.extrapolation import Ends
 from spinodal.analysis.jumps import Steepening, find_jumps, find_steepening
 from spinodal.analysis.kinks import find_kinks
@@ -49,7 +49,7 @@ class Jump(NamedTuple):
     last: int
     """The last point of the phase that it leads to."""
     ends: Ends | None = None
-    """Where the phases on both sides lead to within the bracket; None where nobody followed them."""
+    """Where the phases on both sides lead to within the bracket; None where they were not followed."""
 
     @property
     def place(self) -> float:
@@ -202,7 +202,7 @@ def curve_jumps(curve: pl.DataFrame, observable: str, alongside: Sequence[str] =
 def of_seeds(found: Sequence[Place]) -> list[Place]:
     """Put together what several trajectories of one seed show, on different grids: one jump, or kink, of that seed.
 
-    Each says that it is within its own bracket, and so it is where all of these overlap. Where they do not, the seed
+    The place is within the bracket of each, and so where all brackets overlap. Where they do not, the seed
     has jumped at different λ on its different ways, and may do so anywhere between.
 
     Args:
@@ -211,12 +211,9 @@ def of_seeds(found: Sequence[Place]) -> list[Place]:
     Returns:
         For each seed as many as there are; each with the values of the trajectory that shows it best.
     """
-    own: dict[Hashable, list[Place]] = {}
-    for each in found:
-        own.setdefault(each.seed, []).append(each)
     return [
         _joined(group) if len(group) > 1 else group[0]
-        for places in own.values()
+        for places in by_seed(found).values()
         for group in (
             match(places, "trajectory")
             if len({each.trajectory for each in places}) > 1
@@ -225,10 +222,19 @@ def of_seeds(found: Sequence[Place]) -> list[Place]:
     ]
 
 
+def common(brackets: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Where brackets of one place overlap; where they do not, all there is between them.
+
+    Args:
+        brackets: Their two ends, at least one.
+    """
+    lows, highs = zip(*brackets, strict=True)
+    overlap = max(lows) < min(highs)
+    return (max(lows), min(highs)) if overlap else (min(lows), max(highs))
+
+
 def _joined(group: Sequence[Place]) -> Place:
-    low, high = max(each.low for each in group), min(each.high for each in group)
-    if low >= high:
-        low, high = min(each.low for each in group), max(each.high for each in group)
+    low, high = common([(each.low, each.high) for each in group])
     if isinstance(group[0], Kink):
         kink = min(group, key=lambda each: each.location_error)
         off = max(abs(each.location - kink.location) - each.location_error for each in group)

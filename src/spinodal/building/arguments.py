@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, get_type_hints
@@ -12,7 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from spinodal.building.made import BuildError
+from spinodal.errors import UserError
 from spinodal.planning.explain import closest, not_imported, shown
+from spinodal.signatures import located
 
 OF_THE_JOB = {
     "callbacks": "callbacks are a group of their own",
@@ -32,10 +33,10 @@ def refuse_arguments(plan: DictConfig) -> None:
     """
     target = str(plan.trainer.get("_target_"))
     try:
-        takes = pkgutil.resolve_name(target)
+        takes = located(target)
         known = inspect.signature(takes).parameters
-    except Exception as error:  # whatever a module of somebody's own raises when it is imported
-        raise BuildError(not_imported("trainer", target, error)) from error
+    except (UserError, TypeError, ValueError) as error:  # of some callables there is no signature
+        raise BuildError(not_imported("trainer", target, error.__cause__ or error)) from error
     given = OmegaConf.to_container(plan.trainer, resolve=True)
     assert isinstance(given, dict)
     values = {str(name): value for name, value in given.items() if not str(name).startswith("_")}
@@ -72,5 +73,5 @@ def _fits(value: Any, kind: Any) -> bool:
 def _types(takes: Callable[..., Any]) -> dict[str, Any]:
     try:
         return get_type_hints(takes.__init__ if inspect.isclass(takes) else takes)
-    except Exception:  # annotations of somebody's own may name what is not there
+    except Exception:  # a user's annotations may name what is not there
         return {}

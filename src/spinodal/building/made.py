@@ -41,7 +41,7 @@ def made(config: DictConfig, kind: type[T], **arguments: Any) -> T:
         result = instantiate(config, **arguments)
     except InstantiationException as error:
         raise BuildError(explain(error)) from error
-    except SystemExit as error:  # which a script of somebody's own may end in
+    except SystemExit as error:  # which a user's script may end in
         key, target = str(config._get_full_key(None)), str(config.get("_target_"))
         raise BuildError(raised(key, target, error)) from error
     if not isinstance(result, kind):

@@ -1,6 +1,6 @@
 """Each distinct configuration is built once before anything is run, without its training.
 
-What cannot be built is refused where somebody sees it, and not by the first job that starts on some node tomorrow.
+What cannot be built is refused by the command, and not by the first job that starts on some node tomorrow.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from spinodal.campaign import Pack, Part
-from spinodal.errors import UserError
+from spinodal.errors import UserError, listed
 from spinodal.planning.explain import shown
 from spinodal.planning.identity import canonical
 from spinodal.planning.memory import bytes_per_replica
@@ -33,9 +33,6 @@ PATIENCE = 60.0
 
 LARGE = 10_000_000
 """Parameters of a network, from which on it is built on the meta device: with shapes, and without numbers."""
-
-SHOWN = 20
-"""Mistakes that are told."""
 
 
 def preflight(packs: Sequence[Pack], launcher: Mapping[str, Any]) -> None:
@@ -67,8 +64,7 @@ def preflight(packs: Sequence[Pack], launcher: Mapping[str, Any]) -> None:
             soft_wrap=True,
         )
     if mistakes := check.mistakes():
-        more = [f"and {len(mistakes) - SHOWN} more like these"] if len(mistakes) > SHOWN else []
-        raise UserError("\n".join([*mistakes[:SHOWN], *more])) from check.first
+        raise UserError(listed(mistakes)) from check.first
 
 
 class _Check:
@@ -77,11 +73,11 @@ class _Check:
     Args:
         parts: points of a curve each.
         local: whether their jobs run on this machine.
-        tell: gets what is being built.
+        show: takes the name of what is being built.
     """
 
-    def __init__(self, parts: Sequence[Part], local: bool, tell: Callable[[str], None]) -> None:
-        self.parts, self.local, self.tell = parts, local, tell
+    def __init__(self, parts: Sequence[Part], local: bool, show: Callable[[str], None]) -> None:
+        self.parts, self.local, self.show = parts, local, show
         self.distinct = {name: _distinct(parts, name) for name in SECTIONS}
         self.tasks, self.tasks_in_all, self.late = 0, len(self.distinct["data"]), False
         self.first: UserError | None = None
@@ -99,7 +95,7 @@ class _Check:
             ("callbacks", training.build_callbacks),
             ("optimizer", training.build_optimizer),
         ):
-            self.tell(name)
+            self.show(name)
             for members in self.distinct[name].values():
                 self._tried(name, members[0], build)
         training.use_one_thread()
@@ -114,7 +110,7 @@ class _Check:
         """Build a task, and the networks that are to learn it, unless it is late."""
         from spinodal.building.networks import build_task
 
-        self.tell(f"task {self.tasks + 1} of {self.tasks_in_all}")
+        self.show(f"task {self.tasks + 1} of {self.tasks_in_all}")
         self.late = time.monotonic() > deadline
         task = None if self.late else self._tried("data", members[0], build_task)
         if task is None:

@@ -79,10 +79,10 @@ def build_trainer(plan: DictConfig, callbacks: Sequence[pl.Callback] = (), logge
             f"trainer.accelerator={device}: there is no CUDA GPU on this machine; trainer=default computes on its CPU, "
             "hydra/launcher=slurm on the GPUs of a cluster"
         )
-    # What Lightning says of devices, and of torch's newest release, is not about this user's work.
+    # Lightning's lines on devices, and on torch's newest release, are not about this user's work.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*", module="pytorch_lightning")
-    # It says so on every machine that has an srun: a job is one process there, too.
+    # Lightning warns on every machine that has an srun: a job is one process there, too.
     warnings.filterwarnings("ignore", message="The `srun` command is available", module="lightning_fabric")
     return made(
         plan.trainer,

@@ -13,7 +13,7 @@ import hydra_plugins.spinodal as plugins
 import spinodal
 from spinodal.campaign import commit, write_atomically
 from spinodal.errors import UserError
-from spinodal.planning import conf_dir, imported, named, source_of
+from spinodal.planning import conf_dir, imported, named, source_of, targets
 
 WHOLE = "whole"
 """The file that is written last."""
@@ -34,8 +34,10 @@ def take(campaign: Path, configs: Iterable[Mapping[str, Any]]) -> Path:
     """
     files = dict(_ours())
     configs = list(configs)
-    protocols = {path.partition(".")[0] for config in configs for path in named(config).values()}
-    for name in _names(configs) | protocols:
+    paths = [
+        path for config in configs for path in (*dict(targets(config, "")).values(), *named(config).values())
+    ]
+    for name in {path.partition(".")[0] for path in paths}:
         files |= dict(_theirs(name, set()))
     digest = hashlib.sha256()
     for path, source in sorted(files.items()):
@@ -75,19 +77,6 @@ def _ours() -> Iterator[tuple[str, Path | bytes]]:
 
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".pyc")
-
-
-def _names(configs: Iterable[Any]) -> set[str]:
-    """Modules that any `_target_` names, without what is within them."""
-    found = set()
-    for config in configs:
-        if isinstance(config, Mapping):
-            if isinstance(target := config.get("_target_"), str):
-                found.add(target.partition(".")[0])
-            found |= _names(config.values())
-        elif isinstance(config, list | tuple):
-            found |= _names(config)
-    return found
 
 
 def _theirs(name: str, seen: set[str]) -> Iterator[tuple[str, Path]]:

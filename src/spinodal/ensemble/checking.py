@@ -8,7 +8,7 @@ from torch.func import functional_call
 
 from spinodal.ensemble.ensemble import Ensemble, Stackable
 from spinodal.ensemble.objective import Objective
-from spinodal.errors import UserError
+from spinodal.errors import UserError, in_a_line
 from spinodal.geometry import beside, check_deterministic, linearise_gradient, same
 from spinodal.tasks import Task
 
@@ -50,7 +50,7 @@ def check_network(ensemble: Ensemble, task: Task) -> None:
         raise
     except Exception as reason:
         given = f"inputs of shape {list(samples.shape)}, samples first"
-        raise UserError(f"{name} cannot be evaluated on {given}: {_in_a_line(reason)}") from reason
+        raise UserError(f"{name} cannot be evaluated on {given}: {_summary(reason)}") from reason
     if list(outputs.shape) != wanted:
         given = f"{list(outputs.shape)} for inputs of shape {list(samples.shape)}"
         raise UserError(f"{name} returns outputs of shape {given}: must be {wanted}, as the targets are")
@@ -70,7 +70,7 @@ def check_network(ensemble: Ensemble, task: Task) -> None:
         try:
             together = ensemble.outputs(theta, samples, frozen=frozen)[0]
         except Exception as reason:
-            raise UserError(f"{name}.stacked cannot be evaluated: {_in_a_line(reason)}") from reason
+            raise UserError(f"{name}.stacked cannot be evaluated: {_summary(reason)}") from reason
         if not same(outputs, together):
             raise UserError(f"{name}.stacked returns other outputs than forward: they must be the same")
         return
@@ -81,9 +81,9 @@ def check_network(ensemble: Ensemble, task: Task) -> None:
     except Exception as reason:
         raise UserError(
             f"{name} cannot be evaluated for many replicas at once and differentiated twice, by torch.func.vmap and "
-            f"autograd: {_in_a_line(reason)}"
+            f"autograd: {_summary(reason)}"
         ) from reason
 
 
-def _in_a_line(reason: Exception) -> str:
-    return f"{type(reason).__name__}: {' '.join(str(reason).split())}"[:300]
+def _summary(reason: Exception) -> str:
+    return f"{type(reason).__name__}: {in_a_line(reason)}"[:300]

@@ -1,4 +1,4 @@
-"""What a function is made of, as its evaluation shows, whoever wrote it: kinks, and random numbers."""
+"""Kinks and random numbers of any function, recognised by the operations of its evaluation."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def kinked(function: RowFunction, theta: Float[Tensor, "R n"]) -> bool:
         names.add(node.name().lower())
         own = own or isinstance(
             node, BackwardCFunction
-        )  # somebody's autograd.Function, which hides what it does
+        )  # a custom autograd.Function, which hides what it does
         nodes += [each for each, _ in node.next_functions]
     return choices.entered or (own and choices.hidden) or any(name.startswith(_KINKED) for name in names)
 

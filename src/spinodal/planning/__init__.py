@@ -7,7 +7,7 @@ from spinodal.planning.expansion import Cell, expand
 from spinodal.planning.grid import geomspace, l2_values, linspace, seed_values
 from spinodal.planning.identity import check_identities, curve_id, job_id, point_id, scientific
 from spinodal.planning.loading import VERSION_BASE, conf_dir, config_loader
-from spinodal.planning.modules import imported, named, refuse_edited, source_of
+from spinodal.planning.modules import imported, named, refuse_edited, source_of, targets
 from spinodal.planning.packing import apart, halves
 from spinodal.planning.selection import packs_of
 from spinodal.planning.survey import Survey, survey
@@ -44,5 +44,6 @@ __all__ = [
     "source_of",
     "spoken",
     "survey",
+    "targets",
     "validate",
 ]

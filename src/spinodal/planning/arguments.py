@@ -1,6 +1,6 @@
 """What modules of a user's own are given: what their signatures take. The rest is refused by name, or left out.
 
-Left out is what nobody gave: with `model._target_=my.Net` the values of model/mlp.yaml are still there.
+Left out are defaults: with `model._target_=my.Net` the values of model/mlp.yaml are still there.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, cast
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from spinodal.errors import UserError
-from spinodal.planning.expansion import SHOWN, Cell
+from spinodal.errors import UserError, listed
+from spinodal.planning.expansion import Cell
 from spinodal.planning.explain import not_imported, shown
 from spinodal.planning.loading import conf_dir
 from spinodal.planning.modules import SECTIONS, contents, named, refuse_stale
@@ -32,7 +32,7 @@ class Fitted(NamedTuple):
 
     cells: list[Cell]
     notes: list[str]
-    """A line on each module about values that are not passed, since nobody gave them."""
+    """A line on each module about defaults that are not passed."""
 
 
 def fitted(cells: Sequence[Cell], sections: Iterable[str] = (*SECTIONS, "callbacks")) -> Fitted:
@@ -61,9 +61,8 @@ def fitted(cells: Sequence[Cell], sections: Iterable[str] = (*SECTIONS, "callbac
             known[which] = fitting.changes(cell.plan, sections)
         changes = known[which]
         found.append(cell._replace(plan={**cell.plan, **changes}) if changes else cell)
-    if told := list(dict.fromkeys(fitting.mistakes)):
-        more = [f"and {len(told) - SHOWN} more like these"] if len(told) > SHOWN else []
-        raise UserError("\n".join([*told[:SHOWN], *more]))
+    if fitting.mistakes:
+        raise UserError(listed(fitting.mistakes))
     return Fitted(found, list(dict.fromkeys(fitting.notes)))
 
 
@@ -124,7 +123,7 @@ class _Fitting:
         names = [name for name in takes.names if name not in theirs]
         wrong = [name for name in node if name not in HYDRAS and (name in theirs or not takes.anything)]
         wrong = [name for name in wrong if name not in names]
-        left_over = [name for name in wrong if self._nobodys(f"{key}.{name}", node[name], section)]
+        left_over = [name for name in wrong if self._is_default(f"{key}.{name}", node[name], section)]
         for name in wrong:
             if name in left_over:
                 continue
@@ -166,7 +165,7 @@ class _Fitting:
             self._arguments[target] = arguments_of(found)
         return self._arguments[target]
 
-    def _nobodys(self, key: str, value: Any, section: str) -> bool:
+    def _is_default(self, key: str, value: Any, section: str) -> bool:
         """Whether a value is one of conf/, and was not given."""
         if any(each == key or each.startswith(f"{key}.") for each in self._given):
             return False

@@ -76,7 +76,7 @@ def settled(
         asked: points, by curve.
         found: what the campaign has.
         queued: points that wait in a batch system's queue.
-        mix: whether points of another content, or of one that nobody knows, may stand beside those asked for.
+        mix: whether points of another, or of an unknown, content may stand beside those asked for.
 
     Returns:
         The curves. Points computed before the content was noted keep their identity, so that they are not computed
@@ -122,7 +122,7 @@ def _with_former(curve: Curve, there: Set[str]) -> Curve:
 
 
 def replaced(last: Mapping[str, Pack], found: Survey, living: Set[str]) -> set[str]:
-    """Points that nobody will finish: modules of a user's own have been edited, and others took their place.
+    """Find points that will not be finished: modules of a user's own were edited, and others took their place.
 
     Args:
         last: points of a campaign, and the last pack of each.
@@ -133,7 +133,7 @@ def replaced(last: Mapping[str, Pack], found: Survey, living: Set[str]) -> set[s
     alike: dict[str, set[str]] = {}
     for pack in {id(each): each for each in last.values()}.values():
         for part in pack.parts:
-            if any(named(part.config)):
+            if named(part.config):
                 for point, former in former_ids(part.config, part.points).items():
                     alike.setdefault(former, set()).add(point)
     gone: set[str] = set()

@@ -13,7 +13,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from spinodal.errors import UserError
+from spinodal.errors import UserError, listed
 from spinodal.planning.axes import Axis, read_axes
 from spinodal.planning.composition import (
     apply,
@@ -27,9 +27,6 @@ from spinodal.planning.identity import SCIENTIFIC
 from spinodal.planning.interpolation import impure, interpolated, moving, overlap, unresolved
 from spinodal.planning.schema import CASE, OPTIONAL
 from spinodal.planning.validate import check, missing
-
-SHOWN = 20
-"""How many mistakes are told; who makes more has made one of them often."""
 
 
 class Cell(NamedTuple):
@@ -92,9 +89,7 @@ def expand(lines: Sequence[str], loader: ConfigLoaderImpl, config_name: str = "c
             lines = [axis.lines[pick] for axis, pick in zip(axes, picks, strict=True)]
             cells.append(Cell(plan, tuple(lines), defaults))
     if mistakes:
-        told = list(dict.fromkeys(mistakes))
-        more = [f"and {len(told) - SHOWN} more like these"] if len(told) > SHOWN else []
-        raise UserError("\n".join([*told[:SHOWN], *more]))
+        raise UserError(listed(mistakes))
     return cells
 
 

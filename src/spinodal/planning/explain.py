@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException, ValidationError
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 import spinodal
-from spinodal.errors import UserError
+from spinodal.errors import UserError, in_a_line
 from spinodal.planning.foreign import FOREIGN
 from spinodal.planning.schema import allowed, slurm_keys
 
@@ -101,7 +101,7 @@ def explain(error: BaseException, known: Iterable[str] = ()) -> str:
     if isinstance(error, InstantiationException):
         return _not_built(error)
     if isinstance(error, YAMLError):
-        return " ".join(str(error).split())
+        return in_a_line(error)
     if isinstance(error, OverrideParseException):
         return _unreadable(error.override)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
@@ -170,7 +170,7 @@ def not_imported(key: str, target: str, error: BaseException) -> str:
 
 
 def raised(key: str, target: str, error: BaseException) -> str:
-    """A line about a `_target_` that raises: what, and where in the code of whoever wrote it.
+    """A line about a `_target_` that raises: what, and where in the user's code.
 
     Args:
         key: of the configuration.
@@ -184,7 +184,7 @@ def _reason(error: BaseException) -> str:
     """The message of an exception, in a line; of a missing file with its name."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    text = " ".join(str(error).split())
+    text = in_a_line(error)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 

@@ -23,7 +23,7 @@ def scientific(plan: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         plan: as `validate` returns it. Its values have their types, so that 1 and 1.0 are not told apart. What files
-            of a user's own hold is part of it, where `modules` says so.
+            of a user's own hold is part of it, where the plan has `modules`.
     """
     parts = {section: _plain(plan[section]) for section in SCIENTIFIC}
     # Axes, like seed and λ.

@@ -20,6 +20,7 @@ from typing import Any
 
 from spinodal.campaign import Pack
 from spinodal.errors import UserError
+from spinodal.protocols import is_own
 from spinodal.signatures import located
 
 SECTIONS = ("data", "model", "optimizer")
@@ -31,16 +32,26 @@ NOTED = "__spinodal_content__"
 
 def named(plan: Mapping[str, Any]) -> dict[str, str]:
     """By key, what of a user's own determines the results of a plan, as a dotted path."""
-    found = {key: target for section in SECTIONS for key, target in targets(plan.get(section), section)}
+    found = {
+        key: target
+        for section in SECTIONS
+        for key, target in targets(plan.get(section), section)
+        if not target.startswith("spinodal.")
+    }
     name = str(plan.get("protocol", {}).get("name"))
-    return {**found, "protocol.name": name} if "." in name else found
+    return {**found, "protocol.name": name} if is_own(name) else found
 
 
 def targets(node: Any, key: str) -> Iterator[tuple[str, str]]:
-    """Every `_target_` at or below a part of a configuration that is not ours, by key."""
+    """Yield every `_target_` at or below a part of a configuration, with its key.
+
+    Args:
+        node: the part, in plain containers.
+        key: of the part.
+    """
     if isinstance(node, Mapping):
         target = node.get("_target_")
-        if isinstance(target, str) and not target.startswith("spinodal."):
+        if isinstance(target, str):
             yield f"{key}._target_", target
         for name, value in node.items():
             yield from targets(value, f"{key}.{name}")
@@ -53,7 +64,7 @@ def contents(paths: Iterable[str]) -> dict[str, str]:
     """Digests of the files that modules are made of, by the file's name below the folder it is imported from.
 
     Args:
-        paths: of what is used, dotted. What cannot be found is left out: its import says why.
+        paths: of what is used, dotted. What cannot be found is left out: its import raises.
     """
     found: dict[str, str] = {}
     left = list(paths)
@@ -101,7 +112,7 @@ def imported(path: Path, package: str | None = None) -> Iterator[str]:
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
-        return  # its import will fail, and say why
+        return  # its import will raise
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names)
@@ -198,7 +209,7 @@ def code(content: bytes) -> str:
             if token.type in (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE):
                 row, column = token.start
                 ends[row] = min(column, ends.get(row, column))
-    except (SyntaxError, UnicodeDecodeError, tokenize.TokenError):  # its import will fail, and say why
+    except (SyntaxError, UnicodeDecodeError, tokenize.TokenError):  # its import will raise
         return content.decode("utf-8", "replace").replace("\r\n", "\n")
     kept = []
     for row, line in enumerate(lines, 1):

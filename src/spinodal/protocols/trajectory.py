@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 
-from spinodal.errors import UserError
+from spinodal.errors import UserError, in_a_line
+from spinodal.signatures import located
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ def trajectories(protocol: str, l2: Sequence[float], seeds: Sequence[int]) -> li
     except (Exception, SystemExit) as error:
         if protocol in PROTOCOLS:
             raise
-        said = " ".join(str(error).split())
-        raise UserError(f"protocol.name={protocol}: raised {type(error).__name__}: {said}") from error
+        reason = f"raised {type(error).__name__}: {in_a_line(error)}"
+        raise UserError(f"protocol.name={protocol}: {reason}") from error
     if not all(isinstance(each, Trajectory) and len(each.path) == len(each.branch) > 0 for each in followed):
         raise UserError(
             f"protocol.name={protocol}: must return trajectories, a branch for each λ of their paths"
@@ -121,9 +121,8 @@ def trajectories(protocol: str, l2: Sequence[float], seeds: Sequence[int]) -> li
 
 
 def _of_somebody(protocol: str) -> Callable[[Sequence[float], int], list[Trajectory]]:
-    module, _, name = protocol.rpartition(".")
     try:
-        found: Callable[[Sequence[float], int], list[Trajectory]] = getattr(import_module(module), name)
-    except (Exception, SystemExit) as error:  # whatever a module raises while it is imported
-        raise UserError(f"protocol.name={protocol}: no such function ({error})") from error
+        found: Callable[[Sequence[float], int], list[Trajectory]] = located(protocol)
+    except UserError as error:
+        raise UserError(f"protocol.name={protocol}: no such function ({error.__cause__})") from error
     return found

@@ -11,7 +11,7 @@ from typing import NoReturn
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from spinodal.errors import UserError
+from spinodal.errors import UserError, in_a_line
 
 
 def sync(arguments: Sequence[str]) -> int:
@@ -131,7 +131,7 @@ def dashboard(arguments: Sequence[str]) -> int:
     try:
         view.save()
     except Exception as error:  # of the server's, in the words of whatever library carried them
-        reason = " ".join(str(error).split())[:200]
+        reason = in_a_line(error)[:200]
         raise UserError(f"dashboard {flags.project}: the server does not take it ({reason})") from error
     print(view.url)
     return 0

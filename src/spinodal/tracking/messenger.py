@@ -96,7 +96,7 @@ def finish(patience: float | None = None) -> bool:
 def _finish_in_the_end() -> None:
     last, began = _here[:], time.monotonic()
     console, told = Console(stderr=True), -math.inf
-    # Nobody need wait, neither a person (Ctrl-C) nor SLURM (SIGTERM): the process goes on by itself.
+    # A person (Ctrl-C) or SLURM (SIGTERM) need not wait: the process goes on by itself.
     with suppress(KeyboardInterrupt, SystemExit):
         left = [] if finish(SILENCE) else last
         while left:

@@ -16,6 +16,7 @@ from urllib.request import urlopen
 import wandb
 from wandb.errors import Error as WandBError
 
+from spinodal.errors import in_a_line
 from spinodal.tracking.folders import MARKER
 from spinodal.tracking.limits import PATIENCE
 from spinodal.tracking.runs import Run, axis_of
@@ -73,7 +74,7 @@ class Session:
         except WandBError as error:
             if self.mode != "online":
                 raise
-            self.fall_back(" ".join(str(error).split())[:200])
+            self.fall_back(in_a_line(error)[:200])
             # Or the id of the run that could not be opened would be in use.
             wandb.teardown()
             opened = self._init(run)

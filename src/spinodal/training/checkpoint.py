@@ -86,12 +86,12 @@ class AtomicCheckpointIO(CheckpointIO):
         allowed = safe_globals([*PICKLED, bytes]) if magic == _BEFORE else nullcontext()
         try:
             with allowed:
-                # Whatever Lightning asks for: the checksum has no key, and anybody can write such a file.
+                # Whatever Lightning asks for: the checksum has no key, so that any file can carry a right one.
                 checkpoint = torch.load(
                     io.BytesIO(content), map_location=map_location or "cpu", weights_only=True
                 )
             return _converted(checkpoint) if magic == _BEFORE else dict(checkpoint)
-        except Exception as error:  # what was made by somebody may raise anything
+        except Exception as error:  # a file from elsewhere may raise anything
             raise ForeignError from error
 
     def remove_checkpoint(self, path: _Path) -> None:

@@ -96,7 +96,7 @@ def probe(
     l2: Float64[Tensor, " A"],
     seeds: Sequence[int],
     settings: RelaxationSettings,
-    tell: Callable[[str], None] = lambda step: None,
+    show: Callable[[str], None] = lambda step: None,
 ) -> Evidence:
     """Tests what networks sit in.
 
@@ -111,21 +111,21 @@ def probe(
         l2: their λ > 0.
         seeds: theirs.
         settings: of the relaxations.
-        tell: takes the name of each step before it begins.
+        show: takes the name of each step before it begins.
     """
     names = iter(tests())
-    tell(f"{len(l2)} networks relax")
+    show(f"{len(l2)} networks relax")
     zero = objective.zero_error(theta).detach()
     gradient, ends = _here(objective, theta, l2, seeds)
     home = _relaxed(objective, theta, l2, seeds, settings)
     gains = []
     for factor in FACTORS:
-        tell(f"test {next(names)}")
+        show(f"test {next(names)}")
         there = _relaxed(objective, home.theta, factor * l2, seeds, settings)
         back = _relaxed(objective, there.theta, l2, seeds, settings)
         gains.append(_gain(objective, home, back, l2))
     for heat in HEAT:
-        tell(f"test {next(names)}")
+        show(f"test {next(names)}")
         temperatures = (heat * zero / theta.shape[-1]).tolist()
         shaken = _shaken(objective, home.theta, l2, seeds, settings, temperatures)
         gains.append(_gain(objective, home, shaken, l2))

@@ -110,8 +110,7 @@ def _counted(curve: pl.DataFrame, own: pl.DataFrame, number: int, predicted: int
 
 def _unseen(curve: pl.DataFrame, own: pl.DataFrame) -> str:
     """Why the first that is missing on a curve is not to be seen on it; empty if something missing would be."""
-    missing = own.filter(pl.col("status") == "missing").select(PREDICTED).to_series()
-    reasons = [unseen(curve, at) for at in missing]
+    reasons = unseen(curve, own.filter(pl.col("status") == "missing").select(PREDICTED).to_series().to_list())
     return reasons[0] if reasons and all(reasons) else ""
 
 

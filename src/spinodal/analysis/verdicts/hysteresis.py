@@ -136,7 +136,7 @@ def _is_open(row: dict[str, Any]) -> bool:
 def _reached(row: dict[str, Any]) -> Ruling:
     name = f"feature {row['feature']}"
     if not row["relearned"]:
-        # Where the noise must reach, that many draws do not all fail to; else more of them tell.
+        # Where the noise must reach, that many draws do not all fail to; else more of them decide.
         chance = (1 - row["reach_share"]) ** row["runs"]
         told = f"{name} was not learned again in {row['runs']} runs, of chance {chance:.1g}"
         if row["unrelaxed"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -127,24 +127,29 @@ def _blind(curve: pl.DataFrame, onset: dict[str, Any], at: float | None) -> str:
 def _missing(curve: pl.DataFrame, at: float | None) -> Ruling:
     if at is None:
         return Ruling("not decided", "no transition was found, and no theory says where it is")
-    if reason := unseen(curve, at):
+    (reason,) = unseen(curve, [at])
+    if reason:
         return Ruling("not decided", reason)
     return Ruling("not confirmed", "no transition within 25 % of λ_sp")
 
 
-def unseen(curve: pl.DataFrame, at: float) -> str:
-    """Why a transition that is predicted at some λ is not to be seen on a curve; empty if it would be.
+def unseen(curve: pl.DataFrame, places: Sequence[float]) -> list[str]:
+    """Why each transition that is predicted at some λ is not to be seen on a curve; empty for one that would be.
 
     Args:
         curve: Records of one curve.
-        at: One of its `expected` places.
+        places: Some of its `expected` ones.
     """
+    theirs = shown(curve) if places else None
+    return [_unseen(curve, at, theirs) for at in places]
+
+
+def _unseen(curve: pl.DataFrame, at: float, theirs: pl.DataFrame | None) -> str:
     if not covered(curve, at):
         return f"λ_sp = {at:.4g} is outside the grid, or at its end: a wider one decides"
     unrelaxed = near(curve, at).filter(~evidence()).height
     if unrelaxed:
         return f"{unrelaxed} rows about λ_sp = {at:.4g} did not relax: more relaxation.max_steps decide"
-    theirs = shown(curve)
     if theirs is None or _onset(theirs, at) is None:
         return f"too coarse a grid about λ_sp = {at:.4g}: {FINER}"
     return ""

@@ -28,7 +28,7 @@ NONE = 2.0
 """Standard errors from zero within which nothing is there."""
 
 PRECISE = 1 / SEEN
-"""Error, as a fraction of what is predicted, above which nothing is decided: the value is not told from zero."""
+"""Error, as a fraction of what is predicted, above which nothing is decided: the value is as good as zero."""
 
 PLACED = APART / AGREE
 """The same for λ of a transition: what counts as the predicted one at all is never further off than so many errors."""
