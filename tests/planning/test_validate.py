@@ -108,6 +108,10 @@ def test_module_of_ones_own() -> None:
     assert "activation" not in planned.model
 
 
+def test_arguments_of_a_module_of_ones_own_are_of_any_type() -> None:
+    assert plan(["model._target_=my.Net", "model.width=[8,4]", "model.bias=no"]).model.width == [8, 4]
+
+
 def test_file_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine.yaml").write_text("_target_: my.Net\nheads: 4\n")
@@ -127,7 +131,7 @@ def test_file_of_ones_own(tmp_path: Path) -> None:
     assert "model.depth='3': must be an integer" in text
     assert "model.witdh=4: no such key; did you mean model.width?" in text
     assert "model.activation is missing: must be one of tanh" in text
-    with pytest.raises(UserError, match=r"model.width in model/word.yaml: Value 'wide'"):
+    with pytest.raises(UserError, match=r"model\.width=wide: must be an integer"):
         plan(["model=word"], config_dir=folder)
 
 

@@ -29,7 +29,6 @@ from spinodal.planning.axes import Axis, read_axes
 from spinodal.planning.explain import explain, sweep_hint
 from spinodal.planning.interpolation import interpolated
 from spinodal.planning.loading import config_loader
-from spinodal.planning.schema import BY_TARGET, FIXED
 from spinodal.planning.validate import validate
 
 
@@ -140,13 +139,6 @@ def composed(lines: Sequence[str], loader: ConfigLoaderImpl, config_name: str) -
             possible = right
     if mistakes:
         raise UserError("\n".join(mistakes))
-    # As written: OmegaConf would stop at the first value of a wrong type, `validate` names them all.
-    with open_dict(cfg):
-        for group in (*BY_TARGET, *FIXED):
-            if OmegaConf.is_dict(cfg.get(group)) and OmegaConf.get_type(cfg, group) is not dict:
-                cfg[group] = OmegaConf.create(
-                    OmegaConf.to_container(cfg[group], resolve=False), flags={"struct": False}
-                )
     return cfg
 
 

@@ -337,9 +337,9 @@ CHOICES: dict[str, type] = {
 
 def _store_schemas() -> None:
     for name, schema in CHOICES.items():
-        # Open to unknown keys, since a module of somebody's own may come instead: `validate` refuses them.
-        # Stored outside the groups, or it would be offered as a choice.
-        node = OmegaConf.structured(schema, flags={"struct": False})
+        # Plain values, open to unknown keys: a module of a user's own may come instead, with arguments of other types,
+        # and `validate` checks what is ours. Stored outside the groups, or it would be offered as a choice.
+        node = OmegaConf.create(OmegaConf.to_container(OmegaConf.structured(schema)), flags={"struct": False})
         ConfigStore.instance().store(name=f"schema_{name}", node=node, provider="spinodal")
 
 
