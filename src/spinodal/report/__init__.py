@@ -1,8 +1,24 @@
-"""What a campaign says: its transitions as a page, tables, CSV and figures."""
+"""What a campaign shows: its transitions as a page, tables, CSV and figures."""
 
-from spinodal.report.campaign import make_report
-from spinodal.report.groups import CurveReport, Group
-from spinodal.report.report import Report
+from spinodal.report.campaign import Campaign
+from spinodal.report.networks import Curve, Network
+from spinodal.report.report import Report, make_report
+from spinodal.report.section import Section, section
+from spinodal.report.table import Cell, Column, Group, Table, columns
 from spinodal.report.terminal import main
 
-__all__ = ["CurveReport", "Group", "Report", "main", "make_report"]
+__all__ = [
+    "Campaign",
+    "Cell",
+    "Column",
+    "Curve",
+    "Group",
+    "Network",
+    "Report",
+    "Section",
+    "Table",
+    "columns",
+    "main",
+    "make_report",
+    "section",
+]

@@ -1,44 +1,54 @@
-"""The argument: what several campaigns say together of each claim, and where it is seen."""
+"""The argument: what several campaigns come to together in each claim, and the page on which it stands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import polars as pl
 from rich.console import Console
 from rich.progress import Progress
 
-from spinodal.analysis import CURVE
-from spinodal.analysis.verdicts import CLAIMS, Verdict, silent, verdicts
+from spinodal.analysis.claims import Verdict, claims, silent
+from spinodal.analysis.claims.rules import AGREE, CONTRADICT, NONE, PLACED, PRECISE, SEEN, Quantity
+from spinodal.analysis.deviation import RESOLUTION
 from spinodal.errors import UserError
-from spinodal.report.campaign import make_report
-from spinodal.report.report import Report
+from spinodal.report.commands import launches, report_command
+from spinodal.report.names import capitalised
+from spinodal.report.numbers import number, with_error
+from spinodal.report.page import Picture, write_page
+from spinodal.report.report import Report, make_report
+from spinodal.report.section import Registered, Section
+from spinodal.report.table import Cell, Group, Row, Table, columns
 
+KINDS = {"confirmed": "good", "not confirmed": "bad", "not decided": "open"}
 
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """A verdict, and what it rests on."""
-
-    verdict: Verdict
-    report: Report | None
-    """Of the campaign; None where none speaks of the claim."""
-
-    @property
-    def figure(self) -> Path | None:
-        """Where it is seen, without suffix; None if that is not drawn."""
-        return None if self.report is None else _figure(self.report, self.verdict)
+RULES = (
+    f"Judged from the records alone. A measurement agrees with its prediction within {AGREE:g} stated errors, "
+    f"those after ±, of both in quadrature, and contradicts it beyond {CONTRADICT:g}; in between nothing is decided, "
+    f"nor where the error is above {100 * PRECISE:g} % of what is predicted ({100 * PLACED:.1f} % for λ of "
+    f"transitions). What is claimed to be there must be {SEEN:g} errors from zero, what is claimed not to be there "
+    f"within {NONE:g}. No error of a transition is below {RESOLUTION:g} of its value, as far as minima are resolved. "
+    "A row about several things is as good as the worst of them. What a run too coarse, too short, or of too few seeds "
+    "cannot show is not decided: the reason names what to run."
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Argument:
-    """What a folder of campaigns says."""
+    """What a folder of campaigns comes to.
+
+    Attributes:
+        folder: Of the campaigns.
+        reports: Of each.
+        judged: Every verdict, in the order of the claims, with the report whose records it rests on; None where no
+            records speak of a claim.
+    """
 
     folder: Path
     reports: list[Report]
-    judged: list[Judged]
-    """In the order of `CLAIMS`."""
+    judged: list[tuple[Verdict, Report | None]]
 
     @property
     def page(self) -> Path:
@@ -46,82 +56,170 @@ class Argument:
         return self.folder / "report.html"
 
     @property
-    def table(self) -> Path:
-        """The verdicts alone, in Markdown."""
+    def markdown(self) -> Path:
+        """Of the file with the verdicts alone."""
         return self.folder / "verdicts.md"
 
-    def of(self, claim: str) -> list[Judged]:
-        """What is said of one claim."""
-        return [each for each in self.judged if each.verdict.claim == claim]
+    def table(self, pictures: Sequence[Picture] = ()) -> Table:
+        """Return the verdicts, claim by claim.
+
+        Args:
+            pictures: That rows lead to, where they show what a verdict is about.
+        """
+        by_path = {picture.path: picture for picture in pictures}
+        groups = [
+            Group(
+                each.sentence,
+                [self._row(verdict, of, by_path) for verdict, of in self.judged if verdict.claim == name],
+            )
+            for name, each in claims().items()
+        ]
+        header = columns("case", "predicted", "measured", "verdict", "why", "seen in", words=6)
+        header[-1] = header[-1]._replace(brief=False)
+        return Table("Claims", header, groups, brief=True)
+
+    def _row(self, verdict: Verdict, report: Report | None, pictures: dict[Path, Picture]) -> Row:
+        link = Cell("")
+        picture = None if report is None else pictures.get(seen(report, verdict) or Path())
+        if picture is not None:
+            link = Cell("figure", link=f"#{picture.id}")
+        elif report is not None:
+            link = Cell("report", link=report.page.relative_to(self.folder).as_posix())
+        return (
+            verdict.case or "all of it",
+            written(verdict.predicted),
+            written(verdict.measured),
+            Cell(verdict.decision, KINDS[verdict.decision]),
+            verdict.reason,
+            link,
+        )
+
+
+def seen(report: Report, verdict: Verdict) -> Path | None:
+    """Return the figure in which a verdict is seen, without suffix; None if that is not drawn."""
+    for section, picture in report.pictures:
+        if section == verdict.section and verdict.curve in picture.shows:
+            return picture.path
+    return None
+
+
+def written(quantities: Sequence[Quantity], most: int = 5) -> str:
+    """Return numbers with their names and errors, in a line.
+
+    Args:
+        quantities: Predicted, or measured.
+        most: At most so many without a name; of more, the last.
+    """
+    unnamed = [each for each in quantities if not each.name]
+    parts = [", ".join([*["…"][: len(unnamed) > most], *map(_number, unnamed[-most:])])] if unnamed else []
+    parts += [f"{each.name} {_number(each)}".strip() for each in quantities if each.name]
+    return "; ".join(parts)
+
+
+def _number(quantity: Quantity) -> str:
+    if quantity.error is None:
+        return number(quantity.value, 3 if quantity.unit else 5) + quantity.unit
+    return with_error(quantity.value, quantity.error) + quantity.unit
 
 
 def campaigns_in(folder: Path) -> list[Path]:
-    """The campaigns of a folder that is none itself."""
+    """Return the campaigns of a folder that is none itself."""
     if (folder / "records").is_dir() or not folder.is_dir():
         return []
     return sorted(each for each in folder.iterdir() if any((each / "records").glob("*.parquet")))
 
 
 def make_argument(folder: Path, second_process: bool = False) -> Argument:
-    """Report on every campaign of a folder, and judge all claims by their records.
+    """Report on every campaign of a folder, judge all claims by their records, and write the page and the table.
 
     Args:
         folder: Of campaigns.
         second_process: As of `make_report`.
 
     Raises:
-        UserError: As `make_report`, or if the folder holds no campaigns.
+        UserError: As `make_report`, or if the folder holds no campaigns or cannot be written to.
     """
-    campaigns = campaigns_in(folder)
-    if not campaigns:
+    folders = campaigns_in(folder)
+    if not folders:
         raise UserError(f"{folder}: no campaigns in it; spinodal run makes them")
     reports = []
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        for campaign in progress.track(campaigns, description="reports"):
-            reports.append(make_report(campaign, second_process=second_process))
-    judged = [Judged(each, report) for report in reports for each in _verdicts(report)]
-    judged += [Judged(each, None) for each in silent([each.verdict for each in judged])]
-    order = list(CLAIMS)
-    judged.sort(key=lambda each: order.index(each.verdict.claim))
-    return Argument(folder, reports, judged)
+        for each in progress.track(folders, description="reports"):
+            reports.append(make_report(each, second_process=second_process))
+    judged: list[tuple[Verdict, Report | None]] = [
+        (verdict, report) for report in reports for verdict in report.found.verdicts
+    ]
+    judged += [(each, None) for each in silent(verdict for verdict, _ in judged)]
+    order = list(claims())
+    judged.sort(key=lambda each: order.index(each[0].claim))
+    argument = Argument(folder, reports, judged)
+    try:
+        _write(argument)
+        argument.markdown.write_text(argument.table().markdown(), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{argument.page}: cannot be written ({error.strerror})") from error
+    return argument
 
 
-def _verdicts(report: Report) -> Iterator[Verdict]:
-    compared = [group.transitions for group in report.groups]
-    return verdicts(report.records, pl.concat(compared) if compared else pl.DataFrame())
+def _write(argument: Argument) -> None:
+    pictures = list(_pictures(argument))
+    counts = Counter(verdict.decision for verdict, _ in argument.judged)
+    summaries = [report.campaign.summary for report in argument.reports]
+    running = [each for each in summaries if each.running]
+    left = sum(each.points - each.finished for each in running)
+    rows = sum(each.rows for each in summaries)
+    verdicts = Section([RULES], tables=[argument.table(pictures)])
+    write_page(
+        argument.page,
+        [
+            (_registered("verdicts", "Verdicts"), verdicts),
+            *_claims(argument, pictures),
+            (_registered("campaigns", "Campaigns"), _campaigns(argument)),
+        ],
+        title="Verdicts",
+        campaign=str(argument.folder),
+        about="First-order phase transitions in L2-regularised deep networks, claim by claim: "
+        f"{rows:,} states in {len(argument.reports)} campaigns, 𝓛(θ) = E(θ) + λ‖θ‖².",
+        results=[f"{counts[decision]} {decision}" for decision in KINDS if counts[decision]],
+        unfinished=f"{left} of {sum(each.points for each in running)}" if running else "",
+        files="Figures as PDF and PNG and tables as CSV lie in the reports of the campaigns.",
+    )
 
 
-def _figure(report: Report, verdict: Verdict) -> Path | None:
-    """The figure that shows the curve of a verdict."""
-    match verdict.figure:
-        case "branches":
-            shown = {group.figure: [curve.records for curve in group.curves] for group in report.groups}
-        case "phases":
-            shown = {each.figure: [curve.records for curve in each.curves] for each in report.phases}
-        case "hysteresis" if report.hysteresis:
-            networks = report.hysteresis.networks
-            shown = {each.figure: [curve.records for curve in each.group.curves] for each in networks}
-        case "curvature" if report.curvature:
-            shown = {each.figure: [each.curve.records] for each in report.curvature.curves}
-        case "foresight" if report.curvature:
-            return report.curvature.foresight
-        case "escape":
-            shown = {each.figure: [each.times] for each in report.holds}
-        case "grokking":
-            shown = {each.figure: [each.found] for each in report.grokking}
-        case _:
-            return None
-    for figure, tables in shown.items():
-        if figure and any(_has(table, verdict.curve) for table in tables):
-            return figure
-    return None
+def _registered(name: str, title: str, short: str = "") -> Registered:
+    return Registered(name, title, short or title, 0, lambda _: None)
 
 
-def _has(table: pl.DataFrame, curve: tuple[object, ...]) -> bool:
-    """Whether a table is about a curve; phases that are held are the same at all temperatures."""
-    named = dict(zip(CURVE, curve, strict=True))
-    if named["temperature"] is None:
-        del named["temperature"]
-    row = table.row(0, named=True)
-    return all(row[name] == value for name, value in named.items())
+def _pictures(argument: Argument) -> Iterator[Picture]:
+    """Those of the campaigns' pages that verdicts lead to."""
+    wanted = {seen(report, verdict) for verdict, report in argument.judged if report is not None}
+    for report in argument.reports:
+        folder = f"{report.page.parent.relative_to(argument.folder).as_posix()}/"
+        yield from (replace(each, folder=folder) for _, each in report.pictures if each.path in wanted)
+
+
+def _claims(argument: Argument, pictures: Sequence[Picture]) -> Iterator[tuple[Registered, Section]]:
+    """The figures of each claim."""
+    for name, each in claims().items():
+        wanted = {
+            seen(of, verdict) for verdict, of in argument.judged if verdict.claim == name and of is not None
+        }
+        if shown := [picture for picture in pictures if picture.path in wanted]:
+            yield _registered(name, each.sentence, capitalised(name)), Section(pictures=shown)
+
+
+def _campaigns(argument: Argument) -> Section:
+    rows = []
+    for report in argument.reports:
+        summary, page = report.campaign.summary, report.page.relative_to(argument.folder).as_posix()
+        found = "; ".join(report.results)
+        name = Cell(report.campaign.name, link=page)
+        rows.append((name, f"{summary.points:,} points", found, summary.wall_time or ""))
+    header = columns("campaign", "size", "found", "computed for", words=4)
+    commands: list[tuple[str, Sequence[str]]] = [
+        (f"{report.campaign.name}:", [each.command for each in launches(report.campaign.folder)])
+        for report in argument.reports
+    ]
+    commands.append(("This page, from the records:", [report_command(argument.folder)]))
+    return Section(tables=[Table("With pages of their own", header, [Group("", rows)])], commands=commands)

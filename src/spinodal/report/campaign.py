@@ -1,136 +1,155 @@
-"""The report of a campaign: read, find, compare, draw, tell."""
+"""A campaign to be reported on: its folder, what was found in it, and the way to its figures and files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+from matplotlib.figure import Figure
 
-from spinodal.analysis import CURVE, compare, find_transitions, unresolved
-from spinodal.analysis.elsewhere import told_elsewhere
+from spinodal.analysis.findings import Findings, Kept, key_of
 from spinodal.campaign import read_attempts
 from spinodal.errors import UserError
 from spinodal.records import read_records
-from spinodal.report.curvature import make_curvature_report
-from spinodal.report.dependence import make_families
+from spinodal.report.commands import again
 from spinodal.report.drawing import Drawings
-from spinodal.report.escape import make_holds
-from spinodal.report.figure import draw_curve
 from spinodal.report.given_up import without_diverged
-from spinodal.report.grokking import make_grokking, make_times
-from spinodal.report.groups import Group, chosen, make_groups
-from spinodal.report.hysteresis import make_hysteresis_report
-from spinodal.report.page import write_page
-from spinodal.report.phases import make_phase_diagrams
-from spinodal.report.report import FOLLOWED, NOISELESS, Report
-from spinodal.report.sections import sections
-from spinodal.report.summary import summarise
-from spinodal.report.thermal import make_noisy_loops
-from spinodal.report.unsettled import unfinished
-
-MANY = 4
-"""From so many curves on, a second process is worth its start."""
+from spinodal.report.networks import Curve, Network, jobs, make_networks
+from spinodal.report.page import Picture
+from spinodal.report.summary import Summary, summarise
 
 
-def make_report(campaign: Path, patterns: Sequence[str] = (), second_process: bool = False) -> Report:
-    """Find the transitions of a campaign and put them into its folder `report`: page, CSV and figures.
+class Campaign:
+    """What the sections of a report are made from.
 
     Args:
-        campaign: Its folder. Records that are still being added to are read as far as they are.
-        patterns: Of the names of the figures to draw, as in "*-K3-*"; by default all, or a choice of many.
-        second_process: Whether to draw in two, as `Drawings` does.
+        folder: Of the campaign. Records that are still being added to are read as far as they are.
+        drawings: To draw in.
+        patterns: As of `make_networks`.
+
+    Attributes:
+        folder: Of the campaign.
+        report: The folder of its page, figures and tables.
+        read: The records as they were read.
+        given_up: As `without_diverged` returns it.
+        found: All that the records show.
+        summary: What was run.
 
     Raises:
-        UserError: If there is no such campaign, it has no records, its folder cannot be written to, or a pattern
-            matches nothing.
+        UserError: If there is no such campaign, it has no records, or a pattern matches nothing.
     """
-    if not campaign.is_dir():
-        raise UserError(f"{campaign}: no such campaign; campaigns are folders under outputs/")
-    records = _read(campaign)
-    second_process &= records.select(CURVE).n_unique() >= MANY
-    folder = campaign / "report"
-    try:
-        with Drawings(second_process) as drawings:
-            report = _found(campaign, records, patterns, folder, drawings)
-            drawings.finish()
-        _write(report)
-    except OSError as error:
-        raise UserError(f"{folder}: the report cannot be written ({error.strerror})") from error
-    return report
+
+    def __init__(self, folder: Path, drawings: Drawings, patterns: Sequence[str] = ()) -> None:
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such campaign; campaigns are folders under outputs/")
+        self.folder, self.report = folder, folder / "report"
+        self.read = _read(folder)
+        records, self.given_up = without_diverged(folder, self.read)
+        with writing(self.report):
+            self.report.mkdir(exist_ok=True)
+            kept = Kept(self.report / "findings", key_of(_sources(folder)))
+        self.found = Findings(records, kept)
+        self.summary: Summary = summarise(folder, self.read)
+        self._drawings, self._patterns = drawings, patterns
+
+    @property
+    def name(self) -> str:
+        """Of the campaign."""
+        return self.folder.resolve().name
+
+    @property
+    def page(self) -> Path:
+        """Of its file."""
+        return self.report / "report.html"
+
+    @cached_property
+    def networks(self) -> list[Network]:
+        """Return the networks whose branches were followed, with noise or without."""
+        found = self.found
+        return make_networks(found.branches, found.transitions, found.unresolved, self._patterns)
+
+    @property
+    def drawn(self) -> list[Network]:
+        """Return those of the networks that are drawn."""
+        return [network for network in self.networks if network.drawn]
+
+    @property
+    def curves(self) -> list[Curve]:
+        """Return the curves of all networks."""
+        return [curve for network in self.networks for curve in network.curves]
+
+    def draw(self, name: str, draw: Callable[..., Figure], *arguments: Any) -> Path:
+        """Draw a figure, unless that of the same records is there already.
+
+        Args:
+            name: Of its files.
+            draw: Makes the figure from the arguments; a function of a module.
+            arguments: Of `draw`.
+
+        Returns:
+            The path of its files, without suffix.
+        """
+        fresh = self.found.kept is not None and self.found.kept.fresh
+        return self._drawings.add(self.report / name, fresh, draw, *arguments)
+
+    def picture(
+        self,
+        path: Path,
+        alt: str,
+        title: str = "",
+        caption: str = "",
+        curves: Sequence[Curve] = (),
+        jobs_of: Iterable[str] = (),
+        shows: Iterable[tuple[object, ...]] = (),
+    ) -> Picture:
+        """Return a figure for the page, with the commands that compute again what it shows.
+
+        Args:
+            path: As `draw` returns it.
+            alt: What stands for it where it cannot be seen.
+            title: Above its caption.
+            caption: Below it.
+            curves: That it shows.
+            jobs_of: Jobs that computed what it shows, beside those of the curves.
+            shows: Identities of curves that it shows, beside those of the curves.
+        """
+        commands = again(self.folder, {*jobs_of, *jobs(curves)})
+        identities = frozenset([*shows, *(curve.identity for curve in curves)])
+        return Picture(path, alt, caption, title, commands, shows=identities)
 
 
-def _read(campaign: Path) -> pl.DataFrame:
+def _read(folder: Path) -> pl.DataFrame:
     try:
-        return read_records(campaign)
+        return read_records(folder)
     except UserError as error:
-        failures = [each for attempt in read_attempts(campaign) for each in attempt.failures]
+        failures = [each for attempt in read_attempts(folder) for each in attempt.failures]
         if not failures:
             raise
         points = sum(len(each.points) for each in failures)
         raise UserError(
-            f"{campaign}: no records to read; {points} points failed, the first: {failures[0].error} "
-            f"(spinodal status {campaign} --failed says more)"
+            f"{folder}: no records to read; {points} points failed, the first: {failures[0].error} "
+            f"(spinodal status {folder} --failed says more)"
         ) from error
 
 
-def _found(
-    campaign: Path, read: pl.DataFrame, patterns: Sequence[str], folder: Path, drawings: Drawings
-) -> Report:
-    records, given_up = without_diverged(campaign, read)
-    moved = records.filter(FOLLOWED)
-    found = find_transitions(moved)
-    compared = told_elsewhere(compare(found, moved), moved)
-    groups = make_groups(moved, compared, unresolved(moved, found))
-    shown = chosen(groups, patterns)
-    folder.mkdir(exist_ok=True)
-    for place in shown:
-        group = groups[place]
-        figure = drawings.add(
-            folder / group.name.file, draw_curve, group.records, group.transitions, group.name
-        )
-        groups[place] = replace(group, figure=figure)
-    compared.write_csv(folder / "transitions.csv")
-    curves = [curve for group in groups for curve in group.curves]
-    networks = make_grokking(records, folder, drawings)
-    drawn = [curve for group in groups if group.figure for curve in group.curves]
-    return Report(
-        campaign,
-        records,
-        summarise(campaign, read),
-        groups,
-        folder / "transitions.csv",
-        make_phase_diagrams(curves, folder, drawings),
-        make_curvature_report(moved, compared, curves, drawn, folder, drawings),
-        make_families(moved.filter(NOISELESS), compared, curves, folder, drawings),
-        make_hysteresis_report(moved.filter(NOISELESS), _noiseless(groups), folder, drawings),
-        make_holds(records, folder, drawings),
-        make_noisy_loops(moved, folder, drawings),
-        networks,
-        make_times(networks, folder, drawings),
-        unfinished(campaign, read),
-        given_up,
-        folder / "report.html",
-    )
+def _sources(folder: Path) -> Iterator[Path]:
+    """Files that findings and figures depend on: records, and what became of the points without any."""
+    for place in ("records", "attempts"):
+        yield from (each for each in (folder / place).glob("*") if each.is_file())
 
 
-def _noiseless(groups: Sequence[Group]) -> list[Group]:
-    return [group for group in groups if group.records.select(NOISELESS.all()).item()]
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Refuse what cannot be written into a folder.
 
-
-def _write(report: Report) -> None:
-    summary, curves = report.summary, len(report.curves)
-    about = (
-        f"{summary.rows:,} states along {curves} {'curve' if curves == 1 else 'curves'}, 𝓛(θ) = E(θ) + λ‖θ‖²."
-    )
-    write_page(
-        report.page,
-        list(sections(report)),
-        title=report.campaign.resolve().name,
-        campaign=str(report.campaign),
-        about=f"Phase transitions in L2-regularised deep networks: {about}",
-        verdicts=report.verdicts,
-        unfinished=f"{summary.points - summary.finished} of {summary.points}" if summary.running else "",
-        files="Tables as CSV and figures as PDF and PNG lie beside this page.",
-    )
+    Raises:
+        UserError: In place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{folder}: the report cannot be written ({error.strerror})") from error

@@ -49,5 +49,10 @@ def again(campaign: Path, jobs: Iterable[str]) -> list[str]:
     return [_run(["--config-dir", str(folder), "--config-name", job, *elsewhere]) for job in found]
 
 
+def report_command(folder: Path) -> str:
+    """Return what makes a page again."""
+    return shlex.join(["spinodal", "report", str(folder)])
+
+
 def _run(arguments: Sequence[Any]) -> str:
     return shlex.join(["spinodal", "run", *map(str, arguments)])

@@ -13,7 +13,19 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from spinodal.report.panels import save
+from spinodal.report.style import FORMATS, save
+
+PAPER = "paper"
+"""The folder of figures with a `Look` of their own, beside those of the page."""
+
+
+class Look(NamedTuple):
+    """How figures for a paper are written, beside those of the page."""
+
+    formats: tuple[str, ...]
+    """Suffixes, as in pdf."""
+    width: float | None = None
+    """In inches; None for that on the page. The height keeps its proportion."""
 
 
 class Drawing(NamedTuple):
@@ -23,43 +35,64 @@ class Drawing(NamedTuple):
     """Of its files, without suffix."""
     draw: Callable[..., Figure]
     arguments: tuple[Any, ...]
+    look: Look | None
+    fresh: bool
+    """Whether the files of the page are there already."""
 
     def make(self) -> None:
         """Draw and save it."""
-        save(self.draw(*self.arguments), self.path)
+        figure = self.draw(*self.arguments)
+        if self.look is not None:
+            folder = self.path.parent / PAPER
+            folder.mkdir(exist_ok=True)
+            width, height = figure.get_size_inches()
+            figure.set_size_inches(self.look.width or width, height * (self.look.width or width) / width)
+            save(figure, folder / self.path.name, self.look.formats)
+            figure.set_size_inches(width, height)
+        if not self.fresh:
+            save(figure, self.path)
 
 
 class Drawings:
-    """Draws what it is given; on leaving its block everything is drawn.
-
-    A second process imports the main module once more, as Python's multiprocessing does. A script of somebody's
-    own may not bear that, so that it is not the default.
+    """Draws what it is given, unless that is there; on leaving its block everything is drawn.
 
     Args:
-        second: Whether a second process helps.
+        look: Of figures for a paper, drawn besides.
     """
 
-    def __init__(self, second: bool = False) -> None:
-        self._pool = ProcessPoolExecutor(1, get_context("spawn")) if second else None
+    def __init__(self, look: Look | None = None) -> None:
+        self._look = look
+        self._pool: ProcessPoolExecutor | None = None
         self._given: list[tuple[Drawing, Future[None]]] = []
-        if self._pool is not None:
-            self._pool.submit(_ready)  # it has imported everything when there is something to draw
+
+    def start_second(self) -> None:
+        """Draw in a second process, too.
+
+        That imports the main module once more, as Python's multiprocessing does. A user's script may not bear that,
+        so that it is not the default.
+        """
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"))
+        self._pool.submit(_ready)  # it has imported everything when there is something to draw
 
     def __enter__(self) -> Drawings:
         return self
 
-    def add(self, path: Path, draw: Callable[..., Figure], *arguments: Any) -> Path:
+    def add(self, path: Path, fresh: bool, draw: Callable[..., Figure], *arguments: Any) -> Path:
         """Draw a figure, now or later.
 
         Args:
             path: Of its files, without suffix.
+            fresh: Whether files that are there already show the same.
             draw: Makes the figure from the arguments.
             arguments: Of `draw`.
 
         Returns:
             The path.
         """
-        drawing = Drawing(path, draw, arguments)
+        there = fresh and all(Path(f"{path}.{each}").is_file() for each in FORMATS)
+        if there and self._look is None:
+            return path
+        drawing = Drawing(path, draw, arguments, self._look, there)
         if self._pool is None:
             drawing.make()
         else:

@@ -8,7 +8,6 @@ import polars as pl
 
 from spinodal.analysis.diverged import diverged, held_together, known
 from spinodal.campaign import NOT_FINITE, read_attempts, read_packs
-from spinodal.report.sheet import Row, Sheet
 
 SCHEMA = {"point": pl.String, "seed": pl.Int64, "l2": pl.Float64, "why": pl.String, "diverged": pl.Boolean}
 
@@ -70,7 +69,7 @@ def _failed(campaign: Path, records: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def given_up_told(given_up: pl.DataFrame, points: int) -> list[str]:
+def given_up_results(given_up: pl.DataFrame, points: int) -> list[str]:
     """How many replicas diverged or failed, in a line each; no line for none.
 
     Args:
@@ -82,21 +81,3 @@ def given_up_told(given_up: pl.DataFrame, points: int) -> list[str]:
         "failed": (~given_up["diverged"]).sum(),
     }
     return [f"{count} of {max(points, count)} replicas {what}" for what, count in counts.items() if count]
-
-
-def given_up_sheet(given_up: pl.DataFrame) -> Sheet:
-    """Every replica that was given up, with its seed, λ and reason.
-
-    Args:
-        given_up: As `without_diverged` returns them.
-    """
-    rows: list[Row] = [
-        (
-            row["point"],
-            "?" if row["seed"] is None else str(row["seed"]),
-            "?" if row["l2"] is None else f"{row['l2']:.4g}",
-            row["why"],
-        )
-        for row in given_up.iter_rows(named=True)
-    ]
-    return Sheet("Replicas that diverged or failed", ("point", "seed", "λ", "why"), [("", rows)], words=1)

@@ -1,14 +1,15 @@
-"""What people and files call a curve, and how numbers with errors are written."""
+"""What people and files call a curve."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import polars as pl
+
+from spinodal.report.numbers import number
 
 
 class CurveName(NamedTuple):
@@ -98,14 +99,11 @@ def _file(text: str) -> str:
     return re.sub(r"[^\w.]+", "_", text)
 
 
-def with_error(value: float, error: float | None) -> str:
-    """Write a number with its standard error, as in 0.236 ± 0.004; no more than four digits of its own."""
-    decimals = 3 - (math.floor(math.log10(abs(value))) if value else 0)
-    if error is None or not math.isfinite(error):
-        return f"{value:.{max(0, decimals)}f}"
-    if error > 0:
-        enough = -math.floor(math.log10(error))
-        if enough > decimals:
-            return f"{value:.{max(0, decimals)}f} ± {error:.0e}".replace("e-0", "e-")
-        decimals = enough
-    return f"{value:.{max(0, decimals)}f} ± {error:.{max(0, decimals) if error else 0}f}"
+def capitalised(text: str) -> str:
+    """Return a text with a capital first letter; E and R stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def places(transitions: pl.DataFrame) -> str:
+    """Return λ of the transitions that were found, rising."""
+    return ", ".join(number(at) for at in transitions["location"].drop_nulls().sort())

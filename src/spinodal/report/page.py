@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import re
 import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 import spinodal
-from spinodal.report.sheet import Sheet
 
 
 @dataclass(frozen=True)
@@ -24,13 +23,15 @@ class Picture:
     path: Path
     """Without suffix; there is a PNG."""
     alt: str
-    """What somebody hears who does not see it."""
+    """What stands for it where it cannot be seen."""
     caption: str
     title: str = ""
     commands: Sequence[str] = ()
     """What computes again what it shows."""
     folder: str = ""
     """Of its files, as seen from the page; with a slash at its end."""
+    shows: frozenset[tuple[object, ...]] = frozenset()
+    """Identities of curves, the columns of `CURVE`, for what leads to the figure of a curve."""
 
     @property
     def file(self) -> str:
@@ -65,31 +66,13 @@ class Picture:
         return width, height
 
 
-@dataclass(frozen=True)
-class Section:
-    """A part of the page; what is empty is left out."""
-
-    id: str
-    short: str
-    """In the navigation."""
-    title: str
-    notes: Sequence[str] = ()
-    facts: Mapping[str, str] = field(default_factory=dict)
-    pictures: Sequence[Picture] = ()
-    wide: bool = False
-    """Whether the pictures are wider than high."""
-    sheets: Sequence[Sheet] = ()
-    commands: Sequence[tuple[str, Sequence[str]]] = ()
-    """What is said of commands, and they."""
-
-
-def write_page(path: Path, sections: Sequence[Section], **said: Any) -> None:
+def write_page(path: Path, sections: Sequence[tuple[Any, Any]], **values: Any) -> None:
     """Write the page.
 
     Args:
         path: Of the file.
-        sections: In their order.
-        said: What the template asks for besides.
+        sections: Each as it is registered, with what it holds.
+        values: What the template asks for besides.
 
     Raises:
         OSError: If it cannot be written.
@@ -104,13 +87,8 @@ def write_page(path: Path, sections: Sequence[Section], **said: Any) -> None:
     environment.filters["typeset"] = _typeset
     css = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     template = environment.get_template("page.html.j2")
-    text = template.render(sections=sections, css=css, generator=spinodal.__version__, **said)
+    text = template.render(sections=sections, css=css, generator=spinodal.__version__, **values)
     path.write_text(text, encoding="utf-8")
-
-
-def capitalised(text: str) -> str:
-    """The first letter; E and R stay as they are."""
-    return text[:1].upper() + text[1:]
 
 
 def _typeset(text: str) -> Markup:

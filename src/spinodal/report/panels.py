@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float64
-from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from spinodal.analysis import DeepLinear, evidence, trajectory
 from spinodal.report.names import CurveName
-from spinodal.report.style import BAND, EXACT, HOLLOW, MEAN, MEASURED, SEED, SPINODAL, STYLE, TEST, TRANSITION
+from spinodal.report.style import BAND, EXACT, HOLLOW, MEAN, MEASURED, SEED, SPINODAL, TEST, TRANSITION
 
 KINK: dict[str, Any] = {"color": TRANSITION, "linewidth": 0.9, "linestyle": (0, (5, 1.5))}
 
 MANY = 1000
 """More markers than this are an image also in a PDF, which else would be slow to open."""
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG and as PDF; the same figure makes the same files.
-
-    Args:
-        figure: As `draw_curve` returns it.
-        path: Of both, without suffix.
-    """
-    with rc_context(STYLE):
-        figure.savefig(f"{path}.png")
-        figure.set_layout_engine("none")  # everything has found its place
-        figure.savefig(f"{path}.pdf", metadata={"CreationDate": None})
 
 
 def mark(panel: Axes, transitions: pl.DataFrame, colour: str = TRANSITION) -> None:

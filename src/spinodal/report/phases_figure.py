@@ -18,7 +18,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from spinodal.analysis import evidence, expected
-from spinodal.report.groups import CurveReport
+from spinodal.report.networks import Curve
 from spinodal.report.style import STYLE
 
 NOTHING = "0.88"
@@ -29,7 +29,7 @@ RIM: dict[str, Any] = {"colors": "white", "linewidth": 2.3}
 """Under a spinodal, so that it is seen on every colour."""
 
 
-def draw_phases(curves: Sequence[CurveReport], title: str) -> Figure:
+def draw_phases(curves: Sequence[Curve], title: str) -> Figure:
     """Draw which phase each λ leads to, a column per complexity, with the predicted spinodals over it.
 
     The colour is that of the mean over seeds, rounded: where they disagree, the edge between two phases is where
@@ -95,7 +95,7 @@ def _edges(l2: Float64[np.ndarray, " l"]) -> Float64[np.ndarray, " e"]:
     return np.array([ends[0], *middle, ends[1]])
 
 
-def _axes(panel: Axes, curves: Sequence[CurveReport]) -> None:
+def _axes(panel: Axes, curves: Sequence[Curve]) -> None:
     panel.set_yscale("log")
     l2 = pl.concat([curve.records["l2"] for curve in curves])
     l2 = l2.filter(l2 > 0)

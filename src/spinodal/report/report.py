@@ -1,83 +1,103 @@
-"""What was found in a campaign."""
+"""The report of a campaign: its sections, made and written as one page with figures and tables beside it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
+from spinodal.analysis.findings import Findings
+from spinodal.report.campaign import Campaign, writing
+from spinodal.report.drawing import Drawings, Look
+from spinodal.report.page import Picture, write_page
+from spinodal.report.section import Registered, Section, sections
 
-from spinodal.report.curvature import CurvatureReport
-from spinodal.report.dependence import Family
-from spinodal.report.escape import Hold
-from spinodal.report.given_up import given_up_told
-from spinodal.report.grokking import Grokking, Times
-from spinodal.report.groups import CurveReport, Group
-from spinodal.report.hysteresis import HysteresisReport
-from spinodal.report.phases import PhaseDiagram
-from spinodal.report.sheet import verdicts
-from spinodal.report.summary import Summary
-from spinodal.report.thermal import NoisyLoops
-
-FOLLOWED = pl.col("escaped").is_null() & pl.col("trained_steps").is_null()
-"""Rows of branches, which the sections about transitions are about."""
-
-NOISELESS = pl.col("hold_time").is_null()
-"""Rows of branches that no noise has carried on: loops under noise have a section of their own."""
+MANY = 4
+"""From so many curves on, a second process is worth its start."""
 
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """Everything that its page tells, and what it was found in."""
+    """The sections of a campaign's page."""
 
-    campaign: Path
-    records: pl.DataFrame
-    """Without the rows of replicas that diverged."""
-    summary: Summary
-    groups: list[Group]
-    csv: Path
-    """The transitions of all curves."""
-    phases: list[PhaseDiagram]
-    """Of networks that were run at more than one complexity."""
-    curvature: CurvatureReport | None
-    """None if R was measured nowhere."""
-    families: list[Family]
-    """Networks that differ in one thing."""
-    hysteresis: HysteresisReport | None
-    """None without a way up and down of one network."""
-    holds: list[Hold]
-    """Phases held under noise."""
-    noisy_loops: list[NoisyLoops]
-    """Taken through λ under noise."""
-    grokking: list[Grokking]
-    """Trained for a number of steps."""
-    grokking_times: Times | None
-    """None if there is nothing to draw them against."""
-    unfinished: pl.DataFrame
-    """As the function of that name returns it."""
-    given_up: pl.DataFrame
-    """As `without_diverged` returns it."""
-    page: Path
+    campaign: Campaign
+    sections: list[tuple[Registered, Section]]
+    csvs: list[Path]
 
     @property
-    def verdicts(self) -> list[str]:
+    def page(self) -> Path:
+        """Of its file."""
+        return self.campaign.page
+
+    @property
+    def found(self) -> Findings:
+        """Return all that was found in the campaign."""
+        return self.campaign.found
+
+    @property
+    def results(self) -> list[str]:
         """What was found, in a few lines."""
-        lines = verdicts(self.groups) if self.groups else []
-        lines += [each.told for each in self.told_apart]
-        return [*lines, *given_up_told(self.given_up, self.summary.points)]
+        return [line for _, each in self.sections for line in each.results]
 
     @property
-    def told_apart(self) -> list[Hold | NoisyLoops | Grokking | Times]:
-        """What has sections of its own."""
-        times = [self.grokking_times] if self.grokking_times else []
-        return [*self.holds, *self.noisy_loops, *self.grokking, *times]
+    def pictures(self) -> list[tuple[str, Picture]]:
+        """Every picture, with the name of its section."""
+        return [(one.name, picture) for one, each in self.sections for picture in each.pictures]
 
-    @property
-    def followed(self) -> pl.DataFrame:
-        """Rows of branches: neither held under noise until they left, nor trained without being relaxed."""
-        return self.records.filter(FOLLOWED)
 
-    @property
-    def curves(self) -> list[CurveReport]:
-        """Of all groups."""
-        return [curve for group in self.groups for curve in group.curves]
+def make_report(
+    campaign: Path, patterns: Sequence[str] = (), second_process: bool = False, look: Look | None = None
+) -> Report:
+    """Find what a campaign shows and put it into its folder `report`: page, CSV and figures.
+
+    Args:
+        campaign: Its folder. Records that are still being added to are read as far as they are.
+        patterns: Of the names of the networks to draw, as in "*-K3-*"; by default all, or a choice of many.
+        second_process: Whether to draw in two, as `Drawings` does.
+        look: Of the figures, for a paper.
+
+    Raises:
+        UserError: If there is no such campaign, it has no records, its folder cannot be written to, or a pattern
+            matches nothing.
+    """
+    with Drawings(look) as drawings:
+        subject = Campaign(campaign, drawings, patterns)
+        if second_process and len(subject.curves) >= MANY:
+            drawings.start_second()
+        with writing(subject.report):
+            made = [(each, content) for each in sections() if (content := each.make(subject)) is not None]
+            drawings.finish()
+            report = Report(subject, made, _write_tables(subject))
+            _write(report)
+    return report
+
+
+def _write_tables(campaign: Campaign) -> list[Path]:
+    """Every table of the findings that has rows, as CSV."""
+    written = []
+    for name in Findings.tables:
+        if name in Findings.inner:
+            continue
+        table, file = getattr(campaign.found, name), campaign.report / f"{name}.csv"
+        if len(table) or name == "transitions":
+            table.write_csv(file)
+            written.append(file)
+    return written
+
+
+def _write(report: Report) -> None:
+    campaign = report.campaign
+    summary, curves = campaign.summary, len(campaign.curves)
+    about = (
+        f"{summary.rows:,} states along {curves} {'curve' if curves == 1 else 'curves'}, 𝓛(θ) = E(θ) + λ‖θ‖²."
+    )
+    write_page(
+        report.page,
+        report.sections,
+        title=campaign.name,
+        campaign=str(campaign.folder),
+        about=f"Phase transitions in L2-regularised deep networks: {about}",
+        results=report.results,
+        unfinished=f"{summary.points - summary.finished} of {summary.points}" if summary.running else "",
+        files="Tables as CSV and figures as PDF and PNG lie beside this page.",
+    )

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import polars as pl
 
 from spinodal.records import COLUMNS
-from spinodal.report.sheet import Row, Sheet
 
 AXES = (
     *("task", "complexity", "noise", "samples", "activation", "bias", "depth", "width"),
@@ -130,14 +129,3 @@ def _wall_time(records: pl.DataFrame) -> str | None:
         if seconds >= 2 * length:
             return f"{seconds / length:.3g} {unit}"
     return f"{seconds:.2g} s"
-
-
-def axes_sheet(caption: str, axes: Sequence[Axis]) -> Sheet:
-    """Axes as a table.
-
-    Args:
-        caption: Of the table.
-        axes: Of a summary.
-    """
-    rows: list[Row] = [(axis.name, axis.values, axis.meaning) for axis in axes]
-    return Sheet(caption, ("key", "values", "meaning"), [("", rows)], words=3)

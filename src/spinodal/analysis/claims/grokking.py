@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from spinodal.analysis.claims.rules import AGREE, Quantity, Ruling, Verdict, claim
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.grokking import NETWORK, grokking, milestones, trained
-from spinodal.analysis.verdicts.verdict import AGREE, Quantity, Ruling, Verdict
+
+if TYPE_CHECKING:
+    from spinodal.analysis.findings import Findings
 
 DELAYED = 2.0
 """Generalising takes at least so many times as many steps as fitting, or nothing is delayed."""
@@ -25,7 +28,8 @@ SLOPE = 0.05
 """A plateau on which 𝓛 falls by at least this part, at every look, is a slope."""
 
 
-def grokking_verdicts(table: pl.DataFrame) -> Iterator[Verdict]:
+@claim("grokking", "Grokking is being stuck in a lower-accuracy phase", place=5)
+def grokking_verdicts(found: Findings) -> Iterator[Verdict]:
     """Two verdicts for each network and λ that was trained: whether it groks, and whether it is stuck meanwhile.
 
     - The delay, the geometric mean over seeds of how many times longer generalising takes than fitting, is above
@@ -34,8 +38,9 @@ def grokking_verdicts(table: pl.DataFrame) -> Iterator[Verdict]:
       that rests is left to `spinodal probe`: no record tells a minimum from a very slow slope.
 
     Args:
-        table: Records.
+        found: In the campaign.
     """
+    table = found.records
     rows = trained(table)
     if rows.is_empty():
         return
@@ -46,7 +51,9 @@ def grokking_verdicts(table: pl.DataFrame) -> Iterator[Verdict]:
         delay = () if row["delay"] is None else (_delay(row),)
         predicted = (Quantity("above", DELAYED),)
         ruling = _delayed(row)
-        yield Verdict("grokking", f"{name}: delay", predicted, delay, *ruling, figure="grokking", curve=curve)
+        yield Verdict(
+            "grokking", f"{name}: delay", predicted, delay, *ruling, section="grokking", curve=curve
+        )
         own = pl.DataFrame([{column: row[column] for column in NETWORK}], schema=rows.select(NETWORK).schema)
         plateaus = marks.join(own, on=NETWORK, how="semi", nulls_equal=True)
         plateaus = plateaus.drop_nulls(["fit_steps", "generalise_steps"])
@@ -93,7 +100,7 @@ def _stuck(rows: pl.DataFrame, plateaus: pl.DataFrame, case: str, curve: tuple[o
     predicted = (Quantity("𝓛 falls by", 0, None, " %"),)
     if not falls:
         ruling = Ruling("not decided", f"fewer than {LOOKS} looks on a plateau: more protocol.records decide")
-        return Verdict("grokking", case, predicted, (), *ruling, figure="grokking", curve=curve)
+        return Verdict("grokking", case, predicted, (), *ruling, section="grokking", curve=curve)
     mean, error = 100 * float(np.mean(falls)), None
     if len(falls) > 1:
         error = 100 * float(np.std(falls, ddof=1) / len(falls) ** 0.5)
@@ -104,4 +111,4 @@ def _stuck(rows: pl.DataFrame, plateaus: pl.DataFrame, case: str, curve: tuple[o
     else:
         ruling = Ruling("not decided", "𝓛 rests, as in a minimum or on a slow slope: spinodal probe tells")
     measured = (Quantity("𝓛 falls by", mean, error, " %"),)
-    return Verdict("grokking", case, predicted, measured, *ruling, figure="grokking", curve=curve)
+    return Verdict("grokking", case, predicted, measured, *ruling, section="grokking", curve=curve)

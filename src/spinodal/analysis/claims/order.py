@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from spinodal.analysis.curves import CURVE, evidence
-from spinodal.analysis.deep_linear import expected
-from spinodal.analysis.resolution import STEEP, shown
-from spinodal.analysis.seeds import APART
-from spinodal.analysis.verdicts.verdict import (
+from spinodal.analysis.claims.rules import (
     FINER,
     PLACED,
     Quantity,
     Ruling,
     Verdict,
+    claim,
     settled,
     there,
     worst,
 )
+from spinodal.analysis.curves import CURVE, evidence
+from spinodal.analysis.deep_linear import expected
+from spinodal.analysis.resolution import STEEP, shown
+from spinodal.analysis.seeds import APART
+
+if TYPE_CHECKING:
+    from spinodal.analysis.findings import Findings
 
 FAMILY = ("task", "activation", "bias", "error_name")
 """Networks that share these are compared over their depths."""
@@ -32,7 +36,12 @@ EDGE = 3
 ORDERS = {1: "1st order", 2: "2nd order"}
 
 
-def order_verdicts(table: pl.DataFrame, transitions: pl.DataFrame) -> Iterator[Verdict]:
+@claim(
+    "order",
+    "The onset of learning is first-order for deep networks (L ≥ 3), second-order with one hidden layer",
+    place=1,
+)
+def order_verdicts(found: Findings) -> Iterator[Verdict]:
     """One verdict for each up branch, but those of loops, of networks that come with one hidden layer and with more.
 
     The onset is the last transition as λ grows. It must be of the order that the depth asks for, a jump `SEEN`, and,
@@ -40,9 +49,9 @@ def order_verdicts(table: pl.DataFrame, transitions: pl.DataFrame) -> Iterator[V
     and a grid on which theory's own E would look no better (`shown`), leave it undecided.
 
     Args:
-        table: Records of branches.
-        transitions: Those in E, as `compare` returns them.
+        found: In the campaign.
     """
+    table, transitions = found.quiet, found.transitions
     looped = (pl.col("branch") == "down").any().over("curve")
     ups = table.filter(~looped, pl.col("branch") == "up", pl.col("depth") >= 2)
     for family in ups.partition_by(FAMILY, maintain_order=True):
@@ -76,7 +85,7 @@ def _verdict(curve: pl.DataFrame, transitions: pl.DataFrame) -> Verdict:
         told or (Quantity(ORDERS[order], math.nan),),
         measured,
         *ruling,
-        figure="branches",
+        section="branches",
         curve=curve.select(CURVE).row(0),
     )
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from spinodal.analysis.agreement import agreement
+from spinodal.analysis.claims.rules import FINER, NONE, Quantity, Ruling, Verdict, claim
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.foresight import foresight
 from spinodal.analysis.jumps import RESOLUTION
 from spinodal.analysis.seeds import relaxed
-from spinodal.analysis.verdicts.verdict import FINER, NONE, Quantity, Ruling, Verdict
 from spinodal.records import SCHEMA
+
+if TYPE_CHECKING:
+    from spinodal.analysis.findings import Findings
 
 KNOWN = 0.95
 """Predictions know the phase up to this fraction of the λ at which it jumps."""
@@ -44,7 +47,8 @@ CONTROLS = ("trace_hessian", "norm", "error")
 """At a jump every function of θ* jumps: what is claimed of R must be more than these say."""
 
 
-def curvature_verdicts(table: pl.DataFrame, transitions: pl.DataFrame) -> Iterator[Verdict]:
+@claim("curvature", "The curvature of the error landscape marks it", place=2)
+def curvature_verdicts(found: Findings) -> Iterator[Verdict]:
     """Three verdicts for each kind of network with R: on its jumps, and on what R and the soft mode foresee.
 
     - Every jump that the accuracy alone shows must be where R alone shows one, and the other way round, within one
@@ -55,9 +59,9 @@ def curvature_verdicts(table: pl.DataFrame, transitions: pl.DataFrame) -> Iterat
       enough. Transitions with fewer, or of a single seed, do not count.
 
     Args:
-        table: Records of branches.
-        transitions: Those in E, as `compare` returns them.
+        found: In the campaign.
     """
+    table, transitions = found.quiet, found.transitions
     measured = table.filter(pl.col("scalar_curvature").is_not_null().any().over(CURVE))
     if measured.is_empty():
         return
@@ -92,7 +96,7 @@ def _jumps(kind: pl.DataFrame, name: str, curve: tuple[object, ...]) -> Verdict:
     predicted = (Quantity("jumps of accuracy", in_accuracy),)
     measured = (Quantity("of R", in_curvature), Quantity("shared", agreed))
     return Verdict(
-        "curvature", f"{name}: jumps", predicted, measured, *ruling, figure="curvature", curve=curve
+        "curvature", f"{name}: jumps", predicted, measured, *ruling, section="curvature", curve=curve
     )
 
 
@@ -150,7 +154,7 @@ def _foreseen(foreseen: pl.DataFrame, observable: str, name: str, curve: tuple[o
         (*controlled, *others[1:]),
         (own,),
         *ruling,
-        figure="foresight",
+        section="foresight",
         curve=curve,
     )
 

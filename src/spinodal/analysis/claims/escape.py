@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from scipy.special import chdtrc
 
+from spinodal.analysis.claims.rules import Quantity, Ruling, Verdict, claim, settled
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.escape import HOLD, arrhenius_laws, escape_times, held
-from spinodal.analysis.verdicts.verdict import Quantity, Ruling, Verdict, settled
+
+if TYPE_CHECKING:
+    from spinodal.analysis.findings import Findings
 
 PRECISE = 0.1
 """A slope must be known to this fraction to say anything."""
@@ -28,12 +31,14 @@ FEWEST = 3
 """Temperatures that show a line."""
 
 
-def escape_verdicts(table: pl.DataFrame) -> Iterator[Verdict]:
+@claim("grokking")
+def escape_verdicts(found: Findings) -> Iterator[Verdict]:
     """One verdict for each phase that was held at several temperatures: the slope of ln τ against the exact barrier.
 
     Args:
-        table: Records.
+        found: In the campaign.
     """
+    table = found.records
     rows = held(table)
     if rows.is_empty():
         return
@@ -62,7 +67,7 @@ def _verdict(
             predicted = (Quantity("", law["barrier_exact"], ASYMPTOTIC * law["barrier_exact"]),)
             measured += (Quantity("τ/Kramers", law["kramers_ratio"], law["kramers_ratio_error"]),)
     ruling = _ruling(law, times)
-    return Verdict("grokking", case, predicted, measured, *ruling, figure="escape", curve=curve)
+    return Verdict("grokking", case, predicted, measured, *ruling, section="escape", curve=curve)
 
 
 def _ruling(law: dict[str, Any] | None, times: pl.DataFrame) -> Ruling:

@@ -8,12 +8,15 @@ decided. A verdict on several things is that on the worst of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+import math
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from spinodal.analysis.deviation import deviation
 from spinodal.analysis.seeds import APART
+
+if TYPE_CHECKING:
+    from spinodal.analysis.findings import Findings
 
 AGREE = 3.0
 """Standard errors within which a measurement agrees with its prediction."""
@@ -36,17 +39,7 @@ PLACED = APART / AGREE
 FINER = "a finer grid of λ, or protocol.refine=4, decides"
 """What to run where a grid is too coarse."""
 
-CLAIMS = {
-    "order": "The onset of learning is first-order for deep networks (L ≥ 3), second-order with one hidden layer",
-    "curvature": "The curvature of the error landscape marks it",
-    "complexity": "More complex data has more transitions, where predicted",
-    "hysteresis": "First-order transitions have hysteresis",
-    "grokking": "Grokking is being stuck in a lower-accuracy phase",
-}
-"""Of Ersoy & Wiesner (arXiv 2505.06597, 2606.17120), in the order of their argument."""
-
 Decision = Literal["confirmed", "not confirmed", "not decided"]
-Figure = Literal["branches", "phases", "curvature", "foresight", "hysteresis", "escape", "grokking", ""]
 
 
 class Quantity(NamedTuple):
@@ -66,9 +59,8 @@ class Ruling(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What the records of a campaign say of one part of a claim."""
+class Verdict(NamedTuple):
+    """What the records of a campaign come to in one part of a claim."""
 
     claim: str
     """A key of `CLAIMS`."""
@@ -78,10 +70,44 @@ class Verdict:
     measured: tuple[Quantity, ...]
     decision: Decision
     reason: str
-    figure: Figure = ""
-    """In which kind of figure it is seen."""
+    section: str = ""
+    """Of the page, in whose figures it is seen."""
     curve: tuple[object, ...] = ()
     """The columns of `CURVE` of what the figure must show."""
+
+
+class Claim(NamedTuple):
+    """A claim, and what judges it."""
+
+    sentence: str
+    place: float
+    judges: list[Judge]
+
+
+Judge = Callable[["Findings"], Iterable[Verdict]]
+"""From what was found to the verdicts on one claim; none where no records speak of it."""
+
+CLAIMS: dict[str, Claim] = {}
+"""By name. Ours are those of Ersoy & Wiesner (arXiv 2505.06597, 2606.17120), in the order of their argument."""
+
+
+def claim(name: str, sentence: str = "", place: float = math.inf) -> Callable[[Judge], Judge]:
+    """Register the decorated function as a judge of a claim.
+
+    Args:
+        name: Of the claim; a second judge of a claim needs no more than this.
+        sentence: What is claimed.
+        place: Among the claims; they stand in rising order, and those without a place at the end.
+    """
+
+    def register(judge: Judge) -> Judge:
+        known = CLAIMS.setdefault(name, Claim(sentence, place, []))
+        CLAIMS[name] = known._replace(sentence=sentence or known.sentence, place=min(place, known.place))
+        known.judges[:] = [each for each in known.judges if each.__qualname__ != judge.__qualname__]
+        known.judges.append(judge)
+        return judge
+
+    return register
 
 
 def settled(

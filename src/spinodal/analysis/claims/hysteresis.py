@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import polars as pl
 from scipy.special import erfc
 
-from spinodal.analysis.curves import CURVE
-from spinodal.analysis.deviation import deviation
-from spinodal.analysis.hysteresis import hysteresis
-from spinodal.analysis.verdicts.verdict import (
+from spinodal.analysis.claims.rules import (
     AGREE,
     CONTRADICT,
     FINER,
@@ -21,10 +17,16 @@ from spinodal.analysis.verdicts.verdict import (
     Quantity,
     Ruling,
     Verdict,
+    claim,
     settled,
     there,
     worst,
 )
+from spinodal.analysis.curves import CURVE
+from spinodal.analysis.deviation import deviation
+
+if TYPE_CHECKING:
+    from spinodal.analysis.findings import Findings
 
 NARROW = 0.05
 """Part of the area below the way up; where a loop of so much would not be seen, none is refuted."""
@@ -37,7 +39,8 @@ LOOP = (*CURVE, "curve_up", "l2_low", "l2_high")
 Rows = Sequence[dict[str, Any]]
 
 
-def hysteresis_verdicts(table: pl.DataFrame) -> Iterator[Verdict]:
+@claim("hysteresis", "First-order transitions have hysteresis", place=4)
+def hysteresis_verdicts(found: Findings) -> Iterator[Verdict]:
     """Verdicts on every loop: whether it encloses an area, and where its two branches jump.
 
     - Deep: the area is `SEEN`, and the width of each feature's loop is λ_sp minus what the noise reaches; the way up
@@ -47,10 +50,10 @@ def hysteresis_verdicts(table: pl.DataFrame) -> Iterator[Verdict]:
       deep network of the same campaign to have been seen.
 
     Args:
-        table: Records of branches.
+        found: In the campaign.
     """
-    loops = hysteresis(table)
-    parts = [list(part.iter_rows(named=True)) for part in loops.partition_by(LOOP, maintain_order=True)]
+    loops = found.hysteresis.partition_by(LOOP, maintain_order=True)
+    parts = [list(part.iter_rows(named=True)) for part in loops]
     parts = sorted((rows for rows in parts if rows[0]["area"] is not None), key=lambda rows: rows[0]["depth"])
     deep = [rows[0]["area"] for rows in parts if rows[0]["depth"] > 2]
     for rows in parts:
@@ -167,4 +170,4 @@ def _verdict(
 ) -> Verdict:
     curve = tuple(loop[name] for name in CURVE)
     case = f"depth {loop['depth']}: {what}"
-    return Verdict("hysteresis", case, predicted, measured, *ruling, figure="hysteresis", curve=curve)
+    return Verdict("hysteresis", case, predicted, measured, *ruling, section="hysteresis", curve=curve)

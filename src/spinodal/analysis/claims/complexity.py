@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from spinodal.analysis.curves import CURVE, evidence
-from spinodal.analysis.deep_linear import Expected, expected
-from spinodal.analysis.resolution import shown, unresolved
-from spinodal.analysis.verdicts.order import EDGE, unseen
-from spinodal.analysis.verdicts.verdict import (
+from spinodal.analysis.claims.order import EDGE, unseen
+from spinodal.analysis.claims.rules import (
     AGREE,
     FINER,
     PLACED,
     Quantity,
     Ruling,
     Verdict,
+    claim,
     settled,
     worst,
 )
+from spinodal.analysis.curves import CURVE, evidence
+from spinodal.analysis.deep_linear import Expected, expected
+from spinodal.analysis.resolution import shown, unresolved
+
+if TYPE_CHECKING:
+    from spinodal.analysis.findings import Findings
 
 NETWORK = ("task", "activation", "bias", "error_name", "depth", "width")
 """Networks that share these are compared over the complexity of their data."""
@@ -38,7 +43,8 @@ PREDICTED = pl.coalesce("l2_exact", "l2_estimate")
 """λ of a transition, as theory has it."""
 
 
-def complexity_verdicts(table: pl.DataFrame, transitions: pl.DataFrame) -> Iterator[Verdict]:
+@claim("complexity", "More complex data has more transitions, where predicted", place=3)
+def complexity_verdicts(found: Findings) -> Iterator[Verdict]:
     """Two verdicts for each network run at several complexities: on the number of transitions, and on their places.
 
     Where theory speaks there must be exactly the transitions that it has within the grid; elsewhere K at which
@@ -47,21 +53,21 @@ def complexity_verdicts(table: pl.DataFrame, transitions: pl.DataFrame) -> Itera
     too coarse: theory's own E shows no better on it, or, without theory, E moves steeply without a jump.
 
     Args:
-        table: Records of branches.
-        transitions: Those in E, as `compare` returns them.
+        found: In the campaign.
     """
+    table, transitions = found.quiet, found.transitions
     ups = table.filter(pl.col("branch") == "up")
     for network in ups.partition_by(NETWORK, maintain_order=True):
         curves = network.sort("complexity", maintain_order=True).partition_by(CURVE, maintain_order=True)
         values = [curve["complexity"][0] for curve in curves]
         if None in values or len(values) < FEWEST or len(set(values)) < len(values):
             continue
-        found = [
+        own = [
             transitions.join(curve.select(CURVE).head(1), on=CURVE, how="semi", nulls_equal=True)
             for curve in curves
         ]
-        yield _numbers(curves, found)
-        yield _places(curves, found)
+        yield _numbers(curves, own)
+        yield _places(curves, own)
 
 
 def _numbers(curves: Sequence[pl.DataFrame], found: Sequence[pl.DataFrame]) -> Verdict:
@@ -239,6 +245,6 @@ def _verdict(
         tuple(predicted),
         tuple(measured),
         *ruling,
-        figure="phases",
+        section="phases",
         curve=curves[-1].select(CURVE).row(0),
     )

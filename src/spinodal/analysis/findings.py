@@ -1,0 +1,226 @@
+"""What a campaign shows: one table per question, each found once, when it is first asked for, and kept."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, ClassVar
+
+import polars as pl
+
+import spinodal
+from spinodal import analysis
+from spinodal.analysis.claims import Verdict, judged, verdicts
+from spinodal.analysis.curves import CURVE
+from spinodal.analysis.diverged import diverged, held_together, known
+from spinodal.analysis.elsewhere import told_elsewhere
+from spinodal.campaign import write_atomically
+
+
+class finding:  # noqa: N801 (used like property)
+    """A table that is found when it is first read: from what was kept, or else by its function."""
+
+    def __init__(self, find: Callable[[Findings], pl.DataFrame]) -> None:
+        self.find = find
+        self.__doc__ = find.__doc__
+
+    def __set_name__(self, owner: type[Findings], name: str) -> None:
+        self.name = name
+        owner.tables = (*owner.tables, name)
+
+    def __get__(self, findings: Findings | None, owner: type[Findings]) -> Any:
+        if findings is None:
+            return self
+        table = findings.kept.read(self.name) if findings.kept else None
+        if table is None:
+            table = self.find(findings)
+            if findings.kept:
+                findings.kept.write(self.name, table)
+        findings.__dict__[self.name] = table  # which Python finds first from now on
+        return table
+
+
+class Kept:
+    """Tables in a folder, as long as what they were made from is the same.
+
+    Args:
+        folder: For a Parquet file each, and for the key.
+        key: Of the records and the program they are made with: see `key_of`.
+
+    Attributes:
+        fresh: Whether there were tables with the same key already. Others are removed.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder
+        named = folder / "key"
+        self.fresh = named.is_file() and named.read_text(encoding="utf-8") == key
+        if not self.fresh:
+            shutil.rmtree(folder, ignore_errors=True)
+            write_atomically(named, key.encode())
+
+    def read(self, name: str) -> pl.DataFrame | None:
+        """Read a table; None if it has not been kept."""
+        file = self.folder / f"{name}.parquet"
+        return pl.read_parquet(file) if file.is_file() else None
+
+    def write(self, name: str, table: pl.DataFrame) -> None:
+        """Keep a table."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / f"{name}.part"
+        table.write_parquet(part)
+        part.replace(self.folder / f"{name}.parquet")
+
+
+def key_of(files: Iterable[Path]) -> str:
+    """Return a hash of the content of files, and of the source of this program.
+
+    Args:
+        files: Whose order does not matter.
+    """
+    source = Path(spinodal.__file__).parent.rglob("*.py")
+    found = blake2b(digest_size=16)
+    for file in (*sorted(source), *sorted(files)):
+        found.update(file.name.encode())
+        found.update(file.read_bytes())
+    return found.hexdigest()
+
+
+class Findings:
+    """All that records show. Every table is found once, from the others where it needs them.
+
+    Args:
+        records: As `read_records` returns them, of one campaign. Rows of replicas that diverged are left out.
+        kept: Where tables are kept; without it they live as long as this object.
+
+    Attributes:
+        records: Those rows that are states of a network.
+        branches: Rows of relaxed networks, with noise or without.
+        quiet: Rows of relaxed networks that no noise has carried on.
+    """
+
+    tables: ClassVar[tuple[str, ...]] = ()
+    """Names of all of them."""
+
+    inner: ClassVar[frozenset[str]] = frozenset({"found", "curvature_transitions", "milestones", "claims"})
+    """Those that others are made from, and that are no files of their own."""
+
+    def __init__(self, records: pl.DataFrame, kept: Kept | None = None) -> None:
+        self.records = known(held_together(records, diverged(records)))
+        self.branches = self.records.filter(pl.col("escaped").is_null(), pl.col("trained_steps").is_null())
+        self.quiet = self.branches.filter(pl.col("hold_time").is_null())
+        self.kept = kept
+
+    @finding
+    def found(self) -> pl.DataFrame:
+        """Transitions in E, as `find_transitions` returns them."""
+        return analysis.find_transitions(self.branches)
+
+    @finding
+    def transitions(self) -> pl.DataFrame:
+        """Transitions in E next to those that theory predicts: see `compare` and `told_elsewhere`."""
+        return told_elsewhere(analysis.compare(self.found, self.branches), self.branches)
+
+    @finding
+    def unresolved(self) -> pl.DataFrame:
+        """Stretches of λ in which E moves steeply without a jump: see the function of this name."""
+        return analysis.unresolved(self.branches, self.found)
+
+    @finding
+    def curvature_transitions(self) -> pl.DataFrame:
+        """Transitions in R, looked at alone."""
+        return analysis.find_transitions(self.curved, "scalar_curvature")
+
+    @finding
+    def agreement(self) -> pl.DataFrame:
+        """Jumps of E and of R side by side: see the function of this name."""
+        return analysis.agreement(self.curved)
+
+    @finding
+    def foresight(self) -> pl.DataFrame:
+        """Predictions of each transition from what precedes it: see the function of this name."""
+        return analysis.foresight(self.curved, self.transitions)
+
+    @finding
+    def rescaled(self) -> pl.DataFrame:
+        """R before the onset of learning in several units of E: see the function of this name."""
+        return analysis.rescaled(self.curved, self.transitions)
+
+    @finding
+    def dependence(self) -> pl.DataFrame:
+        """Transitions along each axis on which networks differ in nothing else: see the function of this name."""
+        return analysis.dependence(self.quiet, self.transitions)
+
+    @finding
+    def hysteresis(self) -> pl.DataFrame:
+        """Loops, transition by transition: see the function of this name."""
+        return analysis.hysteresis(self.quiet)
+
+    @finding
+    def coexistence(self) -> pl.DataFrame:
+        """Where two phases have equal 𝓛: see the function of this name."""
+        return analysis.coexistence(self.quiet)
+
+    @finding
+    def escape_times(self) -> pl.DataFrame:
+        """Mean escape times: see the function of this name."""
+        return analysis.escape_times(self.records)
+
+    @finding
+    def arrhenius(self) -> pl.DataFrame:
+        """Arrhenius laws: see `arrhenius_laws`."""
+        return analysis.arrhenius_laws(self.records, self.escape_times)
+
+    @finding
+    def onset_under_noise(self) -> pl.DataFrame:
+        """The onset of learning both ways, temperature by temperature: see the function of this name."""
+        return analysis.onset_under_noise(self.branches)
+
+    @finding
+    def milestones(self) -> pl.DataFrame:
+        """When each trained network fitted and generalised: see the function of this name."""
+        return analysis.milestones(self.records)
+
+    @finding
+    def grokking(self) -> pl.DataFrame:
+        """The same over seeds, with geometry: see the function of this name."""
+        return analysis.grokking(self.records)
+
+    @finding
+    def delays(self) -> pl.DataFrame:
+        """How these times fall with λ: see `l2_exponents`."""
+        return analysis.l2_exponents(self.records)
+
+    @finding
+    def delays_noise(self) -> pl.DataFrame:
+        """How much longer they are under noise: see `noise_ratios`."""
+        return analysis.noise_ratios(self.records)
+
+    @finding
+    def claims(self) -> pl.DataFrame:
+        """Verdicts on all claims that the records speak of: see `judged`."""
+        return judged(self)
+
+    @property
+    def curved(self) -> pl.DataFrame:
+        """Rows of branches of curves on which R was measured."""
+        return self.branches.filter(pl.col("scalar_curvature").is_not_null().any().over(CURVE))
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Return the claims as `Verdict`."""
+        return verdicts(self.claims)
+
+
+def find(records: pl.DataFrame) -> Findings:
+    """Find what records show.
+
+    Args:
+        records: As `read_records` returns them, of one campaign.
+
+    Returns:
+        An object with a table for each question, found when it is first read.
+    """
+    return Findings(records)

@@ -1,0 +1,62 @@
+"""Branches: order parameters of every network against λ."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from spinodal.report.campaign import Campaign
+from spinodal.report.commands import report_command
+from spinodal.report.figure import draw_curve
+from spinodal.report.names import capitalised, places
+from spinodal.report.networks import Network
+from spinodal.report.numbers import listed
+from spinodal.report.section import Section, section
+
+
+@section("branches", "Branches", place=30)
+def branches(campaign: Campaign) -> Section | None:
+    """Return a figure for each network that is drawn."""
+    if not campaign.networks:
+        return None
+    notes = [
+        "Every point is a minimum of 𝓛 at which a network came to rest; hollow points did not, and are no evidence. "
+        "A band is the bracket of a transition, the fainter the fewer seeds show it."
+    ]
+    remarks = []
+    drawn, number = campaign.drawn, len(campaign.networks)
+    if len(drawn) < number:
+        others = f"{report_command(campaign.folder)} --curve '*name*'"
+        told = f"{len(drawn)} of {number} networks are drawn, some of every family; all are in the tables"
+        notes.append(f"{told}. Any of them: {others}.")
+        remarks.append(f"{told} of {campaign.page.name}. {others} draws others")
+    pictures = [
+        campaign.picture(
+            campaign.draw(network.name.file, draw_curve, network.records, network.transitions, network.name),
+            alt=f"E, accuracy and ‖θ‖² against λ for {network.name}. {_transitions(network)}",
+            title=f"{network.name.data}; {network.name.model}.",
+            caption=_transitions(network) + _strengths(network),
+            curves=network.curves,
+        )
+        for network in drawn
+    ]
+    return Section(notes, pictures, remarks=remarks)
+
+
+def _strengths(network: Network) -> str:
+    strengths = next((curve.strengths for curve in network.curves if curve.strengths), [])
+    return f" Strengths {listed(strengths)}." if strengths else ""
+
+
+def _transitions(network: Network) -> str:
+    """Where the transitions are, in words."""
+    parts = []
+    for curve in network.curves:
+        where = curve.name.branch or "this curve"
+        kinks = pl.col("order").fill_null(1) == 2
+        found = [
+            f"{verb} at λ = {at}"
+            for verb, kind in (("jumps", ~kinks), ("has a kink", kinks))
+            if (at := places(curve.transitions.filter(kind)))
+        ]
+        parts.append(f"{where} " + (" and ".join(found) or "shows no transition"))
+    return capitalised("; ".join(parts)) + "."
