@@ -291,14 +291,18 @@ def _other(arguments: list[str]) -> int:
         return status_main(flags.campaign, flags.failed, flags.points, flags.watch)
 
     with waiting("loading"):
-        from spinodal.report.terminal import main as report_main
+        from spinodal.report import terminal
+        from spinodal.report.drawing import Look
 
-    if not flags.wandb:
-        return report_main(flags)
+    if flags.claims:
+        return terminal.print_claims(flags.campaign, flags.modules)
+    publish = None
+    if flags.wandb:
+        from spinodal.tracking import aggregate
 
-    from spinodal.tracking.aggregate import publish
-
-    return report_main(flags, publish)
+        publish = aggregate.publish
+    look = Look(tuple(flags.format or ["pdf"]), flags.width) if flags.format or flags.width else None
+    return terminal.main(flags.campaign, flags.curve, publish, look, flags.modules)
 
 
 def _refuse(message: str) -> NoReturn:

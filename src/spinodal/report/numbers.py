@@ -26,7 +26,7 @@ def number(value: float | None, digits: int = 4) -> str:
         return "∞" if value > 0 else "−∞"
     if value and not PLAIN[0] <= abs(value) < PLAIN[1]:
         return _typeset(f"{value:.{digits - 1}e}", trimmed=True)
-    return _typeset(np.format_float_positional(float(f"{value:.{digits}g}"), trim="-"))
+    return _typeset(np.format_float_positional(float(f"{value:.{digits}g}") + 0.0, trim="-"))
 
 
 def with_error(value: float | None, error: float | None) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -15,38 +14,37 @@ from spinodal.errors import UserError, in_a_line
 from spinodal.report.argument import campaigns_in, judge, make_argument
 from spinodal.report.drawing import PAPER, Look
 from spinodal.report.report import Report, make_report
-from spinodal.report.style import FORMATS
 from spinodal.report.table import Table
 from spinodal.waiting import waiting
 
 
-def main(asked: Namespace, publish: Callable[[Report], str] | None = None) -> int:
+def main(
+    campaign: Path,
+    patterns: Sequence[str] = (),
+    publish: Callable[[Report], str] | None = None,
+    look: Look | None = None,
+    modules: Sequence[Path] = (),
+) -> int:
     """Make the report of a campaign and print it; of a folder of campaigns, print the verdicts.
 
     Args:
-        asked: As `spinodal.arguments` parses it.
+        campaign: Its folder.
+        patterns: As of `make_report`.
         publish: Publishes the report elsewhere, and returns where.
+        look: As of `make_report`.
+        modules: Python files that register sections or claims of a user's own.
 
     Returns:
         Exit code 0.
 
     Raises:
-        UserError: As `make_report`, or if a file of sections cannot be imported.
+        UserError: As `make_report`, or if a module cannot be imported.
     """
-    for file in asked.modules:
+    for file in modules:
         load(file)
-    campaign: Path = asked.campaign
-    look = Look(tuple(asked.format) or FORMATS[1:], asked.width) if asked.format or asked.width else None
-    second_process = (
-        os.cpu_count() or 1
-    ) > 1 and not asked.modules  # which has not imported what is drawn there
-    if asked.claims:
-        with waiting("judging the claims"):
-            judged = judge(campaign)
-        _print([judged.table()], [])
-        return 0
+    second_process = (os.cpu_count() or 1) > 1 and not modules  # which has not imported what is drawn there
     if campaigns_in(campaign):
-        if asked.curve or publish or look:
+        if patterns or publish or look:
             raise UserError(
                 f"report {campaign}: --curve, --wandb, --format and --width are about one campaign; this folder has "
                 "several"
@@ -57,7 +55,7 @@ def main(asked: Namespace, publish: Callable[[Report], str] | None = None) -> in
         _print([argument.table()], map(str, files))
         return 0
     with waiting("making the report"):
-        report = make_report(campaign, asked.curve, second_process, look)
+        report = make_report(campaign, patterns, second_process, look)
     tables = [table for _, section in report.sections for table in section.tables]
     notes = [*report.results, *(remark for _, section in report.sections for remark in section.remarks)]
     notes += map(str, report.csvs)
@@ -65,6 +63,27 @@ def main(asked: Namespace, publish: Callable[[Report], str] | None = None) -> in
     if look is not None:
         notes.append(f"{report.page.parent / PAPER}: the figures as {', '.join(look.formats)}")
     _print(tables, [*notes, str(report.page), *([publish(report)] if publish is not None else [])])
+    return 0
+
+
+def print_claims(campaign: Path, modules: Sequence[Path] = ()) -> int:
+    """Print the verdicts on all claims by the records of a campaign, or of a folder of campaigns, and draw nothing.
+
+    Args:
+        campaign: Its folder.
+        modules: As of `main`.
+
+    Returns:
+        Exit code 0.
+
+    Raises:
+        UserError: If there are no records, or a module cannot be imported.
+    """
+    for file in modules:
+        load(file)
+    with waiting("judging the claims"):
+        judged = judge(campaign)
+    _print([judged.table()], [])
     return 0
 
 

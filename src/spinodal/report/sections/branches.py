@@ -47,8 +47,11 @@ def branches(campaign: Campaign) -> Section | None:
 
 
 def _parts(networks: Sequence[Network]) -> Iterator[Sequence[Network]]:
-    for start in range(0, len(networks), BESIDE):
-        yield networks[start : start + BESIDE]
+    """Networks in a figure each: alone where something else than the depth tells them apart."""
+    depths = {network.curves[0].records["depth"][0] for network in networks}
+    beside = BESIDE if len(depths) == len(networks) else 1
+    for start in range(0, len(networks), beside):
+        yield networks[start : start + beside]
 
 
 def _picture(campaign: Campaign, networks: Sequence[Network]) -> Picture:
