@@ -186,17 +186,17 @@ class Findings:
     @finding
     def grokking(self) -> pl.DataFrame:
         """The same over seeds, with geometry: see the function of this name."""
-        return analysis.grokking(self.records)
+        return analysis.grokking(self.milestones)
 
     @finding
     def delays(self) -> pl.DataFrame:
         """How these times fall with λ: see `l2_exponents`."""
-        return analysis.l2_exponents(self.records)
+        return analysis.l2_exponents(self.milestones)
 
     @finding
     def delays_noise(self) -> pl.DataFrame:
         """How much longer they are under noise: see `noise_ratios`."""
-        return analysis.noise_ratios(self.records)
+        return analysis.noise_ratios(self.milestones)
 
     @finding
     def claims(self) -> pl.DataFrame:
