@@ -104,7 +104,9 @@ class Findings:
     tables: ClassVar[tuple[str, ...]] = ()
     """Names of all of them."""
 
-    inner: ClassVar[frozenset[str]] = frozenset({"found", "curvature_transitions", "milestones", "claims"})
+    inner: ClassVar[frozenset[str]] = frozenset(
+        {"found", "unresolved", "curvature_transitions", "milestones", "claims"}
+    )
     """Those that others are made from, and that are no files of their own."""
 
     def __init__(self, records: pl.DataFrame, kept: Kept | None = None) -> None:

@@ -27,8 +27,7 @@ TIMES = {"fit": "fitted", "leave": "left", "generalise": "generalised"}
 """What happens to a network, one after the other, and the column with how many seeds it happened to."""
 
 _TURNS = tuple(f"{name}_turn" for name in PACE)
-_COUNTS = ("seeds", *TIMES.values())
-_RESULT = dict.fromkeys(
+_RESULT: dict[str, Any] = dict.fromkeys(
     (
         "seeds",
         *(name for time, did in TIMES.items() for name in (did, f"{time}_steps", f"{time}_factor")),
@@ -36,7 +35,7 @@ _RESULT = dict.fromkeys(
         *(f"{name}{error}" for name in _TURNS for error in ("", "_error")),
     ),
     pl.Float64,
-) | dict.fromkeys(_COUNTS, pl.Int64)
+) | dict.fromkeys(("seeds", *TIMES.values()), pl.Int64)
 
 _TRAJECTORY = (*NETWORK, "seed", "point")
 _STEPS = ("fit_steps", "begin_steps", "leave_steps", "generalise_steps")
@@ -68,8 +67,9 @@ def milestones(records: pl.DataFrame) -> pl.DataFrame:
         own = part.sort("trained_steps")
         mark = _milestones(own)
         rows.append(dict(zip(_TRAJECTORY, identity, strict=True)) | mark | on_the_plateau(own, mark))
-    steps = dict.fromkeys((*_STEPS, *(f"{name}_look" for name in TIMES), "last_steps"), pl.Float64)
-    return pl.DataFrame(rows, schema={name: records.schema[name] for name in _TRAJECTORY} | steps | SCHEMA)
+    schema: dict[str, Any] = {name: records.schema[name] for name in _TRAJECTORY}
+    schema |= dict.fromkeys((*_STEPS, *(f"{name}_look" for name in TIMES), "last_steps"), pl.Float64)
+    return pl.DataFrame(rows, schema=schema | SCHEMA)
 
 
 def _milestones(part: pl.DataFrame) -> dict[str, Any]:
