@@ -47,5 +47,5 @@ def draw_onsets(onsets: pl.DataFrame, exact: tuple[float, float] | None) -> Figu
             )
         both.set_ylabel(r"$\lambda$ of the onset")
         width.set(xlabel="$T$", ylabel=r"$\lambda_\mathrm{up} - \lambda_\mathrm{down}$", ylim=(0, None))
-        both.legend(loc="best")
+        figure.legend(*both.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

@@ -27,7 +27,7 @@ def number(value: float | None, digits: int = 4) -> str:
         return _typeset(f"{value:.{digits - 1}e}", trimmed=True)
     rounded = float(f"{value:.{digits}g}")
     return _typeset(
-        f"{rounded:.{max(0, 15 - math.floor(math.log10(abs(rounded) or 1)))}f}".rstrip("0").rstrip(".")
+        f"{rounded:.{max(0, 14 - math.floor(math.log10(abs(rounded) or 1)))}f}".rstrip("0").rstrip(".")
     )
 
 

@@ -42,8 +42,9 @@ ALIKE = tuple(name for name in CURVE if name != "temperature")
 SYMBOLS = {"scalar_curvature": "R", "trace_hessian": "tr ∇²E", "norm": "‖θ‖"}
 
 PACES = (
-    "Pace d ln|Q| / d ln(steps) before, on the second half of the plateau, up to where the test accuracy has come "
-    f"{BEGUN:.0%} of the way; during the rise; and after it. The turn is the pace during less that before"
+    "Whether geometry changes its pace, d ln|Q| / d ln(steps), when a network leaves the plateau: before, on the "
+    f"second half of the plateau, up to where the test accuracy has come {BEGUN:.0%} of the way; during the rise; "
+    "after it; and the turn, during less before, which is 0 where Q goes on as before"
 )
 
 Record = dict[str, Any]
