@@ -6,7 +6,7 @@ import pytest
 
 from spinodal import theory
 from spinodal.analysis import arrhenius_laws, escape_times, onset_under_noise
-from spinodal.analysis.holding_times import arrhenius, holding_time, shape
+from spinodal.analysis.holding_times import arrhenius, holding_time, shape, survival
 from spinodal.records import SCHEMA
 
 DELTA = 5.0
@@ -68,6 +68,17 @@ def test_a_straight_line_is_found_with_its_errors() -> None:
     assert np.std(pulls, axis=0)[:2] == pytest.approx([1, 1], abs=0.1)
     assert np.mean(pulls, axis=0) == pytest.approx([0, 0, 2], abs=0.2)
     assert arrhenius(temperatures[:1], temperatures[:1], errors[:1]) is None
+
+
+def test_survival_is_the_product_of_the_fractions_that_stay() -> None:
+    """Five replicas, two of them let go: 1 − 1/5, times 1 − 1/3; without any let go it is the fraction left."""
+    times = np.array([10.0, 20.0, 30.0, 30.0, 40.0])
+    at, fraction = survival(times, np.array([True, False, True, False, False]))
+    assert dict(zip(at, fraction, strict=True)) == pytest.approx(
+        {0: 1, 10: 0.8, 20: 0.8, 30: 8 / 15, 40: 8 / 15}
+    )
+    at, fraction = survival(times, np.ones(5, bool))
+    assert dict(zip(at, fraction, strict=True)) == pytest.approx({0: 1, 10: 0.8, 20: 0.6, 30: 0.2, 40: 0})
 
 
 CONSTANT = {

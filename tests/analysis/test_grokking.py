@@ -59,7 +59,7 @@ def test_milestones_are_found_where_they_are() -> None:
 def test_delays_are_told_over_the_seeds_that_generalise() -> None:
     never = curve(seed=2).with_columns(test_accuracy=pl.lit(0.1))
     records = pl.concat([curve(seed=0, half=1000), curve(seed=1, half=4000), never])
-    (found,) = grokking(records).rows(named=True)
+    (found,) = grokking(milestones(records)).rows(named=True)
     assert (found["seeds"], found["fitted"], found["left"], found["generalised"]) == (3, 3, 2, 2)
     assert found["leave_steps"] == pytest.approx(2000, rel=0.02)
     assert found["leave_factor"] == pytest.approx(2, rel=0.02)
@@ -85,7 +85,7 @@ def test_geometry_that_changes_its_pace_when_the_plateau_is_left_turns(turns: bo
         return steps**power * after
 
     records = pl.concat([curve(seed=s, norm=lambda t, s=s: norm(t, -0.25 - 0.01 * s)) for s in range(3)])
-    (found,) = grokking(records).rows(named=True)
+    (found,) = grokking(milestones(records)).rows(named=True)
     assert found["norm_pace_before"] == pytest.approx(-0.26, abs=0.01)
     assert found["norm_turn"] == pytest.approx(-0.5 if turns else 0, abs=0.02)
     assert found["norm_turn_error"] < 0.01
@@ -100,14 +100,14 @@ def test_times_in_proportion_to_a_power_of_l2_have_its_exponent() -> None:
             for l2 in (1e-4, 2e-4, 4e-4)
         ]
     )
-    (row,) = l2_exponents(records).iter_rows(named=True)
+    (row,) = l2_exponents(milestones(records)).iter_rows(named=True)
     assert row["leave_exponent"] == pytest.approx(-1, abs=0.02)
     assert row["leave_exponent_error"] < 0.05
     assert abs(row["fit_exponent"]) < 1e-6
     assert row["trajectories"] == 9
-    assert l2_exponents(curve()).is_empty()
+    assert l2_exponents(milestones(curve())).is_empty()
     never = pl.when(pl.col("l2") == 1e-4).then(0.1).otherwise("test_accuracy").alias("test_accuracy")
-    (row,) = l2_exponents(records.with_columns(never)).iter_rows(named=True)
+    (row,) = l2_exponents(milestones(records.with_columns(never))).iter_rows(named=True)
     assert (row["leave_exponent"], row["fit_exponent"] is None) == (None, False)
 
 
@@ -122,7 +122,7 @@ def test_noise_is_compared_seed_by_seed_with_the_least_of_it(column: str, streng
             for level, strength in enumerate(strengths)
         ]
     )
-    ratios = noise_ratios(records)
+    ratios = noise_ratios(milestones(records))
     assert ratios[column].to_list() == list(strengths[1:])
     assert ratios["leave_ratio"].to_list() == pytest.approx([2, 3], rel=0.02)
     assert ratios["leave_pairs"].to_list() == [3, 3]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float64
 
 from spinodal import theory
 from spinodal.analysis.curves import CURVE
-from spinodal.analysis.holding_times import Arrhenius, arrhenius, holding_time, shape
+from spinodal.analysis.holding_times import arrhenius, holding_time, shape
 
 HOLD = (*(name for name in CURVE if name != "temperature"), "start_phase", "l2", "time_step")
 """Columns that are the same for all replicas of one phase at one λ, held at different temperatures."""
@@ -22,54 +22,53 @@ SLOW = 5.0
 ENOUGH = 10
 """Departures without which a mean escape time is no evidence."""
 
-_STRENGTH = ("temperature", "batch")
-"""What noise is given by: T, or B."""
+_TIMES = dict.fromkeys(
+    (
+        *("temperature", "temperature_error", "replicas", "escaped"),
+        *("mean_time", "mean_time_low", "mean_time_high", "log_error"),
+        *("weibull_shape", "weibull_shape_error", "exponential_p", "mean_time_exact", "evidence"),
+    ),
+    pl.Float64,
+) | {"replicas": pl.Int64, "escaped": pl.Int64, "evidence": pl.Boolean}
 
-_TIMES = {
-    "temperature": pl.Float64,
-    "temperature_error": pl.Float64,
-    "replicas": pl.Int64,
-    "escaped": pl.Int64,
-    "mean_time": pl.Float64,
-    "mean_time_low": pl.Float64,
-    "mean_time_high": pl.Float64,
-    "log_error": pl.Float64,
-    "weibull_shape": pl.Float64,
-    "weibull_shape_error": pl.Float64,
-    "exponential_p": pl.Float64,
-    "mean_time_exact": pl.Float64,
-    "evidence": pl.Boolean,
-}
-
-_POINT = ("temperature", "mean_time", "log_error")
-
-_LAWS = {
-    "slope": pl.Float64,
-    "slope_error": pl.Float64,
-    "power": pl.Float64,
-    "barrier": pl.Float64,
-    "barrier_error": pl.Float64,
-    "barrier_exact": pl.Float64,
-    "prefactor": pl.Float64,
-    "prefactor_error": pl.Float64,
-    "prefactor_exact": pl.Float64,
-    "kramers_ratio": pl.Float64,
-    "kramers_ratio_error": pl.Float64,
-    "chi_squared": pl.Float64,
-    "temperatures": pl.Int64,
-}
+_LAWS = dict.fromkeys(
+    (
+        *("slope", "slope_error", "power", "barrier", "barrier_error", "barrier_exact"),
+        *("prefactor", "prefactor_error", "prefactor_exact", "kramers_ratio", "kramers_ratio_error"),
+        *("chi_squared", "temperatures"),
+    ),
+    pl.Float64,
+) | {"temperatures": pl.Int64}
 
 
 def held(records: pl.DataFrame) -> pl.DataFrame:
-    """The rows of stages that were held under noise, and came to an end that could be judged."""
+    """Return the rows of stages that were held under noise, and came to an end that could be judged."""
     return records.filter(pl.col("escaped").is_not_null(), pl.col("escape_time") > 0)
 
 
-def escape_times(records: pl.DataFrame) -> pl.DataFrame:
-    """Mean escape times, phase by phase and strength by strength of the noise.
+def start_of(hold: Mapping[str, Any]) -> str:
+    """Return the name of the phase that replicas were held in.
 
     Args:
-        records: of any campaign; rows that were not held are left out.
+        hold: Any row with the columns of `HOLD`.
+    """
+    return "relaxed minimum" if hold["start_phase"] is None else f"phase {hold['start_phase']}"
+
+
+def curve_of(hold: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return the columns of `CURVE` of a hold, which has no single temperature.
+
+    Args:
+        hold: As of `start_of`.
+    """
+    return tuple(None if name == "temperature" else hold[name] for name in CURVE)
+
+
+def escape_times(records: pl.DataFrame) -> pl.DataFrame:
+    """Find mean escape times, phase by phase and strength by strength of the noise.
+
+    Args:
+        records: Of any campaign; rows that were not held are left out.
 
     Returns:
         The columns of `HOLD`, `batch`, and: `temperature` T, of minibatches as measured at the start, with
@@ -80,13 +79,11 @@ def escape_times(records: pl.DataFrame) -> pl.DataFrame:
     """
     keys = (*HOLD, "batch")
     rows = []
-    for part in held(records).partition_by((*HOLD, *_STRENGTH), maintain_order=True):
+    for part in held(records).partition_by((*keys, "temperature"), maintain_order=True):
         times, left = part["escape_time"].to_numpy(), part["escaped"].to_numpy()
         resolution = float(part["escape_resolution"][0])
-        mean = holding_time(times, left, resolution)
-        weibull = shape(times, left, resolution)
-        ways = ways_out(part)
-        temperature, error = _temperature(part)
+        mean, weibull = holding_time(times, left, resolution), shape(times, left, resolution)
+        ways, (temperature, error) = ways_out(part), _temperature(part)
         rows.append(
             part.select(keys).row(0, named=True)
             | {
@@ -98,56 +95,78 @@ def escape_times(records: pl.DataFrame) -> pl.DataFrame:
                 "mean_time_low": mean.low,
                 "mean_time_high": mean.high,
                 "log_error": mean.log_error,
-                "weibull_shape": weibull and weibull.value,
-                "weibull_shape_error": weibull and weibull.error,
-                "exponential_p": weibull and weibull.p_value,
-                "mean_time_exact": float(theory.escape_time(ways, temperature))
-                if ways and temperature
-                else None,
                 "evidence": mean.left >= ENOUGH and SLOW * resolution < mean.mean,
             }
+            | dict(
+                zip(("weibull_shape", "weibull_shape_error", "exponential_p"), weibull or (), strict=False)
+            )
+            | (
+                {"mean_time_exact": float(theory.escape_time(ways, temperature))}
+                if ways and temperature
+                else {}
+            )
         )
     schema = {name: records.schema[name] for name in keys} | _TIMES
     return pl.DataFrame(rows, schema=schema).sort((*HOLD, "temperature"), nulls_last=True)
 
 
 def arrhenius_laws(records: pl.DataFrame, times: pl.DataFrame) -> pl.DataFrame:
-    """The Arrhenius law of every phase that was held at two temperatures or more.
+    """Find the Arrhenius law of every phase that was held at two temperatures or more.
 
     Args:
-        records: as of `escape_times`.
-        times: what that returns.
+        records: As of `escape_times`.
+        times: As `escape_times` returns them.
 
     Returns:
         The columns of `HOLD`, and: `slope` of ln τ against 1/T, with error; `power` q = d/2 that the saddle's orbit
-        gives to T, 0 where theory says nothing; `barrier`, the slope of ln τ − q ln T, next to `barrier_exact`;
+        gives to T, 0 where there is no theory; `barrier`, the slope of ln τ − q ln T, next to `barrier_exact`;
         `prefactor` τ₀ of τ = τ₀ T^q e^{ΔV/T} next to `prefactor_exact`; `kramers_ratio`, mean of τ over Kramers' τ;
         `chi_squared` of the fit, over so many `temperatures`. Errors hold that of a measured T, and are larger where
         points scatter about the line by more than theirs.
     """
+    holds = held(records).partition_by(HOLD, as_dict=True)
+    used = times.filter("evidence").drop_nulls("temperature")
     rows = []
-    for part in times.partition_by(HOLD, maintain_order=True):
-        identity = part.select(HOLD).head(1)
-        used = part.filter(pl.col("evidence"), pl.col("temperature").is_not_null())
-        temperature, mean, log_error = (used[name].to_numpy() for name in _POINT)
-        log_error = _with_temperature(temperature, mean, log_error, used["temperature_error"].to_numpy())
-        ways = ways_out(held(records).join(identity, on=HOLD, how="semi", nulls_equal=True))
-        # By several ways out the lowest decides.
-        way = min(ways, key=lambda each: each.barrier, default=None)
-        power = way.orbit_dimension / 2 if way else 0.0
-        bare, law = (arrhenius(temperature, mean, log_error, q) for q in (0.0, power))
-        if bare is None or law is None:
+    for identity, part in used.partition_by(HOLD, as_dict=True, maintain_order=True).items():
+        temperature, mean, log_error = (
+            part[name].to_numpy() for name in ("temperature", "mean_time", "log_error")
+        )
+        if (first := arrhenius(temperature, mean, log_error)) is None:
             continue
-        rows.append(identity.row(0, named=True) | _law(bare, law, power) | _exact(way, used))
+        # An error of T is one of ln τ, too: ΔV δT/T².
+        off = first.barrier * part["temperature_error"].to_numpy() / temperature**2
+        # By several ways out the lowest decides.
+        way = min(ways_out(holds[identity]), key=lambda each: each.barrier, default=None)
+        power = way.orbit_dimension / 2 if way else 0.0
+        bare, law = (arrhenius(temperature, mean, np.hypot(log_error, off), q) for q in (0.0, power))
+        assert bare
+        assert law
+        prefactor = float(np.exp(law.log_prefactor))
+        wide = max(1.0, law.chi_squared / max(1, law.points - 2)) ** 0.5
+        rows.append(
+            dict(zip(HOLD, identity, strict=True))
+            | {
+                "slope": bare.barrier,
+                "slope_error": bare.barrier_error,
+                "power": power,
+                "barrier": law.barrier,
+                "barrier_error": wide * law.barrier_error,
+                "prefactor": prefactor,
+                "prefactor_error": prefactor * wide * law.log_prefactor_error,
+                "chi_squared": law.chi_squared,
+                "temperatures": law.points,
+            }
+            | (_exact(way, part) if way else {})
+        )
     schema = {name: records.schema[name] for name in HOLD} | _LAWS
     return pl.DataFrame(rows, schema=schema)
 
 
 def ways_out(hold: pl.DataFrame) -> Sequence[theory.Escape]:
-    """The ways out of a phase, if theory knows them: of deep linear networks on a linear teacher without label noise.
+    """Return the ways out of a phase, if theory knows them: of deep linear networks on a clean linear teacher.
 
     Args:
-        hold: records of one phase at one λ.
+        hold: Records of one phase at one λ.
     """
     row = hold.row(0, named=True)
     strengths, depth, width = row["strengths"], row["depth"], row["width"]
@@ -166,12 +185,12 @@ def ways_out(hold: pl.DataFrame) -> Sequence[theory.Escape]:
     features = len(strengths)
     sizes = (features, *[width] * (depth - 1), features)
     if width < features or sum(n * m for n, m in pairwise(sizes)) != row["parameters"]:
-        return ()  # inputs or outputs without a feature, of which the records say nothing
+        return ()  # inputs or outputs without a feature, which the records do not describe
     return theory.escapes(row["l2"], row["start_phase"], strengths, sizes, row["variances"])
 
 
 def _temperature(part: pl.DataFrame) -> tuple[float | None, float | None]:
-    """T of the noise, or as measured where it is not known: nowhere in a phase without parameters."""
+    """T of the noise, or as measured where it is not known, with its error: none in a phase without parameters."""
     if part["temperature"][0] is not None:
         return float(part["temperature"][0]), 0.0
     measured = part["effective_temperature"].fill_nan(None).drop_nulls().to_numpy()
@@ -180,36 +199,7 @@ def _temperature(part: pl.DataFrame) -> tuple[float | None, float | None]:
     return float(measured.mean()), float(measured.std(ddof=1) / len(measured) ** 0.5)
 
 
-def _with_temperature(
-    temperature: Float64[np.ndarray, " m"],
-    mean: Float64[np.ndarray, " m"],
-    log_error: Float64[np.ndarray, " m"],
-    off: Float64[np.ndarray, " m"],
-) -> Float64[np.ndarray, " m"]:
-    """Errors of ln τ with what those of a measured T make of it: ΔV δT/T²."""
-    first = arrhenius(temperature, mean, log_error)
-    return log_error if first is None else np.hypot(log_error, first.barrier * off / temperature**2)
-
-
-def _law(bare: Arrhenius, law: Arrhenius, power: float) -> dict[str, float | int]:
-    prefactor = float(np.exp(law.log_prefactor))
-    wide = max(1.0, law.chi_squared / max(1, law.points - 2)) ** 0.5
-    return {
-        "slope": bare.barrier,
-        "slope_error": bare.barrier_error,
-        "power": power,
-        "barrier": law.barrier,
-        "barrier_error": wide * law.barrier_error,
-        "prefactor": prefactor,
-        "prefactor_error": prefactor * wide * law.log_prefactor_error,
-        "chi_squared": law.chi_squared,
-        "temperatures": law.points,
-    }
-
-
-def _exact(way: theory.Escape | None, used: pl.DataFrame) -> dict[str, float]:
-    if way is None:
-        return {}
+def _exact(way: theory.Escape, used: pl.DataFrame) -> dict[str, float]:
     ratios = np.log(used["mean_time"].to_numpy() / used["mean_time_exact"].to_numpy())
     weights = used["log_error"].to_numpy() ** -2.0
     ratio = float(np.exp(np.average(ratios, weights=weights)))

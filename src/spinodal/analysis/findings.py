@@ -104,7 +104,9 @@ class Findings:
     tables: ClassVar[tuple[str, ...]] = ()
     """Names of all of them."""
 
-    inner: ClassVar[frozenset[str]] = frozenset({"found", "curvature_transitions", "milestones", "claims"})
+    inner: ClassVar[frozenset[str]] = frozenset(
+        {"found", "unresolved", "curvature_transitions", "milestones", "claims"}
+    )
     """Those that others are made from, and that are no files of their own."""
 
     def __init__(self, records: pl.DataFrame, kept: Kept | None = None) -> None:
@@ -186,17 +188,17 @@ class Findings:
     @finding
     def grokking(self) -> pl.DataFrame:
         """The same over seeds, with geometry: see the function of this name."""
-        return analysis.grokking(self.records)
+        return analysis.grokking(self.milestones)
 
     @finding
     def delays(self) -> pl.DataFrame:
         """How these times fall with λ: see `l2_exponents`."""
-        return analysis.l2_exponents(self.records)
+        return analysis.l2_exponents(self.milestones)
 
     @finding
     def delays_noise(self) -> pl.DataFrame:
         """How much longer they are under noise: see `noise_ratios`."""
-        return analysis.noise_ratios(self.records)
+        return analysis.noise_ratios(self.milestones)
 
     @finding
     def claims(self) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import polars as pl
 from jaxtyping import Float64
 
 from spinodal.analysis.curves import CURVE
-from spinodal.analysis.plateau import PLATEAU, on_the_plateau
+from spinodal.analysis.plateau import PACE, PLATEAU, SCHEMA, on_the_plateau
 
 FITTED = 0.99
 """Accuracy on the training set from which on it is fitted."""
@@ -23,54 +23,53 @@ BEGUN = 0.1
 NETWORK = (*CURVE, "l2", "batch")
 """Columns that are the same for all seeds of one network at one λ, under one noise."""
 
+TIMES = {"fit": "fitted", "leave": "left", "generalise": "generalised"}
+"""What happens to a network, one after the other, and the column with how many seeds it happened to."""
+
+_TURNS = tuple(f"{name}_turn" for name in PACE)
+_RESULT: dict[str, Any] = dict.fromkeys(
+    (
+        "seeds",
+        *(name for time, did in TIMES.items() for name in (did, f"{time}_steps", f"{time}_factor")),
+        *("delay", "delay_factor", *PLATEAU),
+        *(f"{name}{error}" for name in _TURNS for error in ("", "_error")),
+    ),
+    pl.Float64,
+) | dict.fromkeys(("seeds", *TIMES.values()), pl.Int64)
+
+_TRAJECTORY = (*NETWORK, "seed", "point")
 _STEPS = ("fit_steps", "begin_steps", "leave_steps", "generalise_steps")
-
-TIMES = ("fit", "leave", "generalise")
-"""What happens to a network, one after the other."""
-
-_RESULT: dict[str, pl.DataType | type[pl.DataType]] = {
-    "seeds": pl.Int64,
-    "fitted": pl.Int64,
-    "fit_steps": pl.Float64,
-    "fit_factor": pl.Float64,
-    "left": pl.Int64,
-    "leave_steps": pl.Float64,
-    "leave_factor": pl.Float64,
-    "generalised": pl.Int64,
-    "generalise_steps": pl.Float64,
-    "generalise_factor": pl.Float64,
-    "delay": pl.Float64,
-    "delay_factor": pl.Float64,
-    **PLATEAU,
-}
 
 
 def trained(records: pl.DataFrame) -> pl.DataFrame:
-    """The rows of networks that were trained for a number of steps."""
+    """Return the rows of networks that were trained for a number of steps."""
     return records.filter(pl.col("trained_steps").is_not_null())
 
 
 def milestones(records: pl.DataFrame) -> pl.DataFrame:
-    """Of every trajectory when it fitted, and when it generalised, if it did.
+    """Find when each trajectory fitted, and when it generalised, if it did, and its geometry in between.
 
     Between two looks accuracies are taken to change evenly in the logarithm of steps.
 
     Args:
-        records: of any campaign; other rows are left out.
+        records: Of any campaign; rows of networks that were not trained are left out.
 
     Returns:
         The columns of `NETWORK`, `seed`, `point`; `fit_steps` at which the training set was fitted; `begin_steps` and
         `leave_steps` at which the test accuracy had come the fraction `BEGUN`, and half the way, from what it was
         then to `GENERALISED`; `generalise_steps` at which it came there; `last_steps` of all. Null for what did not
         happen. `<time>_look` of each of `TIMES`: half the distance, in ln(steps), of the looks between which that was.
+        And what `on_the_plateau` returns.
     """
     rows = []
-    for part in trained(records).partition_by((*NETWORK, "seed", "point"), maintain_order=True):
-        identity = part.select(*NETWORK, "seed", "point").row(0, named=True)
-        rows.append(identity | _milestones(part.sort("trained_steps")))
-    schema = {name: records.schema[name] for name in (*NETWORK, "seed", "point")}
-    looks = [f"{name}_look" for name in TIMES]
-    return pl.DataFrame(rows, schema=schema | dict.fromkeys((*_STEPS, *looks, "last_steps"), pl.Float64))
+    parts = trained(records).partition_by(_TRAJECTORY, as_dict=True, maintain_order=True)
+    for identity, part in parts.items():
+        own = part.sort("trained_steps")
+        mark = _milestones(own)
+        rows.append(dict(zip(_TRAJECTORY, identity, strict=True)) | mark | on_the_plateau(own, mark))
+    schema: dict[str, Any] = {name: records.schema[name] for name in _TRAJECTORY}
+    schema |= dict.fromkeys((*_STEPS, *(f"{name}_look" for name in TIMES), "last_steps"), pl.Float64)
+    return pl.DataFrame(rows, schema=schema | SCHEMA)
 
 
 def _milestones(part: pl.DataFrame) -> dict[str, Any]:
@@ -102,13 +101,13 @@ def _look(steps: Float64[np.ndarray, " s"], at: float | None) -> float | None:
 def crossing(
     steps: Float64[np.ndarray, " s"], values: Float64[np.ndarray, " s"], level: float, after: float = 0.0
 ) -> float | None:
-    """Where values first reach a level; None if they do not.
+    """Find where values first reach a level; None if they do not.
 
     Args:
-        steps: rising.
-        values: at these.
-        level: to be reached.
-        after: so many steps, before which nothing counts.
+        steps: Rising.
+        values: At these.
+        level: To be reached.
+        after: So many steps, before which nothing counts.
     """
     steps, values = steps[steps >= after], values[steps >= after]
     above = np.flatnonzero(values >= level)
@@ -121,53 +120,57 @@ def crossing(
     return float(steps[there - 1] * (steps[there] / steps[there - 1]) ** part)
 
 
-def grokking(records: pl.DataFrame) -> pl.DataFrame:
-    """When networks fit and when they generalise, over seeds, and their geometry on the plateau and at the end.
+def grokking(marks: pl.DataFrame) -> pl.DataFrame:
+    """Find when networks fit and when they generalise, over seeds, and their geometry on the plateau and at the end.
 
     Args:
-        records: of any campaign.
+        marks: As `milestones` returns them.
 
     Returns:
         The columns of `NETWORK`; `seeds`, how many of them `fitted`, `left` the plateau and `generalised`; geometric
         means of `fit_steps`, `leave_steps`, `generalise_steps` and of the `delay`, their ratio of the last to the
-        first, each with the `_factor` that its error multiplies or divides it by: the standard error over the seeds
-        that did, and half the distance of two looks, in quadrature.
-
-        Over the seeds that did both also what `on_the_plateau` finds.
+        first, each with the `_factor` of `geometric`. Over the seeds that did both also means of the geometry of
+        `on_the_plateau`, with the standard errors of turns.
     """
     rows = []
-    for part in milestones(records).partition_by(NETWORK, maintain_order=True):
-        both = part.drop_nulls(["fit_steps", "generalise_steps"])
-        row = part.select(NETWORK).row(0, named=True) | {"seeds": len(part)}
-        for name, count in zip(TIMES, ("fitted", "left", "generalised"), strict=True):
-            steps = part[f"{name}_steps"].drop_nulls().to_numpy()
-            row[count] = len(steps)
-            row[f"{name}_steps"], row[f"{name}_factor"] = geometric(steps, _mean(part[f"{name}_look"]))
-        looks = np.hypot(_mean(both["fit_look"]), _mean(both["generalise_look"]))
-        row["delay"], row["delay_factor"] = geometric(
-            (both["generalise_steps"] / both["fit_steps"]).to_numpy(), float(looks)
+    for identity, part in marks.partition_by(NETWORK, as_dict=True, maintain_order=True).items():
+        row = dict(zip(NETWORK, identity, strict=True)) | {"seeds": len(part)}
+        for time, did in TIMES.items():
+            steps = part[f"{time}_steps"]
+            row[did] = len(steps.drop_nulls())
+            row[f"{time}_steps"], row[f"{time}_factor"] = geometric(steps, part[f"{time}_look"])
+        ratio = part["generalise_steps"] / part["fit_steps"]
+        row["delay"], row["delay_factor"] = geometric(ratio, part["fit_look"], part["generalise_look"])
+        rows.append(
+            row
+            | {name: mean_and_error(part[name])[0] for name in (*PLATEAU, *_TURNS)}
+            | {f"{name}_error": mean_and_error(part[name])[1] for name in _TURNS}
         )
-        rows.append(row | on_the_plateau(records, both))
-    schema = {name: records.schema[name] for name in NETWORK} | _RESULT
-    return pl.DataFrame(rows, schema=schema)
+    return pl.DataFrame(rows, schema={name: marks.schema[name] for name in NETWORK} | _RESULT)
 
 
-def _mean(looks: pl.Series) -> float:
-    known = looks.drop_nulls().to_numpy()
-    return float(known.mean()) if len(known) else 0.0
+def mean_and_error(values: pl.Series) -> tuple[float | None, float | None]:
+    """Return the mean of those values that are there, and its standard error; None for too few."""
+    known = values.drop_nulls().to_numpy()
+    mean = float(known.mean()) if len(known) else None
+    return mean, float(known.std(ddof=1) / len(known) ** 0.5) if len(known) > 1 else None
 
 
-def geometric(
-    values: Float64[np.ndarray, " s"], resolution: float = 0.0
-) -> tuple[float | None, float | None]:
-    """The geometric mean, and the factor that its error multiplies or divides it by; None for too few.
+def geometric(values: pl.Series, *looks: pl.Series) -> tuple[float | None, float | None]:
+    """Return the geometric mean over seeds, and the factor that its error multiplies or divides it by.
+
+    The error of the logarithm is the standard error over the seeds and half the distance of two looks, in quadrature.
 
     Args:
-        values: of each seed.
-        resolution: of ln(values), the same for all of them, added to the standard error in quadrature.
+        values: Of each seed; null where there is none.
+        looks: Half the distance of the looks between which each thing happened that the values are made of.
+
+    Returns:
+        Both None without values, the factor also for one seed alone.
     """
-    if not len(values):
-        return None, None
-    logs = np.log(values)
-    error = logs.std(ddof=1) / len(logs) ** 0.5 if len(logs) > 1 else None
-    return float(np.exp(logs.mean())), None if error is None else float(np.exp(np.hypot(error, resolution)))
+    known = values.is_not_null()
+    mean, error = mean_and_error(pl.Series(np.log(values.filter(known).to_numpy())))
+    if error is not None:
+        distances = [each.filter(known).to_numpy().mean() for each in looks]
+        error = float(np.exp(np.hypot(error, np.hypot.reduce(distances))))
+    return None if mean is None else float(np.exp(mean)), error

@@ -35,19 +35,19 @@ class HoldingTime(NamedTuple):
 def holding_time(
     times: Float64[np.ndarray, " R"], left: Bool[np.ndarray, " R"], resolution: float
 ) -> HoldingTime:
-    """The mean holding time.
+    """Return the mean holding time.
 
     Args:
-        times: the look that first found a replica gone, or the last that found it there.
-        left: whether it was found gone.
+        times: The look that first found a replica gone, or the last that found it there.
+        left: Whether it was found gone.
         resolution: Δ between two looks.
 
     Raises:
-        ValueError: if no replica was looked at.
+        ValueError: If no replica was looked at.
     """
     looks, gone = round(float(times.sum()) / resolution), int(left.sum())
     if looks < 1:
-        raise ValueError("nobody looked")
+        raise ValueError("no replica was looked at")
     from scipy.stats import binomtest  # takes a while to import, and few reports need it
 
     interval = binomtest(gone, looks).proportion_ci(CONFIDENCE, method="exact")
@@ -55,6 +55,24 @@ def holding_time(
     log_error = np.inf if not 0 < gone < looks else np.sqrt(p / (looks * (1 - p))) / -np.log1p(-p)
     mean, low, high = (_mean(each, resolution) for each in (p, interval.high, interval.low))
     return HoldingTime(mean, low, high, float(log_error), gone)
+
+
+def survival(
+    times: Float64[np.ndarray, " R"], left: Bool[np.ndarray, " R"]
+) -> tuple[Float64[np.ndarray, " t"], Float64[np.ndarray, " t"]]:
+    """Return the fraction of replicas that have not left, by Kaplan & Meier's estimate.
+
+    Args:
+        times: As of `holding_time`.
+        left: Likewise.
+
+    Returns:
+        Times, from 0 on, and the fraction from each of them to the next.
+    """
+    from scipy.stats import CensoredData, ecdf  # takes a while to import, and few reports need it
+
+    estimate = ecdf(CensoredData(uncensored=times[left], right=times[~left])).sf
+    return np.append(0.0, estimate.quantiles), np.append(1.0, estimate.probabilities)
 
 
 class Shape(NamedTuple):
@@ -67,14 +85,14 @@ class Shape(NamedTuple):
 
 
 def shape(times: Float64[np.ndarray, " R"], left: Bool[np.ndarray, " R"], resolution: float) -> Shape | None:
-    """A test of exponentiality: the Weibull shape by maximum likelihood, b eliminated.
+    """Return a test of exponentiality: the Weibull shape by maximum likelihood, b eliminated.
 
     Cox & Oakes, Analysis of Survival Data (1984), section 3.7. A departure counts in the middle of its interval.
 
     Args:
-        times: as in :func:`holding_time`.
-        left: likewise.
-        resolution: likewise.
+        times: As of `holding_time`.
+        left: Likewise.
+        resolution: Likewise.
 
     Returns:
         None for fewer than ten departures.
@@ -127,7 +145,7 @@ def arrhenius(
     Args:
         temperatures: T.
         means: τ.
-        log_errors: standard errors of ln τ; points without a finite one are left out.
+        log_errors: Standard errors of ln τ; points without a finite one are left out.
         power: q, 0 for the bare law.
 
     Returns:

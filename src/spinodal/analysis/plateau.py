@@ -1,4 +1,4 @@
-"""The geometry of networks on the plateau of grokking, when they leave it, and at the end."""
+"""A network on the plateau of grokking: its geometry there, when it leaves and at the end, and whether 𝓛 rests."""
 
 from __future__ import annotations
 
@@ -17,39 +17,40 @@ PACE = ("scalar_curvature", "trace_hessian", "norm")
 WHEN = ("before", "during", "after")
 """The second half of the plateau, up to where the test accuracy begins to rise; the rise; from there to the end."""
 
-PLATEAU: dict[str, pl.DataType | type[pl.DataType]] = {
-    **{f"{name}_{when}": pl.Float64 for name in GEOMETRY for when in ("plateau", "end")},
-    **dict.fromkeys(("error_end", "test_error_plateau", "test_error_end"), pl.Float64),
-    **{f"{name}_pace_{when}": pl.Float64 for name in PACE for when in WHEN},
-    **{f"{name}_turn{error}": pl.Float64 for name in PACE for error in ("", "_error")},
+LOOKS = 4
+"""On a plateau with fewer looks nothing is seen to fall."""
+
+PLATEAU = (
+    *(f"{name}_{when}" for name in GEOMETRY for when in ("plateau", "end")),
+    *("error_end", "test_error_plateau", "test_error_end"),
+    *(f"{name}_pace_{when}" for name in PACE for when in WHEN),
+)
+"""Columns of geometry, beside the turns of `PACE`."""
+
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    **dict.fromkeys((*PLATEAU, *(f"{name}_turn" for name in PACE), "loss_fall"), pl.Float64),
+    "loss_falls": pl.Boolean,
 }
-"""Columns of what is found."""
+"""Columns of what is found on one plateau."""
 
 
-def on_the_plateau(records: pl.DataFrame, marks: pl.DataFrame) -> dict[str, float | None]:
-    """Means over trajectories that fitted and generalised.
+def on_the_plateau(own: pl.DataFrame, mark: Mapping[str, Any]) -> dict[str, float | bool]:
+    """Find what happens to a network between fitting and generalising; nothing if it did not do both.
 
     Args:
-        records: theirs, and others.
-        marks: as `milestones` returns them.
+        own: Records of one trajectory, sorted by steps.
+        mark: Its row of `milestones`.
 
     Returns:
-        Of `PLATEAU`: what `GEOMETRY` and the test error were in the middle of the plateau (in the logarithm of steps)
+        Of `SCHEMA`: what `GEOMETRY` and the test error were in the middle of the plateau (in the logarithm of steps)
         and at the end; the pace d ln|Q|/d ln(steps) of each Q of `PACE` before, during and after the rise (`WHEN`);
-        and its `_turn`, the pace during less that before, with standard error: 0 if nothing happens to Q when the
-        network leaves the plateau.
+        and its `_turn`, the pace during less that before: 0 if nothing happens to Q when the network leaves the
+        plateau; `loss_fall`, the part by which 𝓛 falls on the second half of the plateau, and `loss_falls`, whether it
+        does so at every look.
     """
-    found: dict[str, list[float]] = {}
-    for mark in marks.iter_rows(named=True):
-        own = records.filter(pl.col("point") == mark["point"]).sort("trained_steps")
-        for name, value in (_places(own, mark) | _paces(own, mark)).items():
-            found.setdefault(name, []).append(value)
-    means: dict[str, float | None] = {name: float(np.mean(values)) for name, values in found.items()}
-    for name in PACE:
-        turns = found.get(f"{name}_turn", ())
-        if len(turns) > 1:
-            means[f"{name}_turn_error"] = float(np.std(turns, ddof=1) / len(turns) ** 0.5)
-    return means
+    if mark["fit_steps"] is None or mark["generalise_steps"] is None:
+        return {}
+    return {**_places(own, mark), **_paces(own, mark), **_loss(own, mark)}
 
 
 def _places(own: pl.DataFrame, mark: Mapping[str, Any]) -> dict[str, float]:
@@ -86,3 +87,13 @@ def _paces(own: pl.DataFrame, mark: Mapping[str, Any]) -> dict[str, float]:
         found |= {f"{name}_pace_{when}": float(pace) for when, pace in zip(WHEN, paces, strict=True)}
         found[f"{name}_turn"] = float(paces[1] - paces[0])
     return found
+
+
+def _loss(own: pl.DataFrame, mark: Mapping[str, Any]) -> dict[str, float | bool]:
+    looks = own.filter(pl.col("trained_steps").is_between(mark["fit_steps"], mark["generalise_steps"]))
+    loss = (looks["error"] + looks["l2"] * looks["norm"] ** 2).to_numpy()
+    # Fitting goes on for a while: what happens on the plateau is what happens on its second half.
+    loss = loss[len(loss) // 2 :]
+    if len(loss) < LOOKS:
+        return {}
+    return {"loss_fall": float(1 - loss[-1] / loss[0]), "loss_falls": bool((np.diff(loss) < 0).all())}

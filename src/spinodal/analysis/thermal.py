@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float64
 
 from spinodal import theory
 from spinodal.analysis.curves import CURVE, evidence
@@ -13,64 +12,67 @@ from spinodal.analysis.escape import ways_out
 NETWORK = tuple(name for name in CURVE if name not in ("branch", "temperature"))
 """Columns that the loops of one network share, whatever their temperature."""
 
+WAYS = ("up", "down")
+"""Branches of a loop."""
+
 _COLUMNS = {
-    "temperature": pl.Float64,
-    **{
-        name: pl.Float64
-        for way in ("up", "down")
-        for name in (f"l2_{way}", f"l2_{way}_error", f"l2_{way}_exact")
-    },
+    **dict.fromkeys(
+        ("temperature", *(f"l2_{way}{end}" for way in WAYS for end in ("", "_error", "_exact"))), pl.Float64
+    ),
     "seeds": pl.Int64,
 }
 
 
 def onset_under_noise(records: pl.DataFrame) -> pl.DataFrame:
-    """Where learning ends on the way up and begins on the way down, in loops whose every stage was held under noise.
+    """Find where learning ends on the way up and begins on the way down, in loops whose stages were held under noise.
 
     Args:
-        records: of any campaign; other rows are left out.
+        records: Of any campaign; other rows are left out.
 
     Returns:
         The columns of `NETWORK`, `temperature`, and `l2_up` and `l2_down`, geometric means over seeds, each with its
         standard error, to which half the grid's spacing is added in quadrature, and with the λ by which half of the
-        replicas must have left by Kramers' rates (`_exact`; null where theory says nothing).
+        replicas must have left by Kramers' rates (`_exact`; null where there is no theory).
     """
-    rows = []
     loops = records.filter(pl.col("hold_time").is_not_null())
-    for part in loops.partition_by((*NETWORK, "temperature"), maintain_order=True):
-        onsets = {way: _onsets(part.filter(pl.col("branch") == way)) for way in ("up", "down")}
-        row = part.select(*NETWORK, "temperature").row(0, named=True)
-        row["seeds"] = min(len(each) for each in onsets.values())
-        for way, found in onsets.items():
-            if len(found):
-                mean, error = _mean(found)
-                row |= {f"l2_{way}": mean, f"l2_{way}_error": error}
-            row[f"l2_{way}_exact"] = _expected(part.filter(pl.col("branch") == way))
-        rows.append(row)
+    keys = (*NETWORK, "temperature")
+    rows = []
+    for identity, part in loops.partition_by(keys, as_dict=True, maintain_order=True).items():
+        branches = {way: part.filter(branch=way) for way in WAYS}
+        onsets = {way: _onsets(branch) for way, branch in branches.items()}
+        rows.append(
+            dict(zip(keys, identity, strict=True))
+            | {"seeds": min(len(each) for each in onsets.values())}
+            | {
+                name: value
+                for way, onset in onsets.items()
+                if len(onset)
+                for name, value in _mean(way, onset).items()
+            }
+            | {f"l2_{way}_exact": _expected(branch) for way, branch in branches.items()}
+        )
     schema = {name: records.schema[name] for name in NETWORK} | _COLUMNS
-    return pl.DataFrame(rows, schema=schema).sort((*NETWORK, "temperature"), nulls_last=True)
+    return pl.DataFrame(rows, schema=schema).sort(keys, nulls_last=True)
 
 
-def _onsets(branch: pl.DataFrame) -> Float64[np.ndarray, "s 2"]:
+def _onsets(branch: pl.DataFrame) -> pl.DataFrame:
     """Of each seed the largest λ with a feature alive, and the next above; seeds without both are left out."""
-    found = []
-    for part in branch.filter(evidence()).partition_by("seed"):
-        alive = part.filter(pl.col("learned_features") > 0)["l2"].to_numpy()
-        dead = part.filter(pl.col("learned_features") == 0)["l2"].to_numpy()
-        above = dead[dead > alive.max(initial=0)]
-        if len(alive) and len(above):
-            found.append((alive.max(), above.min()))
-    return np.array(found).reshape(-1, 2)
+    l2, features = pl.col("l2"), pl.col("learned_features")
+    alive = l2.filter(features > 0).max()
+    dead = l2.filter(features == 0, l2 > alive).min()
+    seeds = branch.filter(evidence()).group_by("seed", maintain_order=True).agg(alive=alive, dead=dead)
+    return seeds.select("alive", "dead").drop_nulls()
 
 
-def _mean(brackets: Float64[np.ndarray, "s 2"]) -> tuple[float, float]:
-    logs = np.log(brackets)
+def _mean(way: str, onsets: pl.DataFrame) -> dict[str, float]:
+    logs = np.log(onsets.to_numpy())
     middle = logs.mean(axis=1)
     spread = middle.std(ddof=1) if len(middle) > 1 else 0.0
     # Seeds share their grid, and so what it leaves open: that does not average out.
     spacing = 0.5 * float(np.diff(logs, axis=1).mean())
     mean = float(np.exp(middle.mean()))
-    return mean, mean * float(np.hypot(spread / np.sqrt(len(middle)), spacing))
+    error = mean * float(np.hypot(spread / np.sqrt(len(middle)), spacing))
+    return {f"l2_{way}": mean, f"l2_{way}_error": error}
 
 
 def _expected(branch: pl.DataFrame) -> float | None:
@@ -93,5 +95,5 @@ def _expected(branch: pl.DataFrame) -> float | None:
 
 
 def _known(row: pl.DataFrame) -> bool:
-    """Whether theory speaks of this network: then no way out of its learned phase means that there is no phase."""
+    """Whether theory applies to this network: then no way out of its learned phase means that there is no phase."""
     return bool(ways_out(row.with_columns(start_phase=pl.lit(0, pl.Int64), l2=row["l2"] * 0 + 1e-3)))

@@ -12,15 +12,14 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spinodal.analysis.holding_times import survival
 from spinodal.report.style import ERROR, EXACT, MEASURED, STYLE, TRANSITION
 
 LAST = 5.0
 """Survival is drawn up to this many mean times."""
 
 
-def draw_escape(
-    records: pl.DataFrame, times: pl.DataFrame, law: Mapping[str, Any] | None, title: str
-) -> Figure:
+def draw_escape(records: pl.DataFrame, times: pl.DataFrame, law: Mapping[str, Any] | None) -> Figure:
     """Draw one hold.
 
     Survival is Kaplan and Meier's estimate, each temperature in units of its own mean time, so that exponential times
@@ -28,23 +27,19 @@ def draw_escape(
     panel is divided by the power of T that the saddle's orbit gives it.
 
     Args:
-        records: of the hold.
-        times: as `escape_times` returns them.
-        law: as `arrhenius_laws` returns it, if there is one.
-        title: of the figure.
+        records: Of the hold.
+        times: As `escape_times` returns them.
+        law: As `arrhenius_laws` returns it, if there is one.
     """
     with rc_context(STYLE):
-        figure = Figure(figsize=(7.6, 3.7), layout="constrained")
-        survival, arrhenius = figure.subplots(1, 2)
-        figure.suptitle(title)
-        _survival(survival, records, times)
-        _arrhenius(arrhenius, times, law)
+        figure = Figure(figsize=(7.6, 3.5), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _survival(left, records, times)
+        _arrhenius(right, times, law)
     return figure
 
 
 def _survival(panel: Axes, records: pl.DataFrame, times: pl.DataFrame) -> None:
-    from scipy.stats import CensoredData, ecdf  # takes a while to import, and few reports need it
-
     known = times.filter("evidence").sort("temperature")
     shown = times if known.is_empty() else known
     colours = matplotlib.colormaps["plasma"](np.linspace(0, 0.85, len(shown)))
@@ -52,13 +47,11 @@ def _survival(panel: Axes, records: pl.DataFrame, times: pl.DataFrame) -> None:
         unit, last = (1.0, np.inf) if known.is_empty() else (row["mean_time"], LAST * row["mean_time"])
         strength = "temperature" if row["batch"] is None else "batch"
         part = records.filter(pl.col(strength) == row[strength])
-        left, at = part["escaped"].to_numpy(), part["escape_time"].to_numpy()
-        estimate = ecdf(CensoredData(uncensored=at[left], right=at[~left])).sf
-        inside = estimate.quantiles <= last
-        at_risk = estimate.probabilities[inside] > 0
+        at, fraction = survival(part["escape_time"].to_numpy(), part["escaped"].to_numpy())
+        shown_here = (at <= last) & (fraction > 0)
         panel.step(
-            np.append(0, estimate.quantiles[inside][at_risk] / unit),
-            np.append(1, estimate.probabilities[inside][at_risk]),
+            at[shown_here] / unit,
+            fraction[shown_here],
             where="post",
             color=colour,
             linewidth=1.1,
@@ -75,7 +68,7 @@ def _survival(panel: Axes, records: pl.DataFrame, times: pl.DataFrame) -> None:
 
 
 def _arrhenius(panel: Axes, times: pl.DataFrame, law: Mapping[str, Any] | None) -> None:
-    power = (law and law["power"]) or 0.0
+    power = 0.0 if law is None else law["power"]
     times = times.drop_nulls("temperature")
     if times.is_empty():
         panel.text(0.5, 0.5, "none has left", ha="center", transform=panel.transAxes)
@@ -90,13 +83,13 @@ def _arrhenius(panel: Axes, times: pl.DataFrame, law: Mapping[str, Any] | None) 
         panel.errorbar(1 / t, mean / scale, yerr=[(mean - low) / scale, (high - mean) / scale], **style)
     temperatures = times["temperature"].to_numpy()
     inverse = np.linspace(1 / temperatures.max(), 1 / temperatures.min(), 100)
-    if law is not None:
-        fitted = (law["prefactor"] or 0) * np.exp((law["barrier"] or 0) * inverse)
-        panel.plot(inverse, fitted, color=TRANSITION, linewidth=0.9, label="fit")
-    if law is not None and law["barrier_exact"] is not None:
-        exact = (law["prefactor_exact"] or 0) * np.exp(law["barrier_exact"] * inverse)
-        panel.plot(inverse, exact, **EXACT, label=r"Kramers, exact $\Delta V$")
-    label = r"$\tau$" if not power else rf"$\tau\,/\,T^{{{power:g}}}$"
+    label = rf"$\tau\,/\,T^{{{power:g}}}$" if power else r"$\tau$"
     panel.set(yscale="log", xlabel="$1/T$", ylabel=label)
-    if law is not None:
-        panel.legend(loc="upper left")
+    if law is None:
+        return
+    fitted = law["prefactor"] * np.exp(law["barrier"] * inverse)
+    panel.plot(inverse, fitted, color=TRANSITION, linewidth=0.9, label="fit")
+    if law["barrier_exact"] is not None:
+        exact = law["prefactor_exact"] * np.exp(law["barrier_exact"] * inverse)
+        panel.plot(inverse, exact, **EXACT, label=r"Kramers, exact $\Delta V$")
+    panel.legend(loc="upper left")

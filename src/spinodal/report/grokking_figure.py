@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
+from spinodal.analysis.grokking import TIMES
+from spinodal.report.numbers import number
 from spinodal.report.style import CURVES, STYLE, ZERO
 
 PANELS = {
@@ -35,11 +37,10 @@ AXES = {
 }
 """What times are drawn against."""
 
+CONDITION = tuple(AXES)
+"""What a network is trained under."""
+
 MARKERS = {"fit": ("s", "fitted"), "leave": ("^", "left the plateau"), "generalise": ("o", "generalised")}
-
-
-DID = {"fit": "fitted", "leave": "left", "generalise": "generalised"}
-"""Columns with how many seeds did."""
 
 
 class Series(NamedTuple):
@@ -52,27 +53,25 @@ class Series(NamedTuple):
     """As `analysis.grokking` returns it."""
 
 
-def draw_grokking(rows: pl.DataFrame, title: str) -> Figure:
+def draw_grokking(rows: pl.DataFrame) -> Figure:
     """Draw accuracy and E on training and test data against steps, and beneath it what else was measured.
 
     Args:
-        rows: of one network, at every λ and under all noise it was trained with.
-        title: of the figure.
+        rows: Of one network, at every λ and under all noise it was trained with.
     """
     measured = {name: label for name, label in PANELS.items() if rows[name].drop_nans().n_unique() > 1}
-    conditions = rows.select("l2", "temperature", "batch").unique().sort(pl.all())
+    conditions = rows.select(CONDITION).unique().sort(CONDITION)
+    trajectories = rows.sort("trained_steps").partition_by(*CONDITION, "point", as_dict=True)
     with rc_context(STYLE):
-        figure = Figure(figsize=(5.4, 1.2 + 1.7 * len(measured)), layout="constrained")
+        figure = Figure(figsize=(5.4, 1.0 + 1.7 * len(measured)), layout="constrained")
         panels = figure.subplots(len(measured), sharex=True, squeeze=False)[:, 0]
-        figure.suptitle(title)
         for colour, condition in zip(CURVES, conditions.iter_rows(named=True), strict=False):
-            own = rows.join(pl.DataFrame([condition], schema=conditions.schema), on=conditions.columns,
-                            how="semi", nulls_equal=True)  # fmt: skip
-            label = told_condition(condition, varied(conditions))
+            label = condition_name(condition, varied(conditions))
             panels[0].plot([], [], color=colour, linewidth=1.2, label=label)
-            for one in own.partition_by("point", maintain_order=True):
-                for panel, column in zip(panels, measured, strict=True):
-                    _draw(panel, one.sort("trained_steps"), column, colour)
+            for (*under, _), one in trajectories.items():
+                if under == list(condition.values()):
+                    for panel, column in zip(panels, measured, strict=True):
+                        _draw(panel, one, column, colour)
         panels[0].plot([], [], color="0.4", linewidth=1, linestyle="--", label="test")
         for panel, (column, label) in zip(panels, measured.items(), strict=True):
             panel.set_ylabel(label)
@@ -87,7 +86,7 @@ def draw_times(series: Sequence[Series]) -> Figure:
     """Draw when networks fit, leave their plateau and generalise, against λ and against noise.
 
     Args:
-        series: of networks, one panel for each of `AXES` among them.
+        series: Of networks, one panel for each of `AXES` among them.
     """
     axes = [axis for axis in AXES if any(each.axis == axis for each in series)]
     most = max(sum(each.axis == axis for each in series) for axis in axes)
@@ -115,22 +114,21 @@ def draw_times(series: Sequence[Series]) -> Figure:
 
 
 def varied(conditions: pl.DataFrame) -> list[str]:
-    """Columns in which some conditions differ; λ if they are one."""
+    """Return the columns in which some conditions differ; λ if they are one."""
     names = [name for name in conditions.columns if conditions[name].n_unique() > 1]
     return names or ["l2"]
 
 
-def told_condition(condition: Mapping[str, Any], names: Sequence[str]) -> str:
-    """As in λ = 0.001, T = 1e-05.
+def condition_name(condition: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return the name of a condition, as in λ = 0.001, T = 10⁻⁵.
 
     Args:
         condition: λ, T and B.
-        names: what is said of them.
+        names: Those of them that it is named by.
     """
     signs = {"l2": "λ", "temperature": "T", "batch": "B"}
-    return ", ".join(
-        f"{signs[name]} = {condition[name]:g}" for name in names if condition[name] is not None
-    ) or ("no noise")
+    parts = (f"{signs[name]} = {number(condition[name])}" for name in names if condition[name] is not None)
+    return ", ".join(parts) or "no noise"
 
 
 def _draw(panel: Axes, one: pl.DataFrame, column: str, colour: str) -> None:
@@ -166,7 +164,7 @@ def _scale(panel: Axes, values: pl.Series, column: str) -> None:
 
 def _times(panel: Axes, series: Series, name: str, colour: str) -> None:
     found = series.found.drop_nulls(f"{name}_steps").sort(series.axis)
-    all_did = pl.col(DID[name]) == pl.col("seeds")
+    all_did = pl.col(TIMES[name]) == pl.col("seeds")
     part, least = found.filter(all_did), found.filter(~all_did)
     steps, factor = part[f"{name}_steps"].to_numpy(), part[f"{name}_factor"].fill_null(1.0).to_numpy()
     style = {"color": colour, "marker": MARKERS[name][0], "markersize": 4, **_filled(name)}

@@ -10,7 +10,6 @@ import wandb
 from spinodal.records import COLUMNS
 from spinodal.report.page import Picture
 from spinodal.report.report import Report
-from spinodal.report.sections import sections
 from spinodal.tracking.curves import curves_of
 from spinodal.tracking.rebuild import logging_of
 from spinodal.tracking.runs import Run, identity
@@ -18,7 +17,7 @@ from spinodal.tracking.session import Mode, Session
 
 
 def publish(report: Report) -> str:
-    """Tell the report of a campaign on W&B, where its jobs were told to log; once more, it takes its own place.
+    """Log the report of a campaign on W&B, where its jobs logged; once more, it takes its own place.
 
     Args:
         report: As `make_report` returns it.
@@ -26,29 +25,28 @@ def publish(report: Report) -> str:
     Returns:
         Where it is, for people.
     """
-    logging = logging_of(report.campaign)
+    folder = report.campaign.folder
+    logging = logging_of(folder)
     mode: Mode = "online" if logging.get("mode") == "online" else "offline"
-    said: list[str] = []
-    session = Session(
-        report.campaign, logging.get("project") or "spinodal", logging.get("entity"), mode, said.append
-    )
+    remarks: list[str] = []
+    project = logging.get("project") or "spinodal"
+    session = Session(folder, project, logging.get("entity"), mode, remarks.append)
     run = report_run(report)
     opened = session.open(run)
     opened.log(run)
     opened.opened.log(_media(report))
     opened.close(run, "finished")
     session.settle()
-    return "\n".join([*said, f"W&B: {run.name}: {session.where}"])
+    return "\n".join([*remarks, f"W&B: {run.name}: {session.where}"])
 
 
 def report_run(report: Report) -> Run:
-    """What is told in numbers.
+    """Return what is logged in numbers.
 
     Args:
         report: As `make_report` returns it.
     """
-    campaign = report.campaign.resolve().name
-    summary = report.summary
+    campaign, curves, summary = report.campaign.name, report.campaign.curves, report.campaign.summary
     return Run(
         id=f"report-{identity(campaign)}",
         name=f"report of {campaign}",
@@ -57,13 +55,13 @@ def report_run(report: Report) -> Run:
         tags=("report",),
         config={
             "campaign": campaign,
-            "curves": {curve.name.file: str(curve.name) for curve in report.curves},
-            "strengths": {curve.name.file: curve.strengths for curve in report.curves},
+            "curves": {curve.name.file: str(curve.name) for curve in curves},
+            "strengths": {curve.name.file: curve.strengths for curve in curves},
             **summary.provenance,
         },
         history=curves_of(report),
         summary={
-            "verdicts": "; ".join(report.verdicts),
+            "verdicts": "; ".join(report.results),
             "complete": not summary.running,
             "points": summary.points,
             "finished_points": summary.finished,
@@ -75,19 +73,18 @@ def report_run(report: Report) -> Run:
 
 def _media(report: Report) -> dict[str, Any]:
     """Every table and figure there is on the page, and the page itself."""
-    tables = {path.stem: pl.read_csv(path) for path in sorted(report.page.parent.glob("*.csv"))}
-    tables["comparison"] = tables.pop(report.csv.stem)
+    tables = {path.stem: pl.read_csv(path) for path in report.csvs}
+    tables["comparison"] = tables.pop("transitions")
     pictures: dict[str, list[wandb.Image]] = {}
-    for section in sections(report):
-        kind = "phases" if section.id == "phases" else "figures"
-        pictures.setdefault(kind, []).extend(map(_image, section.pictures))
+    for section, picture in report.pictures:
+        pictures.setdefault("phases" if section == "phases" else "figures", []).append(_image(picture))
     return {
         **{name: _table(rows) for name, rows in tables.items() if len(rows)},
         "columns": wandb.Table(
             columns=["column", "unit", "meaning"],
             data=[[column.name, column.unit, column.meaning] for column in COLUMNS],
         ),
-        **{kind: images for kind, images in pictures.items() if images},
+        **pictures,
         "page": wandb.Html(report.page.read_text(encoding="utf-8"), inject=False),
     }
 

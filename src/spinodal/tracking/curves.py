@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from spinodal.analysis import CURVE, trained
-from spinodal.report.escape import Hold
 from spinodal.report.names import curve_names
 from spinodal.report.report import Report
+from spinodal.report.sections.escape import Hold, holds
 from spinodal.tracking.runs import TRAINED, History, finite, means
 from spinodal.tracking.survival import survival
 
@@ -23,16 +23,17 @@ Point = tuple[str, float, dict[str, float]]
 
 
 def curves_of(report: Report) -> History:
-    """Every curve of a report, each drawn against its own axis.
+    """Return every curve of a report, each drawn against its own axis.
 
     Args:
         report: As `make_report` returns it.
     """
     rows: Mapping[tuple[str, float], dict[str, Any]] = defaultdict(dict)
-    for axis, place, told in [*_along_branches(report), *_along_trainings(report), *_mean_times(report)]:
-        rows[axis, place] |= {axis: place} | told
+    held = holds(report.found)
+    for axis, place, values in [*_along_branches(report), *_along_trainings(report), *_mean_times(held)]:
+        rows[axis, place] |= {axis: place} | values
     history: dict[Any, list[dict[str, Any]]] = {where: [rows[where]] for where in sorted(rows)}
-    for hold in report.holds:
+    for hold in held:
         for strength, replicas in _strengths(hold):
             name = f"survival/{hold.file} {strength}"
             history[name] = survival(replicas, name)
@@ -40,22 +41,22 @@ def curves_of(report: Report) -> History:
 
 
 def _along_branches(report: Report) -> Iterator[Point]:
-    for curve in report.curves:
+    for curve in report.campaign.curves:
         for row in means(curve.records.sort("l2")).iter_rows(named=True):
             yield "l2", row["l2"], _bands(curve.name.file, row, DRAWN)
 
 
 def _along_trainings(report: Report) -> Iterator[Point]:
-    for network in trained(report.records).partition_by(CURVE, maintain_order=True):
+    for network in trained(report.found.records).partition_by(CURVE, maintain_order=True):
         name = curve_names(network.select(CURVE).head(1))[0].file
         for (l2,), rows in network.partition_by("l2", as_dict=True).items():
             for row in means(rows.sort(TRAINED)).iter_rows(named=True):
                 yield TRAINED, row[TRAINED], _bands(f"{name} λ={l2:g}", row, (*DRAWN, "test_accuracy"))
 
 
-def _mean_times(report: Report) -> Iterator[Point]:
+def _mean_times(held: Sequence[Hold]) -> Iterator[Point]:
     """By maximum likelihood, with their 95 % intervals, and Kramers' where theory knows them."""
-    for hold in report.holds:
+    for hold in held:
         for row in hold.times.iter_rows(named=True):
             axis = "temperature" if row["batch"] is None else "batch"
             endings = ("", "_low", "_high", "_exact")

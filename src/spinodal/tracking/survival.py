@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.stats import CensoredData, ecdf
 
 from spinodal.analysis import held
+from spinodal.analysis.holding_times import survival as fractions_left
 
 HELD = "escape/time"
 """The axis of survival: since the noise began."""
@@ -20,7 +20,7 @@ MOMENTS = 64
 
 
 def survival(rows: pl.DataFrame, name: str = SURVIVAL) -> list[dict[str, Any]]:
-    """Kaplan and Meier's estimate, thinned, from 1 at time 0.
+    """Return Kaplan and Meier's estimate, thinned, from 1 at time 0.
 
     Args:
         rows: Records of replicas that were held under the same noise; others are left out.
@@ -32,10 +32,6 @@ def survival(rows: pl.DataFrame, name: str = SURVIVAL) -> list[dict[str, Any]]:
     rows = held(rows)
     if rows.is_empty():
         return []
-    left, at = rows["escaped"].to_numpy(), rows["escape_time"].to_numpy()
-    estimate = ecdf(CensoredData(uncensored=at[left], right=at[~left])).sf
-    kept = np.unique(np.linspace(0, len(estimate.quantiles) - 1, MOMENTS).round().astype(int))
-    times, fractions = estimate.quantiles[kept].tolist(), estimate.probabilities[kept].tolist()
-    return [
-        {HELD: time, name: fraction} for time, fraction in zip([0.0, *times], [1.0, *fractions], strict=True)
-    ]
+    times, fractions = fractions_left(rows["escape_time"].to_numpy(), rows["escaped"].to_numpy())
+    kept = np.unique(np.append(0, np.linspace(1, len(times) - 1, MOMENTS).round().astype(int)))
+    return [{HELD: float(times[place]), name: float(fractions[place])} for place in kept]

@@ -9,14 +9,13 @@ import polars as pl
 from scipy.special import chdtrc
 
 from spinodal.analysis.claims.rules import Quantity, Ruling, Verdict, claim, settled
-from spinodal.analysis.curves import CURVE
-from spinodal.analysis.escape import HOLD, arrhenius_laws, escape_times, held
+from spinodal.analysis.escape import HOLD, curve_of, start_of
 
 if TYPE_CHECKING:
     from spinodal.analysis.findings import Findings
 
 PRECISE = 0.1
-"""A slope must be known to this fraction to say anything."""
+"""A slope must be known to this fraction to decide anything."""
 
 ASYMPTOTIC = 0.03
 """Of ΔV: the law is that of T → 0, and at ΔV/T of 4 to 9 its slope is off by so much: the error of the prediction."""
@@ -33,27 +32,21 @@ FEWEST = 3
 
 @claim("grokking")
 def escape_verdicts(found: Findings) -> Iterator[Verdict]:
-    """One verdict for each phase that was held at several temperatures: the slope of ln τ against the exact barrier.
+    """Judge each phase that was held at several temperatures: the slope of ln τ against the exact barrier.
 
     Args:
         found: In the campaign.
+
+    Yields:
+        One verdict for each.
     """
-    table = found.records
-    rows = held(table)
-    if rows.is_empty():
-        return
-    times = escape_times(rows)
-    laws = arrhenius_laws(rows, times)
-    for identity in times.select(HOLD).unique(maintain_order=True).partition_by(HOLD):
-        law = laws.join(identity, on=HOLD, how="semi", nulls_equal=True)
-        first = identity.row(0, named=True)
-        start = "relaxed minimum" if first["start_phase"] is None else f"phase {first['start_phase']}"
-        case = (
-            f"escape from {start} at λ = {first['l2']:g}, depth {first['depth']}, width {first['width']}: ΔV"
-        )
-        curve = identity.with_columns(temperature=pl.lit(None, pl.Float64)).select(CURVE).row(0)
-        own = times.join(identity, on=HOLD, how="semi", nulls_equal=True)
-        yield _verdict(case, law.row(0, named=True) if len(law) else None, own, curve)
+    laws = found.arrhenius.rows_by_key(HOLD, named=True, unique=True)
+    holds = found.escape_times.partition_by(HOLD, as_dict=True, maintain_order=True)
+    for identity, times in holds.items():
+        hold = times.row(0, named=True)
+        network = f"depth {hold['depth']}, width {hold['width']}"
+        case = f"escape from {start_of(hold)} at λ = {hold['l2']:g}, {network}: ΔV"
+        yield _verdict(case, laws.get(identity), times, curve_of(hold))
 
 
 def _verdict(

@@ -1,0 +1,51 @@
+"""The figure of hysteresis under noise: the onset of learning both ways, against temperature."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from spinodal.report.style import BRANCHES, EXACT, SPINODAL, STYLE
+
+
+def draw_onsets(onsets: pl.DataFrame, exact: tuple[float, float] | None) -> Figure:
+    """Draw λ of the onset against T, above, and the width of the hysteresis, below.
+
+    Args:
+        onsets: As `onset_under_noise` returns them, of one network.
+        exact: λ_sp and λ_co, if they are known.
+    """
+    temperature = onsets["temperature"].to_numpy()
+    l2 = {name: onsets[name].to_numpy() for name in onsets.columns if name.startswith("l2_")}
+    with rc_context(STYLE):
+        figure = Figure(figsize=(4.8, 5.0), layout="constrained")
+        both: Axes
+        width: Axes
+        both, width = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+        for way in ("up", "down"):
+            style = {**BRANCHES[way], "alpha": 1.0, "markersize": 5, "elinewidth": 0.8}
+            both.errorbar(temperature, l2[f"l2_{way}"], l2[f"l2_{way}_error"], label=way, **style)
+            both.plot(temperature, l2[f"l2_{way}_exact"], **EXACT, label="Kramers" if way == "up" else None)
+        errors = np.hypot(l2["l2_up_error"], l2["l2_down_error"])
+        width.errorbar(
+            temperature, l2["l2_up"] - l2["l2_down"], errors, fmt="ko", markersize=4, elinewidth=0.8
+        )
+        width.plot(temperature, l2["l2_up_exact"] - l2["l2_down_exact"], **EXACT)
+        for place, label in zip(
+            exact or (), (r"$\lambda_\mathrm{sp}$", r"$\lambda_\mathrm{co}$"), strict=False
+        ):
+            both.axhline(place, **SPINODAL)
+            both.annotate(
+                label,
+                (1, place),
+                xycoords=("axes fraction", "data"),
+                xytext=(3, -3),
+                textcoords="offset points",
+            )
+        both.set_ylabel(r"$\lambda$ of the onset")
+        width.set(xlabel="$T$", ylabel=r"$\lambda_\mathrm{up} - \lambda_\mathrm{down}$", ylim=(0, None))
+        figure.legend(*both.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure

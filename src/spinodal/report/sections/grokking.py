@@ -1,0 +1,231 @@
+"""Grokking: when networks fit and generalise, what that depends on, and their geometry meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from spinodal.analysis import CURVE, trained
+from spinodal.analysis.findings import Findings
+from spinodal.analysis.grokking import BEGUN, FITTED, GENERALISED
+from spinodal.analysis.plateau import GEOMETRY, PACE, WHEN
+from spinodal.report.campaign import Campaign
+from spinodal.report.grokking_figure import (
+    CONDITION,
+    Series,
+    condition_name,
+    draw_grokking,
+    draw_times,
+    varied,
+)
+from spinodal.report.names import curve_names
+from spinodal.report.numbers import number, with_error, with_factor
+from spinodal.report.section import Section, section
+from spinodal.report.table import Group, Table, columns
+
+NOTES = (
+    f"Networks trained for a number of steps, not relaxed: fitted means an accuracy of {FITTED} on training data, "
+    f"generalised one of {GENERALISED} on test data, and a network has left its plateau half-way from the test "
+    "accuracy it had when it fitted to that. Times are geometric means over seeds; between two looks accuracies are "
+    "taken to change evenly in the logarithm of steps.",
+    "Geometry is that of E where training was, which is no minimum (spinodal probe decides what a plateau is): a soft "
+    "mode there ends no phase, and a pace that turns is no sign of a transition by itself, since what decays "
+    "exponentially in time, as ‖θ‖ does by the L2 term, has a pace that grows all the while. The turn of ‖θ‖ stands "
+    "beside R's for that reason.",
+)
+
+ALIKE = tuple(name for name in CURVE if name != "temperature")
+"""Columns that are the same for one network on its data."""
+
+SYMBOLS = {"scalar_curvature": "R", "trace_hessian": "tr ∇²E", "norm": "‖θ‖"}
+
+PACES = (
+    "Whether geometry changes its pace, d ln|Q| / d ln(steps), when a network leaves the plateau: before, on the "
+    f"second half of the plateau, up to where the test accuracy has come {BEGUN:.0%} of the way; during the rise; "
+    "after it; and the turn, during less before, which is 0 where Q goes on as before"
+)
+
+Record = dict[str, Any]
+
+
+class Trained(NamedTuple):
+    """One network on its data, at every λ and under all noise it was trained with."""
+
+    name: str
+    records: pl.DataFrame
+    found: pl.DataFrame
+    """As `Findings.grokking`."""
+    exponents: pl.DataFrame
+    """As `Findings.delays`."""
+    ratios: pl.DataFrame
+    """As `Findings.delays_noise`."""
+
+    @property
+    def conditions(self) -> list[tuple[str, Record]]:
+        """The name of each condition, and its row."""
+        names = varied(self.found.select(CONDITION))
+        return [(condition_name(row, names), row) for row in self.found.iter_rows(named=True)]
+
+
+@section("grokking", "Grokking", place=110)
+def grokking(campaign: Campaign) -> Section | None:
+    """Return the training curves of every network that was trained for a number of steps, and its times."""
+    networks = _networks(campaign.found)
+    if not networks:
+        return None
+    pictures = [
+        campaign.picture(
+            campaign.draw(f"grokking-{place}", draw_grokking, each.records),
+            alt=f"Accuracy and geometry against steps: {_result(each)}",
+            title=f"{each.name}.",
+            caption=f"{_result(each)}.",
+            jobs_of=each.records["job"].drop_nulls(),
+            shows=each.found.select(CURVE).rows(),
+        )
+        for place, each in enumerate(networks)
+    ]
+    results = [f"{each.name}: {_result(each)}" for each in networks]
+    if series := [one for each in networks for one in _series(each)]:
+        dependences = {each.name: ", ".join(_dependences(each)) for each in networks}
+        lines = [f"{name}: {line}" for name, line in dependences.items() if line]
+        results += lines
+        pictures.append(
+            campaign.picture(
+                campaign.draw("grokking-times", draw_times, series),
+                alt="; ".join(lines),
+                title="When networks fit, leave their plateau and generalise.",
+                caption=f"An arrow: not all seeds did in time, or had a plateau to leave. {'; '.join(lines)}.",
+            )
+        )
+    return Section(NOTES, pictures, _tables(networks), results)
+
+
+def _networks(found: Findings) -> list[Trained]:
+    rows = trained(found.records).sort("task", "samples", "depth", "width", maintain_order=True)
+    parts = rows.partition_by(ALIKE, as_dict=True, maintain_order=True)
+    if not parts:
+        return []
+    firsts = pl.concat([part.head(1) for part in parts.values()])
+    names = curve_names(firsts.with_columns(temperature=pl.lit(None, pl.Float64)))
+    tables = (found.grokking.sort(CONDITION), found.delays, found.delays_noise)
+    own = [(table, table.partition_by(ALIKE, as_dict=True, maintain_order=True)) for table in tables]
+    return [
+        Trained(
+            f"{name.data}; {name.model}",
+            part,
+            *(by_network.get(identity, table.clear()) for table, by_network in own),
+        )
+        for name, (identity, part) in zip(names, parts.items(), strict=True)
+    ]
+
+
+def _result(network: Trained) -> str:
+    """What was found, in a line, with whether R changes its pace when the plateau is left, and ‖θ‖ as a control."""
+    lines, turns = [], []
+    for label, row in network.conditions:
+        fit, generalise = (
+            with_factor(row[f"{name}_steps"], row[f"{name}_factor"]) for name in ("fit", "generalise")
+        )
+        seeds = f"{row['generalised']} of {row['seeds']} seeds"
+        lines.append(
+            f"{label}: fitted after {fit} steps, generalised after {generalise} ({seeds})"
+            if row["generalised"]
+            else f"{label}: {row['fitted']} of {row['seeds']} seeds fitted, none generalised"
+        )
+        if row["scalar_curvature_turn_error"] is not None:
+            turns.append(f"{label}: {_turn('scalar_curvature')(row)} ({_turn('norm')(row)})")
+    if turns:
+        lines.append(
+            f"when the plateau is left, d ln R/d ln(steps) (that of ‖θ‖) turns by {', '.join(turns)}"
+        )
+    return "; ".join(lines)
+
+
+def _series(network: Trained) -> Iterator[Series]:
+    """Against each thing that varies, all else equal."""
+    for axis in CONDITION:
+        others = [name for name in CONDITION if name != axis]
+        for part in network.found.drop_nulls(axis).partition_by(others, maintain_order=True):
+            if len(part) > 1:
+                some = len(part) < len(network.found)
+                label = (
+                    condition_name(part.row(0, named=True), varied(network.found.select(others)))
+                    if some
+                    else ""
+                )
+                yield Series(axis, ", ".join(filter(None, [network.name, label])), part)
+
+
+def _dependences(network: Trained) -> Iterator[str]:
+    for row in network.exponents.iter_rows(named=True):
+        for name, verb in (("leave", "leaves its plateau"), ("generalise", "generalises")):
+            if row[f"{name}_exponent"] is not None:
+                yield f"{verb} after λ^({with_error(row[f'{name}_exponent'], row[f'{name}_exponent_error'])})"
+    names = varied(network.found.select(CONDITION))
+    for row in network.ratios.iter_rows(named=True):
+        if row["leave_factor"] is not None:
+            yield (
+                f"leaves its plateau {with_factor(row['leave_ratio'], row['leave_factor'])} times as late at "
+                f"{condition_name(row, names)} as under the least noise"
+            )
+
+
+Cells = Sequence[tuple[str, Callable[[Record], str]]]
+"""Titles of columns, and what stands in them."""
+
+
+def _tables(networks: Sequence[Trained]) -> list[Table]:
+    times: Cells = [
+        ("fitted at", _steps("fit")),
+        ("left the plateau at", _steps("leave")),
+        ("generalised at", _steps("generalise")),
+        ("delay", lambda row: with_factor(row["delay"], row["delay_factor"])),
+        ("seeds", lambda row: f"{row['generalised']}/{row['seeds']}"),
+        ("E at the end", _value("error_end")),
+        ("on test data", _value("test_error_end")),
+        ("that on the plateau", _value("test_error_plateau")),
+    ]
+    geometry: Cells = [
+        (f"{name.replace('_', ' ')}, {when}", _value(f"{name}_{when}"))
+        for name in GEOMETRY
+        for when in ("plateau", "end")
+    ]
+    paces: Cells = [
+        column
+        for name in PACE
+        for column in (
+            *((f"{SYMBOLS[name]} {when}", _value(f"{name}_pace_{when}")) for when in WHEN),
+            ("turn", _turn(name)),
+        )
+    ]
+    return [
+        Table(
+            caption,
+            columns("", *(title for title, _ in cells), words=1),
+            [
+                Group(
+                    each.name, [(label, *(cell(row) for _, cell in cells)) for label, row in each.conditions]
+                )
+                for each in networks
+            ],
+        )
+        for caption, cells in (
+            ("When networks fit and when they generalise", times),
+            ("Geometry on the plateau and at the end", geometry),
+            (PACES, paces),
+        )
+    ]
+
+
+def _steps(name: str) -> Callable[[Record], str]:
+    return lambda row: with_factor(row[f"{name}_steps"], row[f"{name}_factor"])
+
+
+def _value(name: str) -> Callable[[Record], str]:
+    return lambda row: number(row[name], 3)
+
+
+def _turn(name: str) -> Callable[[Record], str]:
+    return lambda row: with_error(row[f"{name}_turn"], row[f"{name}_turn_error"])
