@@ -16,6 +16,7 @@ from spinodal.analysis.claims import Verdict, judged, verdicts
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.diverged import diverged, held_together, known
 from spinodal.analysis.elsewhere import told_elsewhere
+from spinodal.analysis.resolution import shown
 from spinodal.campaign import write_atomically
 
 
@@ -104,7 +105,9 @@ class Findings:
     tables: ClassVar[tuple[str, ...]] = ()
     """Names of all of them."""
 
-    inner: ClassVar[frozenset[str]] = frozenset({"found", "curvature_transitions", "milestones", "claims"})
+    inner: ClassVar[frozenset[str]] = frozenset(
+        {"found", "shown", "curvature_transitions", "milestones", "claims"}
+    )
     """Those that others are made from, and that are no files of their own."""
 
     def __init__(self, records: pl.DataFrame, kept: Kept | None = None) -> None:
@@ -127,6 +130,11 @@ class Findings:
     def unresolved(self) -> pl.DataFrame:
         """Stretches of λ in which E moves steeply without a jump: see the function of this name."""
         return analysis.unresolved(self.branches, self.found)
+
+    @finding
+    def shown(self) -> pl.DataFrame:
+        """Transitions that theory's own E shows on the rows of up branches: see the function of this name."""
+        return shown(self.quiet.filter(branch="up"))
 
     @finding
     def curvature_transitions(self) -> pl.DataFrame:
