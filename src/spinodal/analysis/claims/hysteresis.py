@@ -118,9 +118,7 @@ def _widths(loop: dict[str, Any], features: pl.DataFrame) -> Part:
         at = f"no feature is lost on the way up from λ = {loop['l2_low']:.4g} to {loop['l2_high']:.4g}"
         ruling = Ruling("not decided", f"{at}: a wider range decides")
     elif (
-        area.decision != "confirmed"
-        and len(known)
-        and known.filter(pl.col("open") > SEEN * error).is_empty()
+        area.decision != "confirmed" and len(known) and known.filter(pl.col("open") > SEEN * error).is_empty()
     ):
         why = "the noise reaches as far as λ_sp: theory has no loop that would be seen"
         ruling = Ruling("not decided", f"{why}; less protocol.perturbation, or a finer grid, decides")
