@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import Float64
+from polars.testing import assert_frame_equal
 
 from spinodal import theory
 from spinodal.analysis import compare, find_transitions
-from spinodal.analysis.deviation import RESOLUTION, deviation
 from spinodal.analysis.claims import Verdict, claims, silent
 from spinodal.analysis.claims.rules import Ruling, refuted, settled, there, worst
+from spinodal.analysis.deviation import RESOLUTION, deviation
 from spinodal.analysis.findings import find
 from spinodal.records import SCHEMA
 
@@ -238,6 +239,19 @@ def test_agreement_within_a_bracket_of_a_third_of_lambda_confirms_nothing() -> N
     verdict = the("order", "depth 3", up(3, (1.0,), l2=np.geomspace(0.02, 0.6, 13)), up(2, (1.0,)))
     assert verdict.decision == "not decided"
     assert "a finer grid" in verdict.reason
+
+
+def test_what_theory_shows_on_many_curves_is_what_it_shows_on_each() -> None:
+    """Without those that it does not apply to, which show nothing; and with rows left out that did not relax."""
+    coarse = np.geomspace(0.02, 0.8, 12)
+    curves = [up(3, l2=coarse), up(2), up(4).with_columns(stationary=pl.col("l2") > 0.1)]
+    known = find(pl.concat([*curves, up(3, activation="tanh")])).shown
+    each = pl.concat([find(curve).shown for curve in curves])
+    order = ("depth", "status", "location", "l2_exact")
+    assert_frame_equal(known.sort(order), each.sort(order))
+    for depth, missing in ((2, 0), (3, 0), (4, 1)):
+        assert known.filter(depth=depth, status="missing").height == missing
+    assert find(up(3, activation="tanh")).shown.is_empty()
 
 
 # Complexity.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
@@ -24,12 +22,16 @@ EDGE = 3
 """So many λ on either side of a transition show it."""
 
 
-@dataclass(frozen=True, eq=False)
-class UpBranch:
-    """An up branch: its records, what was found on it, and what theory expects there, each looked up once."""
+class UpBranch(NamedTuple):
+    """An up branch, what was found on it, and what theory expects there."""
 
     rows: pl.DataFrame
-    found: Findings
+    expected: Expected | None
+    """None where theory does not apply."""
+    transitions: pl.DataFrame
+    """As of `Findings`, like the next two."""
+    shown: pl.DataFrame
+    unresolved: pl.DataFrame
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -41,39 +43,16 @@ class UpBranch:
         """Among those of a network."""
         return f"K = {self.rows['complexity'][0]}"
 
-    @cached_property
-    def expected(self) -> Expected | None:
-        """Return where theory has the transitions; None where it does not apply."""
-        return expected(self.rows)
-
-    @cached_property
-    def transitions(self) -> pl.DataFrame:
-        """Return those found and predicted."""
-        return self._own(self.found.transitions)
-
-    @cached_property
-    def shown(self) -> pl.DataFrame:
-        """Return those that theory's own E shows on the same rows; empty where theory does not apply."""
-        return self._own(self.found.shown)
-
-    @cached_property
-    def unresolved(self) -> pl.DataFrame:
-        """Return the stretches in which E moves steeply."""
-        return self._own(self.found.unresolved)
-
     @property
     def missing(self) -> list[float]:
         """Return λ of the transitions that are predicted within the grid, and were not found."""
         return self.transitions.filter(status="missing").select(PREDICTED).to_series().to_list()
 
-    @cached_property
+    @property
     def unseen(self) -> str:
         """Return why the first that is missing would not be seen; empty if any would be, or none is missing."""
         reasons = [self.why_unseen(at) for at in self.missing]
         return reasons[0] if reasons and all(reasons) else ""
-
-    def _own(self, table: pl.DataFrame) -> pl.DataFrame:
-        return table.join(self.rows.select(CURVE).head(1), on=CURVE, how="semi", nulls_equal=True)
 
     def why_unseen(self, at: float) -> str:
         """Return why a transition that is predicted at some λ would not be seen; empty if it would be."""
@@ -91,7 +70,11 @@ class UpBranch:
 def up_branches(found: Findings, rows: pl.DataFrame) -> Iterator[UpBranch]:
     """The curves of some rows of up branches, in their order."""
     for curve in rows.partition_by(CURVE, maintain_order=True):
-        yield UpBranch(curve, found)
+        own = (
+            table.join(curve.select(CURVE).head(1), on=CURVE, how="semi", nulls_equal=True)
+            for table in (found.transitions, found.shown, found.unresolved)
+        )
+        yield UpBranch(curve, expected(curve), *own)
 
 
 def matching(transitions: pl.DataFrame, at: float | None) -> dict[str, Any] | None:
