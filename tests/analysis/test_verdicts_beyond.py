@@ -33,7 +33,7 @@ def test_r_jumps_with_the_accuracy_and_foresees_less_than_the_norm(branch: Table
     r = the("curvature", "R foresees", table)
     assert r.decision == "not confirmed"
     assert "‖θ‖" in r.reason
-    assert r.figure == "foresight"
+    assert r.section == "foresight"
 
 
 def test_r_that_jumps_elsewhere_is_not_confirmed(branch: Table) -> None:

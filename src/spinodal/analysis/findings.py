@@ -16,6 +16,7 @@ from spinodal.analysis.claims import Verdict, judged, verdicts
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.diverged import diverged, held_together, known
 from spinodal.analysis.elsewhere import told_elsewhere
+from spinodal.analysis.resolution import shown
 from spinodal.campaign import write_atomically
 
 
@@ -105,7 +106,7 @@ class Findings:
     """Names of all of them."""
 
     inner: ClassVar[frozenset[str]] = frozenset(
-        {"found", "unresolved", "curvature_transitions", "milestones", "claims"}
+        {"found", "shown", "unresolved", "curvature_transitions", "milestones", "claims"}
     )
     """Those that others are made from, and that are no files of their own."""
 
@@ -129,6 +130,11 @@ class Findings:
     def unresolved(self) -> pl.DataFrame:
         """Stretches of λ in which E moves steeply without a jump: see the function of this name."""
         return analysis.unresolved(self.branches, self.found)
+
+    @finding
+    def shown(self) -> pl.DataFrame:
+        """Transitions that theory's own E shows on the rows of up branches: see the function of this name."""
+        return shown(self.quiet.filter(branch="up"))
 
     @finding
     def curvature_transitions(self) -> pl.DataFrame:
