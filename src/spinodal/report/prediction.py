@@ -14,8 +14,8 @@ from rich.table import Table
 
 from spinodal import theory
 from spinodal.report.names import CurveName, curve_names
-from spinodal.report.panels import save
 from spinodal.report.prediction_figure import draw_prediction
+from spinodal.report.style import save
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,12 @@ HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "alpha": 1.0}
 MEAN: dict[str, Any] = {"color": MEASURED, "linewidth": 1.3}
 EXACT: dict[str, Any] = {"color": "black", "linewidth": 0.8, "linestyle": (0, (4, 2.5))}
 SPINODAL: dict[str, Any] = {"color": "black", "linewidth": 0.7, "linestyle": (0, (1, 1.8))}
+ESTIMATE: dict[str, Any] = {
+    "color": "0.45",
+    "linewidth": 0.8,
+    "linestyle": (0, (3, 1.5, 1, 1.5)),
+    "zorder": 0,
+}
 BAND: dict[str, Any] = {"facecolor": TRANSITION, "linewidth": 0}
 ERROR: dict[str, Any] = {"color": MEASURED, "linestyle": "none", "linewidth": 0.7, "capsize": 1.2}
 ZERO: dict[str, Any] = {"color": "0.6", "linewidth": 0.5, "zorder": 0}

@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterable
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from rich.console import Console
 
-from spinodal.errors import UserError
-from spinodal.report.argument import campaigns_in, make_argument
-from spinodal.report.drawing import Look
+from spinodal.errors import UserError, in_a_line
+from spinodal.report.argument import campaigns_in, judge, make_argument
+from spinodal.report.drawing import PAPER, Look
 from spinodal.report.report import Report, make_report
+from spinodal.report.style import FORMATS
 from spinodal.report.table import Table
 from spinodal.waiting import waiting
 
 
-def main(
-    campaign: Path,
-    patterns: Sequence[str] = (),
-    publish: Callable[[Report], str] | None = None,
-    look: Look | None = None,
-) -> int:
+def main(asked: Namespace, publish: Callable[[Report], str] | None = None) -> int:
     """Make the report of a campaign and print it; of a folder of campaigns, print the verdicts.
 
     Args:
-        campaign: Its folder.
-        patterns: As of `make_report`.
+        asked: As `spinodal.arguments` parses it.
         publish: Publishes the report elsewhere, and returns where.
-        look: As of `make_report`.
 
     Returns:
         Exit code 0.
 
     Raises:
-        UserError: As `make_report`.
+        UserError: As `make_report`, or if a file of sections cannot be imported.
     """
-    second_process = (os.cpu_count() or 1) > 1
+    for file in asked.modules:
+        load(file)
+    campaign: Path = asked.campaign
+    look = Look(tuple(asked.format) or FORMATS[1:], asked.width) if asked.format or asked.width else None
+    second_process = (
+        os.cpu_count() or 1
+    ) > 1 and not asked.modules  # which has not imported what is drawn there
+    if asked.claims:
+        with waiting("judging the claims"):
+            judged = judge(campaign)
+        _print([judged.table()], [])
+        return 0
     if campaigns_in(campaign):
-        if patterns or publish or look:
+        if asked.curve or publish or look:
             raise UserError(
                 f"report {campaign}: --curve, --wandb, --format and --width are about one campaign; this folder has "
                 "several"
@@ -49,13 +57,32 @@ def main(
         _print([argument.table()], map(str, files))
         return 0
     with waiting("making the report"):
-        report = make_report(campaign, patterns, second_process, look)
+        report = make_report(campaign, asked.curve, second_process, look)
     tables = [table for _, section in report.sections for table in section.tables]
     notes = [*report.results, *(remark for _, section in report.sections for remark in section.remarks)]
     notes += map(str, report.csvs)
     notes += [f"{picture.path}.png (and .pdf)" for _, picture in report.pictures]
+    if look is not None:
+        notes.append(f"{report.page.parent / PAPER}: the figures as {', '.join(look.formats)}")
     _print(tables, [*notes, str(report.page), *([publish(report)] if publish is not None else [])])
     return 0
+
+
+def load(file: Path) -> None:
+    """Import a file of a user's, which registers sections or claims of its own.
+
+    Raises:
+        UserError: If it cannot be imported.
+    """
+    spec = spec_from_file_location(file.stem, file)
+    try:
+        if spec is None or spec.loader is None or not file.is_file():
+            raise FileNotFoundError("no such Python file")
+        module = module_from_spec(spec)
+        sys.modules[file.stem] = module
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # whatever a user's file raises
+        raise UserError(f"--with {file}: cannot be imported: {in_a_line(error)}") from error
 
 
 def _print(tables: Iterable[Table], notes: Iterable[str]) -> None:
