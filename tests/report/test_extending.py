@@ -15,7 +15,7 @@ from spinodal.report.section import SECTIONS
 Rows = Callable[..., list[dict[str, Any]]]
 Campaign = Callable[..., Path]
 
-FIGURE = '''
+FIGURE = """
 from matplotlib.figure import Figure
 
 from spinodal.report import Group, Section, Table, columns, section
@@ -38,9 +38,9 @@ def losses(campaign):
     cells = [(str(curve.name), number(curve.of(rows)["loss"].max())) for curve in campaign.curves]
     table = Table("Largest loss", columns("curve", "loss", words=1), [Group("", cells)], brief=True)
     return Section(["What is lost where."], [picture], [table], results=["losses drawn"])
-'''
+"""
 
-CLAIM = '''
+CLAIM = """
 from spinodal.analysis.claims import Quantity, Verdict, claim
 
 
@@ -56,7 +56,7 @@ def onset(found):
             "confirmed" if above else "not decided",
             "five errors above" if above else "too near",
         )
-'''
+"""
 
 
 @pytest.fixture(autouse=True)

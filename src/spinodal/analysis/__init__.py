@@ -1,13 +1,13 @@
 """From records to statements with errors: where the transitions are, and how far from the exact ones."""
 
-from spinodal.analysis.agreement import agreement
+from spinodal.analysis.agreement import accuracy_agreement, agreement
 from spinodal.analysis.coexistence import coexistence
 from spinodal.analysis.curves import CURVE, evidence, trajectory
 from spinodal.analysis.deep_linear import DeepLinear, Expected, compare, deep_linear, expected
 from spinodal.analysis.delays import l2_exponents, noise_ratios
 from spinodal.analysis.dependence import dependence, seed_jumps
 from spinodal.analysis.escape import HOLD, arrhenius_laws, escape_times, held
-from spinodal.analysis.foresight import foresight
+from spinodal.analysis.foresight import KNOWN, foresight
 from spinodal.analysis.grokking import grokking, milestones, trained
 from spinodal.analysis.hysteresis import hysteresis
 from spinodal.analysis.jumps import find_jumps
@@ -20,10 +20,12 @@ from spinodal.analysis.transitions import find_transitions
 __all__ = [
     "CURVE",
     "HOLD",
+    "KNOWN",
     "SCALES",
     "DeepLinear",
     "Expected",
     "Run",
+    "accuracy_agreement",
     "agreement",
     "arrhenius_laws",
     "before_onset",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,10 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spinodal.analysis import DeepLinear, deep_linear, evidence
+from spinodal.records import COLUMN
 from spinodal.report import panels
 from spinodal.report.style import BRANCHES, ESTIMATE, EXACT, SEED, STYLE, TEST, TRANSITION
 
-PANELS = {"error": "error $E$", "accuracy": "accuracy", "norm_squared": r"$\Vert\theta\Vert^2$"}
+PANELS = {
+    "error": f"error {COLUMN['error'].latex}",
+    "accuracy": COLUMN["accuracy"].latex,
+    "norm_squared": COLUMN["norm"].latex[:-1] + "^2$",
+}
 """Column and label of each panel, from the top."""
 
 RESIDUAL = r"$|E - E_\mathrm{exact}|$"
@@ -71,13 +76,8 @@ def _column(axes: Sequence[Axes], column: Column, exact: DeepLinear | None) -> l
     """One network; returns the handles of its legend."""
     rows = column.records.filter(pl.col("l2") > 0).with_columns(norm_squared=pl.col("norm") ** 2)
     found = column.transitions.drop_nulls("location")  # what was missed has no place here
-    branches = {part["branch"][0] or "": part for part in rows.partition_by("branch", maintain_order=True)}
-    several = len(branches) > 1
-    styles = {branch: BRANCHES.get(branch, SEED) if several else SEED for branch in branches}
-    for panel, name in zip(axes, PANELS, strict=False):
-        for branch, part in branches.items():
-            own = found.filter(pl.col("branch").fill_null("") == branch)
-            _branch(panel, part, name, own, styles[branch], several)
+    branches = by_branch(rows)
+    styles = draw_rows(dict(zip(PANELS, axes, strict=False)), rows, found)
     panels.scale_l2(axes[-1], rows)
     estimates = column.transitions["l2_estimate"].drop_nulls()
     if exact is not None:
@@ -87,8 +87,36 @@ def _column(axes: Sequence[Axes], column: Column, exact: DeepLinear | None) -> l
     for panel in axes:
         for at in estimates:
             panel.axvline(at, **ESTIMATE)
-    test = not several and rows["test_accuracy"].is_not_null().any()
+    test = len(branches) == 1 and rows["test_accuracy"].is_not_null().any()
     return panels.legend(rows, found, exact, test, styles, len(estimates) > 0)
+
+
+def by_branch(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return the rows of each branch of a network, by its name."""
+    return {part["branch"][0] or "": part for part in rows.partition_by("branch", maintain_order=True)}
+
+
+def draw_rows(
+    axes: Mapping[str, Axes], rows: pl.DataFrame, transitions: pl.DataFrame
+) -> dict[str, dict[str, Any]]:
+    """Draw columns of the records against λ: every seed, means, and the transitions.
+
+    Args:
+        axes: A panel for each column.
+        rows: Of one network, λ > 0.
+        transitions: Its own.
+
+    Returns:
+        The style of each branch, for `panels.legend`.
+    """
+    branches = by_branch(rows)
+    several = len(branches) > 1
+    styles = {branch: BRANCHES.get(branch, SEED) if several else SEED for branch in branches}
+    for column, panel in axes.items():
+        for branch, part in branches.items():
+            found = transitions.filter(pl.col("branch").fill_null("") == branch)
+            _branch(panel, part, column, found, styles[branch], several)
+    return styles
 
 
 def _theory(curve: pl.DataFrame) -> DeepLinear | None:
