@@ -11,8 +11,7 @@ import polars as pl
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from spinodal import theory
-from spinodal.analysis import CURVE, onset_under_noise
+from spinodal.analysis import CURVE, DeepLinear, landscape, onset_under_noise
 from spinodal.report.drawing import Drawings
 from spinodal.report.names import curve_names, with_error
 from spinodal.report.page import Picture, Section
@@ -58,7 +57,9 @@ def make_noisy_loops(records: pl.DataFrame, folder: Path, drawings: Drawings) ->
         one = records.filter(pl.col("curve") == part["curve"][0])
         name = curve_names(one.select(CURVE).head(1))[0]
         title = f"{name.data}; {name.model}"
-        figure = drawings.add(folder / f"noise-{number}", draw_onsets, part, _exact(one), title)
+        network = landscape(one.row(0, named=True))
+        exact = network if network is not None and network.complete else None
+        figure = drawings.add(folder / f"noise-{number}", draw_onsets, part, exact, title)
         made.append(NoisyLoops(title, part, figure))
     return made
 
@@ -91,12 +92,12 @@ def noisy_loops_section(loops: list[NoisyLoops]) -> Section:
     return Section("noise", "Noise", "Hysteresis under noise", notes, pictures=pictures, sheets=[sheet])
 
 
-def draw_onsets(onsets: pl.DataFrame, exact: tuple[float, float] | None, title: str) -> Figure:
+def draw_onsets(onsets: pl.DataFrame, exact: DeepLinear | None, title: str) -> Figure:
     """Draw λ of the onset against T, above, and the width of the hysteresis, below.
 
     Args:
         onsets: as `onset_under_noise` returns them, of one network.
-        exact: λ_sp and λ_co, if they are known.
+        exact: the network, if the theory of it is exact.
         title: of the figure.
     """
     with rc_context(STYLE):
@@ -126,11 +127,11 @@ def draw_onsets(onsets: pl.DataFrame, exact: tuple[float, float] | None, title: 
         )
         width.plot(temperature, values["l2_up_exact"] - values["l2_down_exact"], **EXACT)
         if exact is not None:
-            for place, label in zip(exact, (r"$\lambda_\mathrm{sp}$", r"$\lambda_\mathrm{co}$"), strict=True):
-                both.axhline(place, **SPINODAL)
+            for places, label in ((exact.spinodals, "sp"), (exact.coexistences, "co")):
+                both.axhline(places[0], **SPINODAL)
                 both.annotate(
-                    label,
-                    (1, place),
+                    rf"$\lambda_\mathrm{{{label}}}$",
+                    (1, places[0]),
                     xycoords=("axes fraction", "data"),
                     xytext=(3, -3),
                     textcoords="offset points",
@@ -156,14 +157,3 @@ def _row(row: dict[str, Any]) -> Row:
         else ""
     )
     return (*cells, width, str(row["seeds"]))
-
-
-def _exact(records: pl.DataFrame) -> tuple[float, float] | None:
-    r"""λ_sp and λ_co of the strongest feature, where theory\'s lines are drawn."""
-    row = records.row(0, named=True)
-    if row["activation"] != "linear" or row["task"] != "linear_teacher" or row["noise"] or row["bias"]:
-        return None
-    strength, variance = row["strengths"][0], row["variances"][0]
-    places = (theory.spinodal, theory.coexistence)
-    sp, co = (float(place(strength, row["depth"], variance)) for place in places)
-    return sp, co

@@ -8,7 +8,7 @@ from itertools import pairwise
 import polars as pl
 
 from spinodal.analysis.curves import CURVE, evidence
-from spinodal.analysis.deep_linear import Expected, expected
+from spinodal.analysis.deep_linear import expected
 from spinodal.analysis.resolution import shown, unresolved
 from spinodal.analysis.verdicts.order import EDGE, unseen
 from spinodal.analysis.verdicts.verdict import (
@@ -21,6 +21,7 @@ from spinodal.analysis.verdicts.verdict import (
     settled,
     worst,
 )
+from spinodal.theory import DeepLinear
 
 NETWORK = ("task", "activation", "bias", "error_name", "depth", "width")
 """Networks that share these are compared over the complexity of their data."""
@@ -209,9 +210,9 @@ def _located(rows: pl.DataFrame) -> list[Quantity]:
     return [Quantity("", row["location"], row["location_error"]) for row in rows.iter_rows(named=True)]
 
 
-def _inside(curve: pl.DataFrame, theirs: Expected) -> list[float]:
+def _inside(curve: pl.DataFrame, theirs: DeepLinear) -> list[float]:
     l2 = curve["l2"].to_numpy()
-    return [at for at in theirs.l2.tolist() if l2.min() < at < l2.max()]
+    return [at for at in theirs.spinodals.tolist() if l2.min() < at < l2.max()]
 
 
 def _lost() -> pl.Expr:

@@ -58,7 +58,7 @@ def _verdict(curve: pl.DataFrame, transitions: pl.DataFrame) -> Verdict:
     first = curve.row(0, named=True)
     order = 2 if first["depth"] == 2 else 1
     theirs = expected(curve)
-    at = None if theirs is None else float(theirs.l2[-1])
+    at = None if theirs is None else float(theirs.spinodals.max())
     onset = _onset(transitions, at)
     measured: tuple[Quantity, ...] = ()
     if onset is not None:
