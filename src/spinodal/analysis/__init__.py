@@ -3,7 +3,7 @@
 from spinodal.analysis.agreement import accuracy_agreement, agreement
 from spinodal.analysis.coexistence import coexistence
 from spinodal.analysis.curves import CURVE, evidence, trajectory
-from spinodal.analysis.deep_linear import DeepLinear, Expected, compare, deep_linear, expected
+from spinodal.analysis.deep_linear import compare, deep_linear, expected, landscape
 from spinodal.analysis.delays import l2_exponents, noise_ratios
 from spinodal.analysis.dependence import dependence, seed_jumps
 from spinodal.analysis.escape import HOLD, arrhenius_laws, escape_times, held
@@ -16,6 +16,7 @@ from spinodal.analysis.rescaling import SCALES, before_onset, rescaled, rescaled
 from spinodal.analysis.resolution import unresolved
 from spinodal.analysis.thermal import onset_under_noise
 from spinodal.analysis.transitions import find_transitions
+from spinodal.theory import DeepLinear
 
 __all__ = [
     "CURVE",
@@ -23,7 +24,6 @@ __all__ = [
     "KNOWN",
     "SCALES",
     "DeepLinear",
-    "Expected",
     "Run",
     "accuracy_agreement",
     "agreement",
@@ -43,6 +43,7 @@ __all__ = [
     "held",
     "hysteresis",
     "l2_exponents",
+    "landscape",
     "milestones",
     "noise_ratios",
     "onset_under_noise",

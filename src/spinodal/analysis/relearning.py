@@ -9,8 +9,9 @@ from functools import lru_cache
 import numpy as np
 
 from spinodal import theory
-from spinodal.analysis.deep_linear import DeepLinear, deep_linear
+from spinodal.analysis.deep_linear import deep_linear
 from spinodal.analysis.loops import Pair, Run
+from spinodal.theory import DeepLinear
 
 PREDICTED = ("l2_spinodal", "l2_coexistence", "l2_reach", "l2_reach_spread", "reach_share")
 

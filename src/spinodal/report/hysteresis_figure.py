@@ -107,7 +107,7 @@ def _exact(axes: Sequence[Axes], exact: DeepLinear) -> None:
         panel.set_ylim(height)
     panels.mark_spinodals(axes, exact)
     low, high = axes[0].get_xlim()
-    for at in theory.coexistence(exact.strengths, exact.depth, exact.variances) if exact.depth > 2 else ():
+    for at in exact.coexistences if exact.depth > 2 else ():
         if low < at < high:
             for panel in axes:
                 panel.axvline(at, **COEXISTENCE)

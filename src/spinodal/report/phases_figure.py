@@ -55,7 +55,7 @@ def draw_phases(curves: Sequence[Curve]) -> Figure:
             if theirs is not None:
                 predicted = True
                 for style in (RIM, SPINODAL):
-                    panel.hlines(theirs.l2, place - 0.46, place + 0.46, **style)
+                    panel.hlines(theirs.spinodals, place - 0.46, place + 0.46, **style)
         _axes(panel, curves)
         bar = figure.colorbar(
             ScalarMappable(norm, colours),

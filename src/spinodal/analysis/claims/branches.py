@@ -9,8 +9,9 @@ import polars as pl
 
 from spinodal.analysis.claims.rules import FINER
 from spinodal.analysis.curves import CURVE, evidence
-from spinodal.analysis.deep_linear import Expected, expected
+from spinodal.analysis.deep_linear import expected
 from spinodal.analysis.seeds import APART
+from spinodal.theory import DeepLinear
 
 if TYPE_CHECKING:
     from spinodal.analysis.findings import Findings
@@ -26,7 +27,7 @@ class UpBranch(NamedTuple):
     """An up branch, what was found on it, and what theory expects there."""
 
     rows: pl.DataFrame
-    expected: Expected | None
+    expected: DeepLinear | None
     """None where theory does not apply."""
     transitions: pl.DataFrame
     """As of `Findings`, like the next two."""

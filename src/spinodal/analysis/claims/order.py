@@ -62,7 +62,7 @@ def order_verdicts(found: Findings) -> Iterator[Verdict]:
 def _verdict(branch: UpBranch) -> Verdict:
     first = branch.rows.row(0, named=True)
     order = 2 if first["depth"] == 2 else 1
-    at = None if branch.expected is None else float(branch.expected.l2[-1])
+    at = None if branch.expected is None else float(branch.expected.spinodals.max())
     onset = matching(branch.transitions, at)
     predicted = Quantity(ORDERS[order], math.nan) if at is None else Quantity(f"{ORDERS[order]} at λ =", at)
     measured = [
