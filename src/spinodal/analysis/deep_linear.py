@@ -13,6 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from spinodal import theory
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.deviation import deviation
+from spinodal.analysis.reversibility import predict_restored
 from spinodal.analysis.seeds import APART
 
 WHITENED = "linear_teacher"
@@ -93,7 +94,7 @@ def expected(curve: pl.DataFrame) -> Expected | None:
 
 
 def predicted_rows(curve: pl.DataFrame) -> pl.DataFrame | None:
-    """Replace E in the rows of a curve by what theory predicts at each λ; None where theory does not apply.
+    """Replace E, and whether it is restored, in the rows of a curve by what theory predicts; None where theory does not apply.
 
     What these do not show, no measurement on the same grid, with the same rows left out, can be expected to show.
 
@@ -104,7 +105,9 @@ def predicted_rows(curve: pl.DataFrame) -> pl.DataFrame | None:
     if network is None:
         return None
     l2 = np.maximum(curve["l2"].to_numpy(), 0.0)
-    return curve.with_columns(error=pl.Series(network.learned_state(l2).error))
+    rows = curve.with_columns(error=pl.Series(network.learned_state(l2).error))
+    jumping = np.sum(l2[:, None] < network.spinodals, axis=1, dtype=float) * (network.depth > 2)
+    return predict_restored(rows, jumping)
 
 
 def _covered(curve: pl.DataFrame) -> DeepLinear | None:

@@ -102,6 +102,8 @@ def _transition(row: dict[str, Any]) -> Row:
 
 
 def _kink(row: dict[str, Any]) -> str:
+    if row["kink"] is None:
+        return ""
     return "dE/d ln λ by " + re.sub("^-", "−", with_error(row["kink"], row["kink_error"]))
 
 

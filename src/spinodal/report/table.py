@@ -52,13 +52,14 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         "matched": estimate or (f"{exact} ✓" if row["inside"] else f"{exact} [red]✗[/]"),
     }
     off_by = row["deviation_percent"]
+    size = "" if row["jump"] is None else with_error(row["jump"], row["jump_error"])
     return (
         str(row["index"]),
         ORDERS[row["order"]] if agrees(row) else f"[red]{ORDERS[row['order']]}[/]",
         with_error(row["location"], row["location_error"]) + ("*" if row["unrelaxed"] else ""),
         verdict[row["status"]],
         "" if off_by is None else signed(off_by, 2) + " %",
-        f"kink {row['kink']:.3g}" if row["order"] == 2 else with_error(row["jump"], row["jump_error"]),
+        size if row["kink"] is None else f"kink {row['kink']:.3g}",
         sides(row, "learned_features", ".2g"),
         f"{row['seeds']}/{row['seeds_all']}",
     )
