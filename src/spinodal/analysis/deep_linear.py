@@ -94,7 +94,7 @@ def expected(curve: pl.DataFrame) -> Expected | None:
 
 
 def predicted_rows(curve: pl.DataFrame) -> pl.DataFrame | None:
-    """Replace E, and whether it is restored, in the rows of a curve by what theory predicts; None where theory does not apply.
+    """Replace E, and whether it is restored, in the rows of a curve by theory's; None where theory does not apply.
 
     What these do not show, no measurement on the same grid, with the same rows left out, can be expected to show.
 

@@ -1,4 +1,4 @@
-"""Where a branch was taken back from λ to λ: whether E jumps between two rows, as tested and not as it looks."""
+"""From minima taken back to the λ before to whether E jumps between two rows: as tested, and not as it looks."""
 
 from __future__ import annotations
 
@@ -12,38 +12,28 @@ from jaxtyping import Float64
 from spinodal.analysis.curves import trajectory
 from spinodal.analysis.seeds import Jump
 
-TESTED = "reversible"
-"""The column of the records: of each row, whether it restores E at the row before it on the path."""
 
-Restored = Callable[[Hashable, Sequence[Jump]], bool | None]
-"""From a branch and the jumps of its seeds to whether most of them, taken back, restore E: then they are none."""
+def restored_in(table: pl.DataFrame) -> Callable[[Hashable, Sequence[Jump]], bool | None]:
+    """Return a function of a branch and jumps of its seeds: whether most of them, taken back, restore E.
 
-
-def restored_in(table: pl.DataFrame) -> Restored:
-    """Return what the records of refined branches hold of jumps.
+    It is true where they do all over their brackets, false where they do not, and None where neither is known of most.
 
     Args:
-        table: Records, of now or of before there was the column.
-
-    Returns:
-        A function of a branch and of jumps of it, one of each seed. True: most restore E in all that their brackets
-        hold; False: most do not, somewhere in them; None: neither is known of most.
+        table: Records; those of old have no column `reversible`.
     """
-    tested: dict[tuple[Hashable, str], list[tuple[float, float, bool | None]]] = {}
-    if TESTED in table.columns:
-        named = table.select("branch", trajectory().alias("_name"), "stage", "l2", TESTED)
-        known = named.filter(pl.col(TESTED).is_not_null().any().over("branch", "_name"))
-        for (branch, name), rows in known.sort("stage").partition_by("branch", "_name", as_dict=True).items():
-            falls = rows["l2"][0] > rows["l2"][-1]
-            path = rows.sort("l2", descending=falls)
-            tested[branch, name] = [
-                (min(one, other), max(one, other), answer)
-                for (one, other), answer in zip(pairwise(path["l2"]), path[TESTED][1:], strict=True)
-            ]
+    tested: dict[tuple[object, ...], list[tuple[float, float, bool | None]]] = {}
+    if "reversible" in table.columns:
+        own = ["branch", "_name"]
+        rows = table.select("branch", trajectory().alias("_name"), "stage", "l2", "reversible").sort("stage")
+        known = rows.filter(pl.col("reversible").is_not_null().any().over(own))
+        for name, part in known.partition_by(own, as_dict=True).items():
+            path = part.sort("l2", descending=part["l2"][0] > part["l2"][-1])
+            ends, answers = pairwise(path["l2"]), path["reversible"][1:]
+            tested[name] = [(min(two), max(two), each) for two, each in zip(ends, answers, strict=True)]
 
     def of_seed(branch: Hashable, jump: Jump) -> bool | None:
-        between = tested.get((branch, jump.trajectory), [])
-        answers = [answer for low, high, answer in between if low < jump.high and jump.low < high]
+        ways = tested.get((branch, jump.trajectory), [])
+        answers = [answer for low, high, answer in ways if low < jump.high and jump.low < high]
         return False if False in answers else True if answers and all(answers) else None
 
     def of_most(branch: Hashable, jumps: Sequence[Jump]) -> bool | None:
@@ -54,14 +44,14 @@ def restored_in(table: pl.DataFrame) -> Restored:
 
 
 def predict_restored(curve: pl.DataFrame, jumping: Float64[np.ndarray, " r"]) -> pl.DataFrame:
-    """Replace, in the rows that were taken back, what that showed by what theory predicts.
+    """Replace what ways back have shown, where there were any, by what theory predicts.
 
     Args:
         curve: Records of an up branch.
         jumping: Features alive in each row, by theory, that end with a jump.
     """
-    if TESTED not in curve.columns:
+    if "reversible" not in curve.columns:
         return curve
-    lost = pl.col("_jumping").diff().over(trajectory(), order_by="l2") != 0
-    foreseen = {TESTED: pl.when(pl.col(TESTED).is_not_null()).then(~lost)}
-    return curve.with_columns(_jumping=jumping).with_columns(**foreseen).drop("_jumping")
+    same = pl.col("_jumping").diff().over(trajectory(), order_by="l2") == 0
+    answer = pl.when(pl.col("reversible").is_not_null()).then(same)
+    return curve.with_columns(_jumping=jumping).with_columns(reversible=answer).drop("_jumping")

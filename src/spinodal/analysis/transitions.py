@@ -52,8 +52,9 @@ def find_transitions(
 
     No grid tells a jump between two neighbouring λ from a slope that begins and ends between them. The rule is: it is
     a jump (order 1) if both phases lead up to the bracket without a trace of it. A slope leaves tails beside the
-    bracket, which show down to widths of 0.3 spacings (tanh) on a curve without noise. With `protocol.refine` no rule
-    is needed: each minimum was taken back to the λ before, and it is a jump if most seeds do not restore E there.
+    bracket, which show down to widths of 0.3 spacings (tanh) on a curve without noise. With `protocol.refine` each
+    minimum was taken back to the λ before: if most seeds do not restore E there, it is a jump, whatever it looks like;
+    if they do, it is continuous where there are tails, and else there may be a whole loop within the bracket.
 
     Args:
         table: Records, as `read_records` returns them.
@@ -65,8 +66,8 @@ def find_transitions(
 
         - `index`: 1, 2, … along the curve from small to large λ: first the jumps of single trajectories, then kinks
           and what only the mean shows; what few trajectories show is left out if it is within the scatter of all;
-        - `order`: 1 for a jump, 2 for a kink and for what looks like a jump but is continuous when taken back, null if
-          it is not decided whether it is a jump, and `evidence`: what this rests on, in words;
+        - `order`: 1 for a jump, 2 for a kink and for a slope that, taken back, restores E (continuous), null if it is
+          not decided whether it is a jump, and `evidence`: what this rests on, in words;
         - `l2_low`, `l2_high`: every seed that shows it jumps between these two λ of the grid; that of a kink, and of
           what the mean shows, lies between them within two standard errors;
         - `location`: geometric mean of the brackets of all seeds, or of where their kinks are; `location_error`: how
@@ -223,14 +224,19 @@ def _order(group: Sequence[Jump], seeds: int, restored: bool | None) -> tuple[in
     """Whether the jumps of a group are what they look like, and why: as tested by taking them back, if they were."""
     if not _most(group, seeds):
         return None, "few trajectories jump"
-    if restored is not None:
-        return (2, "taken back, E is restored") if restored else (1, "taken back, E is not restored")
+    if restored is False:
+        return 1, "taken back, E is not restored"
     if 2 * sum(jump.unrelaxed > 0 for jump in group) > len(group):
         return None, "rows in between did not relax"
     told = np.array([jump.steepening for jump in group])
     before, after, error = told.mean(axis=0)
     error = math.sqrt(float(np.sum(told[:, 2] ** 2))) / len(group)
-    if max(before, after) > TAIL + 2 * error:
+    steep = max(before, after) > TAIL + 2 * error
+    if restored:
+        if steep:
+            return 2, "steep beside it and, taken back, E is restored"
+        return None, "taken back, E is restored: a slope, or a loop within the bracket"
+    if steep:
         return None, "steep beside it: a slope or a jump"
     return 1, "trajectories jump"
 

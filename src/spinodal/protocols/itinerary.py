@@ -11,7 +11,8 @@ from spinodal.protocols.trajectory import Hold, Trajectory
 
 JUMP = 1e-3
 """E has jumped between two λ if, taken back, it is off by more than this fraction of E₀, the error of the zero
-function. A continuous change, however steep, is undone on the way back; a first-order jump is not."""
+function. A continuous change, however steep, is undone on the way back; a first-order jump is not, unless its whole
+loop of hysteresis lies between the two."""
 
 RESTORED = 0.1
 """E is restored if, taken back, it is off by at most this fraction of its change between the two λ, or by what two
@@ -67,8 +68,8 @@ class Itinerary:
     """The visits of one replica, each following from what was found at the ones before.
 
     Without `refine` they are the trajectory's path. With it, each new minimum B is taken back to the λ of the one
-    before, A. If that restores A, the way from A to B is continuous and B becomes the next A. If not, a jump lies
-    between; λ is bisected, always starting from A's state, until the jump is bracketed to the relative width
+    before, A. If that restores A, the way from A to B counts as continuous and B becomes the next A. If not, a jump
+    lies between; λ is bisected, always starting from A's state, until the jump is bracketed to the relative width
     10^−refine. Several jumps between two λ of the path are found one after the other.
 
     Attributes:
