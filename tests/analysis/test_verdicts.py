@@ -207,10 +207,12 @@ def test_a_slope_that_the_grid_does_not_resolve_is_not_decided() -> None:
     verdict = the("order", "depth 3", sloping, up(2, (1.0,)))
     assert verdict.decision == "not decided"
     # Unless it was taken back: then it is one, or a jump.
-    for restored, decision in ((True, "not confirmed"), (False, "confirmed")):
+    for restored, order in ((True, "2nd order"), (False, "1st order")):
         at_the_jump = pl.when(pl.col("l2") > at).then(restored | (pl.col("l2").shift() > at)).otherwise(True)
         tested = sloping.with_columns(reversible=at_the_jump.over("seed"))
-        assert the("order", "depth 3", tested, up(2, (1.0,))).decision == decision
+        verdict = the("order", "depth 3", tested, up(2, (1.0,)))
+        assert verdict.measured[0].name == f"{order} at λ ="
+        assert (verdict.decision == "not confirmed") == restored
 
 
 @pytest.mark.parametrize(
