@@ -15,6 +15,7 @@ from spinodal import theory
 from spinodal.analysis import compare, find_transitions
 from spinodal.analysis.claims import Verdict, claims, silent
 from spinodal.analysis.claims.rules import Ruling, refuted, settled, there, worst
+from spinodal.analysis.deep_linear import predicted_rows
 from spinodal.analysis.deviation import RESOLUTION, deviation
 from spinodal.analysis.findings import find
 from spinodal.records import SCHEMA
@@ -179,6 +180,22 @@ def test_one_depth_alone_says_nothing_of_the_order() -> None:
     assert decisions("order", up(3), up(4)) == []
 
 
+@pytest.mark.parametrize("depth", [2, 3])
+def test_theory_is_taken_back_where_the_branch_was(depth: int) -> None:
+    """Where the branch was not, nothing is known of theory's either."""
+    table = up(depth).with_columns(reversible=pl.when(pl.col("stage") > 3).then(pl.lit(True)))
+    rows = predicted_rows(table)
+    assert rows is not None
+    for path in rows.sort("l2").partition_by("seed"):
+        assert path["reversible"][:4].null_count() == 4
+        kept = path["learned_features"].diff()[4:] == 0
+        assert path["reversible"][4:].to_list() == [depth == 2 or each for each in kept]
+        assert not all(kept)
+    older = predicted_rows(table.drop("reversible"))
+    assert older is not None
+    assert "reversible" not in older.columns
+
+
 @pytest.mark.parametrize(("real", "told", "order"), [(2, 3, "2nd"), (3, 2, "1st")])
 def test_another_order_than_the_depth_asks_for_is_told(real: int, told: int, order: str) -> None:
     """A kink where a jump is claimed, and the other way round, exactly where the transition is predicted."""
@@ -193,8 +210,16 @@ def test_a_slope_that_the_grid_does_not_resolve_is_not_decided() -> None:
     """A tanh of one spacing's width in place of the jump."""
     at, spacing = float(theory.spinodal(1.0, 3)), np.log(L2[1] / L2[0])
     slope = 0.25 * (1 + np.tanh(np.log(L2 / at) / (0.45 * spacing)))
-    verdict = the("order", "depth 3", up(3, (1.0,), error=pl.Series(slope)), up(2, (1.0,)))
+    sloping = up(3, (1.0,), error=pl.Series(slope))
+    verdict = the("order", "depth 3", sloping, up(2, (1.0,)))
     assert verdict.decision == "not decided"
+    # Unless it was taken back: then it is one, or a jump.
+    for restored, order in ((True, "2nd order"), (False, "1st order")):
+        at_the_jump = pl.when(pl.col("l2") > at).then(restored | (pl.col("l2").shift() > at)).otherwise(True)
+        tested = sloping.with_columns(reversible=at_the_jump.over("seed"))
+        verdict = the("order", "depth 3", tested, up(2, (1.0,)))
+        assert verdict.measured[0].name == f"{order} at λ ="
+        assert (verdict.decision == "not confirmed") == restored
 
 
 @pytest.mark.parametrize(

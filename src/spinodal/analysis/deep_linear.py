@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.deviation import deviation
+from spinodal.analysis.reversibility import predict_restored
 from spinodal.analysis.seeds import APART
 from spinodal.theory import FACTS, DeepLinear, scope
 
@@ -48,7 +49,7 @@ def landscape(row: Mapping[str, Any]) -> DeepLinear | None:
 
 
 def predicted_rows(curve: pl.DataFrame) -> pl.DataFrame | None:
-    """Replace E in the rows of a curve by what theory predicts at each λ; None where theory does not apply.
+    """Replace E, and whether it is restored, in the rows of a curve by theory's; None where theory does not apply.
 
     What these do not show, no measurement on the same grid, with the same rows left out, can be expected to show.
 
@@ -59,7 +60,9 @@ def predicted_rows(curve: pl.DataFrame) -> pl.DataFrame | None:
     if network is None:
         return None
     l2 = np.maximum(curve["l2"].to_numpy(), 0.0)
-    return curve.with_columns(error=pl.Series(network.learned_state(l2).error))
+    rows = curve.with_columns(error=pl.Series(network.learned_state(l2).error))
+    jumping = np.sum(l2[:, None] < network.spinodals, axis=1, dtype=float) * (network.depth > 2)
+    return predict_restored(rows, jumping)
 
 
 def _agree(first: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

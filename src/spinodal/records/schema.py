@@ -218,6 +218,13 @@ COLUMNS = (
         "what stationary means: gradient (max |∇𝓛|), or fall (𝓛 no longer falls: kinks)",
     ),
     Column("minimum", pl.Boolean, "", "whether ∇²𝓛 has no negative eigenvalue; null where nobody looked"),
+    Column(
+        "reversible",
+        pl.Boolean,
+        "",
+        "whether, taken back to λ of the row before it on the path, it restores E there; if not, E jumps in between; "
+        "null where that was not tested (protocol.refine), or did not relax",
+    ),
     Column("saddles", pl.Int64, "1", "saddles left on the way"),
     Column("steps", pl.Int64, "1", "gradients, the cost of the stage", scale="log"),
     # the way there, at a handful of moments of the stage
