@@ -110,11 +110,11 @@ def test_depths_share_a_figure_and_other_networks_do_not(campaign: Callable[...,
         "linear_teacher-K2-linear-L3-w8-up-down-loop",
     ]
     shared, alone = pictures
-    assert shared.title == "linear teacher, K = 2; deep linear, depth 2, 3, width 16."
+    assert shared.title == "linear teacher, K = 2; deep linear, width 16."
     assert shared.width > shared.height
     assert shared.width > 1.3 * alone.width
     assert re.fullmatch(
-        r"Depth 2: area .*: none; depth 3: area .*: hysteresis\. Strengths 1, 0\.5\.", shared.caption
+        r"Depth 2: area .*: none\. Depth 3: area .*: hysteresis\. Strengths 1, 0\.5\.", shared.caption
     )
     # What is judged is seen in the figure of its network.
     for verdict in report.found.verdicts:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -11,11 +9,11 @@ import polars as pl
 from spinodal.analysis.claims.hysteresis import LOOP, enclosed
 from spinodal.analysis.claims.rules import NONE, SEEN
 from spinodal.analysis.deviation import deviation
+from spinodal.report.beside import Beside, side_by_side
 from spinodal.report.campaign import Campaign
 from spinodal.report.hysteresis_figure import Loops, draw_loops
-from spinodal.report.names import capitalised
 from spinodal.report.networks import Network
-from spinodal.report.numbers import listed, number, signed, span, with_error
+from spinodal.report.numbers import number, signed, span, with_error
 from spinodal.report.page import Picture
 from spinodal.report.section import Section, section
 from spinodal.report.table import Group, Row, Table, columns
@@ -24,9 +22,6 @@ AREA = "∮‖θ‖² dλ, up minus down, which is what 𝓛 loses in the jumps 
 
 KINDS = {"confirmed": "hysteresis", "not confirmed": "none", "not decided": "unclear"}
 """Of loops, by whether they enclose an area."""
-
-MOST = 4
-"""So many depths share a figure."""
 
 WAYS = columns(
     *("m", "lost at λ", "λ_sp", "learned again", "spread", "noise reaches", "off by", "in errors"),
@@ -79,52 +74,33 @@ def hysteresis(campaign: Campaign) -> Section | None:
         Table("Where each feature m is lost, and where it is learned again", WAYS, ways, True, "none"),
         Table("Coexistence: λ at which phases m and m − 1 have equal 𝓛", COEXISTENCE, coexist, brief=True),
     ]
-    shared = _of_depths([network for network, own in each if own and network.drawn])
-    pictures = [_picture(campaign, networks) for networks in shared]
-    wide = any(len(networks) > 1 for networks in shared)
-    return Section(notes, pictures, tables, [result], [f"area: {AREA}"], wide=wide)
+    shared = side_by_side([network for network, own in each if own and network.drawn])
+    pictures = [_picture(campaign, beside) for beside in shared]
+    return Section(notes, pictures, tables, [result], [f"area: {AREA}"])
 
 
 def _loops(network: Network, loops: pl.DataFrame) -> list[pl.DataFrame]:
     return network.of(loops).partition_by(LOOP, maintain_order=True)
 
 
-def _of_depths(networks: Sequence[Network]) -> list[list[Network]]:
-    """Those that differ in nothing but their depth, together."""
-    alike: dict[tuple[str, ...], list[Network]] = {}
-    for network in networks:
-        model = network.name.model.replace(_depth(network), "")
-        alike.setdefault((network.name.data, model), []).append(network)
-    return [each[i : i + MOST] for each in alike.values() for i in range(0, len(each), MOST)]
-
-
-def _depth(network: Network) -> str:
-    return f"depth {network.curves[0].records['depth'][0]}"
-
-
-def _picture(campaign: Campaign, networks: Sequence[Network]) -> Picture:
-    name, depths = networks[0].name, [_depth(network) for network in networks]
+def _picture(campaign: Campaign, beside: Beside) -> Picture:
     loops, phases = campaign.found.hysteresis, campaign.found.coexistence
-    together = ", ".join([depths[0], *(each.removeprefix("depth ") for each in depths[1:])])
-    title = f"{name.data}; {name.model.replace(depths[0], together)}"
-    layers = "-".join(each.replace("depth ", "L") for each in depths)
-    file = re.sub(r"-L\d+(?=-)", f"-{layers}", name.file, count=1) + "-loop"
-    parts = []
-    for network, depth in zip(networks, depths, strict=True):
-        areas = dict.fromkeys(_area(loop.row(0, named=True)) for loop in _loops(network, loops))
-        parts.append((f"{depth}: " if len(networks) > 1 else "") + "; ".join(areas))
-    strengths = next((curve.strengths for curve in networks[0].curves if curve.strengths), [])
-    caption = capitalised("; ".join(parts)) + "." + (f" Strengths {listed(strengths)}." if strengths else "")
     drawn = [
-        Loops(depth if len(networks) > 1 else "", network.records, network.of(loops), network.of(phases))
-        for network, depth in zip(networks, depths, strict=True)
+        Loops(depth, network.records, network.of(loops), network.of(phases))
+        for network, depth in zip(beside.networks, beside.depths, strict=True)
     ]
+    areas = [
+        dict.fromkeys(map(_area, each.loops.unique(LOOP, maintain_order=True).rows(named=True)))
+        for each in drawn
+    ]
+    found = beside.caption(["; ".join(each) for each in areas])
     return campaign.picture(
-        campaign.draw(file, draw_loops, drawn),
-        alt=f"‖θ‖² and 𝓛 against λ on the way up and down, for {title}. {caption}",
-        title=f"{title}.",
-        caption=caption,
-        curves=[curve for network in networks for curve in network.curves],
+        campaign.draw(f"{beside.file}-loop", draw_loops, drawn),
+        alt=f"‖θ‖² and 𝓛 against λ on the way up and down, for {beside.title} {found}",
+        title=beside.title,
+        caption=found,
+        curves=beside.curves,
+        wide=len(drawn) > 1,
     )
 
 
