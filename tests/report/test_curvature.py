@@ -105,7 +105,9 @@ def test_files_and_tables(
     linear, tanh = (group.rows for group in table.shown)
     assert [row[0] for row in (*linear, *tanh)] == ["1", "2", "3"] * 2
     for row in linear:
-        assert -6 < float(row[1].replace("−", "-")) < 0  # the soft mode, from the phase up to 0.95 λ_jump
+        assert (
+            -6 < float(row[1].split()[0].replace("−", "-")) < 0
+        )  # the soft mode, from the phase up to 0.95 λ_jump
     assert [row[1] for row in tanh] == ["none"] * 3  # a constant soft mode
     for row in (*linear, *tanh):
         assert str(row[4]) in out

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import polars as pl
 
+from spinodal.analysis import SCALES
 from spinodal.report.campaign import Campaign
 from spinodal.report.curvature_figure import draw_curvature
 from spinodal.report.names import capitalised
 from spinodal.report.networks import Curve
 from spinodal.report.numbers import listed, number
+from spinodal.report.page import Picture
 from spinodal.report.section import Section, section
 from spinodal.report.table import Group, Row, Table, columns
 
@@ -27,60 +27,49 @@ def curvature(campaign: Campaign) -> Section | None:
         "The scalar curvature R of the surface z = E(θ) at the same minima. Bands are the transitions that E "
         "shows, triangles those that R shows when it is looked at alone."
     ]
-    pictures = []
-    for curve in drawn:
-        agreed = agreed_jumps(curve.of(found.agreement))
-        from_curvature = curve.of(found.curvature_transitions)
-        figure = campaign.draw(
-            f"{curve.name.file}-curvature", draw_curvature, curve.records, curve.transitions, from_curvature
-        )
-        pictures.append(
-            campaign.picture(
-                figure,
-                alt=f"E, ‖θ‖, R, tr ∇²E and the soft mode against λ for {curve.name}: {agreed}",
-                title=f"{curve.name}.",
-                caption=capitalised(agreed)
-                + "."
-                + (f" Strengths {listed(curve.strengths)}." if curve.strengths else ""),
-                curves=[curve],
-            )
-        )
-    others = [curve for curve in curves if curve not in drawn]
-
-    def groups(rows: Iterator[Row], more: Iterator[Row]) -> list[Group]:
-        return [Group("", [*rows]), Group("", [*more], brief=False)]
-
+    parts = [(drawn, True), ([curve for curve in curves if curve not in drawn], False)]
     shared = Table(
         "Jumps of single seeds that E and R show, each looked at alone, and how many agree within one grid spacing",
         columns("curve", "of E", "of R", "agree", words=1),
-        groups(_shared(drawn, found.agreement), _shared(others, found.agreement)),
+        [Group("", [_shared(curve, found.agreement) for curve in part], brief) for part, brief in parts],
         brief=True,
     )
+    onsets = [([curve for curve in part if len(curve.of(found.rescaled))], brief) for part, brief in parts]
     scaled = Table(
         "R of the surface z = cE(θ) just before the last jump; λ/λ_sp at which it changes sign",
-        columns("curve", *(f"c = {number(c)}" for c in found.rescaled["scale"].unique().sort()), words=1),
-        groups(_rescaled(drawn, found.rescaled), _rescaled(others, found.rescaled)),
+        columns("curve", *(f"c = {number(c)}" for c in SCALES), words=1),
+        [Group("", [_rescaled(curve, found.rescaled) for curve in part], brief) for part, brief in onsets],
         brief=True,
     )
-    return Section(notes, pictures, [shared, scaled])
+    return Section(notes, [_picture(campaign, curve) for curve in drawn], [shared, scaled])
 
 
-def _shared(curves: Sequence[Curve], agreement: pl.DataFrame) -> Iterator[Row]:
-    for curve in curves:
-        found = curve.of(agreement)
-        shown = (found[f"location_{name}"].count() for name in ("error", "scalar_curvature"))
-        yield (str(curve.name), *map(str, shown), str(int(found["agrees"].sum())))
+def _picture(campaign: Campaign, curve: Curve) -> Picture:
+    agreed = agreed_jumps(curve.of(campaign.found.agreement))
+    from_curvature = curve.of(campaign.found.curvature_transitions)
+    name = f"{curve.name.file}-curvature"
+    return campaign.picture(
+        campaign.draw(name, draw_curvature, curve.records, curve.transitions, from_curvature),
+        alt=f"E, ‖θ‖, R, tr ∇²E and the soft mode against λ for {curve.name}: {agreed}",
+        title=f"{curve.name}.",
+        caption=f"{capitalised(agreed)}."
+        + (f" Strengths {listed(curve.strengths)}." if curve.strengths else ""),
+        curves=[curve],
+    )
 
 
-def _rescaled(curves: Sequence[Curve], rescaled: pl.DataFrame) -> Iterator[Row]:
-    for curve in curves:
-        found = curve.of(rescaled)
-        if len(found):
-            cells = (
-                f"{number(before, 3)}; {number(change, 3) or 'no'}"
-                for before, change in found.select("before", "sign_change").iter_rows()
-            )
-            yield (str(curve.name), *cells)
+def _shared(curve: Curve, agreement: pl.DataFrame) -> Row:
+    found = curve.of(agreement)
+    shown = (found[f"location_{name}"].count() for name in ("error", "scalar_curvature"))
+    return (str(curve.name), *map(str, shown), str(int(found["agrees"].sum())))
+
+
+def _rescaled(curve: Curve, rescaled: pl.DataFrame) -> Row:
+    cells = (
+        f"{number(before, 3)}; {number(change, 3) or 'no'}"
+        for before, change in curve.of(rescaled).select("before", "sign_change").iter_rows()
+    )
+    return (str(curve.name), *cells)
 
 
 def agreed_jumps(agreement: pl.DataFrame) -> str:

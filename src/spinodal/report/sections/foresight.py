@@ -47,6 +47,7 @@ def foresight(campaign: Campaign) -> Section | None:
                 "seed predicts one; a cross where none does. Below, R of z = cE(θ) in three units of E, and the soft "
                 "mode, which depends on none.",
                 curves=shown,
+                wide=True,
             )
         )
     notes = [
@@ -63,7 +64,7 @@ def foresight(campaign: Campaign) -> Section | None:
         ],
         brief=True,
     )
-    return Section(notes, pictures, [table], remarks=[MEANING], wide=True)
+    return Section(notes, pictures, [table], remarks=[MEANING])
 
 
 def _rows(foreseen: pl.DataFrame) -> list[Row]:
