@@ -7,20 +7,20 @@ from typing import Any
 
 import polars as pl
 
-from spinodal.analysis.curves import CURVE, by_seed
-from spinodal.analysis.seeds import APART, Jump, match, of_seeds, trajectory_jumps
-from spinodal.records import SCHEMA
+from spinodal.analysis.branches import Records, branches_of
+from spinodal.analysis.curves import CURVE, by_seed, results
+from spinodal.analysis.seeds import APART, Jump
 
 _PLACE = ("l2_low", "l2_high", "location")
 
 
-def agreement(table: pl.DataFrame, first: str = "error", second: str = "scalar_curvature") -> pl.DataFrame:
+def agreement(table: Records, first: str = "error", second: str = "scalar_curvature") -> pl.DataFrame:
     """Find the jumps of two observables apart from each other, and put them side by side, seed by seed.
 
     Only rows that have both are looked at, so that both are judged on the same grid.
 
     Args:
-        table: Records.
+        table: Records, or their branches.
         first: Column.
         second: Column.
 
@@ -34,14 +34,12 @@ def agreement(table: pl.DataFrame, first: str = "error", second: str = "scalar_c
         - `agrees`: whether both show it, and within one spacing of the grid: their brackets touch.
     """
     names = (first, second)
+    both = branches_of(table, first).where(second)
+    others = both.of(second)
     rows = []
-    measured = table.filter(pl.col(name).is_finite() for name in names)
-    for curve in measured.partition_by(CURVE, maintain_order=True):
-        identity = curve.select(CURVE).row(0, named=True)
-        jumps = [of_seeds(trajectory_jumps(curve, name)) for name in names]
-        groups = match(jumps[0])
-        index = {(jump.seed, jump.low): i for i, group in enumerate(groups, 1) for jump in group}
-        ours, theirs = map(by_seed, jumps)
+    for identity, curve in both.items():
+        index = {(jump.seed, jump.low): i for i, group in enumerate(curve.groups, 1) for jump in group}
+        ours, theirs = by_seed(curve.jumps), by_seed(others[identity].jumps)
         for seed in dict.fromkeys((*ours, *theirs)):
             for one, other in _pairs(ours.get(seed, []), theirs.get(seed, [])):
                 row = {
@@ -49,13 +47,10 @@ def agreement(table: pl.DataFrame, first: str = "error", second: str = "scalar_c
                     "index": index[one.seed, one.low] if one else None,
                     "agrees": one is not None and other is not None and _touch(one, other),
                 }
-                rows.append(identity | row | _place(one, first) | _place(other, second))
-    schema = [(name, SCHEMA[name]) for name in (*CURVE, "seed")]
-    schema += [("index", pl.Int64())]
-    schema += [(f"{place}_{name}", pl.Float64()) for name in names for place in _PLACE]
-    schema += [("agrees", pl.Boolean())]
-    order = pl.coalesce(f"location_{name}" for name in names)
-    return pl.DataFrame(rows, schema=schema).sort(*CURVE, "seed", order)
+                rows.append(curve.names | row | _place(one, first) | _place(other, second))
+    places = dict.fromkeys((f"{place}_{name}" for name in names for place in _PLACE), pl.Float64)
+    found = results(rows, (*CURVE, "seed"), {"index": pl.Int64, **places, "agrees": pl.Boolean})
+    return found.sort(*CURVE, "seed", pl.coalesce(f"location_{name}" for name in names))
 
 
 def _pairs(ours: Sequence[Jump], theirs: Sequence[Jump]) -> Iterator[tuple[Jump | None, Jump | None]]:

@@ -9,14 +9,13 @@ H = ∇²E → cH,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
 
-from spinodal.analysis.curves import CURVE
-from spinodal.analysis.seeds import curve_jumps, relaxed, trajectories
-from spinodal.records import SCHEMA
+from spinodal.analysis.branches import Branches, Curve, Records, branches_of
+from spinodal.analysis.curves import CURVE, results
 
 SCALES = (0.1, 1.0, 10.0)
 """Units of E that R is told in."""
@@ -38,37 +37,38 @@ def rescaled_curvature(scale: float) -> pl.Expr:
     return (scale**2 * intrinsic - 2 * scale**4 / w * tilt) / w
 
 
-def before_onset(table: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame:
+def before_onset(table: Records, transitions: pl.DataFrame) -> pl.DataFrame:
     """The rows of the up branches that precede the last jump of E, the onset of learning.
 
     Args:
-        table: Records.
+        table: Records, or their branches for E.
         transitions: Those in E, as `compare` returns them for this table.
 
     Returns:
         Those rows, seed by seed in the order of λ, with `spinodal`: the λ_sp that ends the last phase, exact
         where it is known, else as measured. Seeds that do not show the last jump have none.
     """
-    parts = [table.clear().with_columns(spinodal=pl.lit(None, pl.Float64))]
-    for curve in table.filter(branch="up").partition_by(CURVE, maintain_order=True):
-        branches, groups = trajectories(curve), curve_jumps(curve, "error")
-        known = transitions.join(curve.select(CURVE).head(1), on=CURVE, how="semi", nulls_equal=True)
-        for row in known.filter(index=len(groups)).iter_rows(named=True):
-            for jump in groups[-1]:
-                rows = relaxed(branches[jump.trajectory], "error").filter(pl.col("l2") <= jump.low)
-                parts.append(
-                    rows.select(table.columns).with_columns(spinodal=row["l2_exact"] or row["location"])
-                )
-    return pl.concat(parts)
+    branches = branches_of(table)
+    empty = branches.records.clear().with_columns(spinodal=pl.lit(None, pl.Float64))
+    return pl.concat([empty, *(rows for _, seeds in _last_phases(branches, transitions) for rows in seeds)])
 
 
-def rescaled(
-    table: pl.DataFrame, transitions: pl.DataFrame, scales: Sequence[float] = SCALES
-) -> pl.DataFrame:
+def _last_phases(branches: Branches, transitions: pl.DataFrame) -> Iterator[tuple[Curve, list[pl.DataFrame]]]:
+    """Each up branch whose last jump is a transition, with the rows before it, seed by seed."""
+    places = transitions.select(*CURVE, "index", pl.coalesce("l2_exact", "location"))
+    spinodals = {tuple(transition): at for *transition, at in places.iter_rows()}
+    for curve in branches.values():
+        spinodal = spinodals.get((*curve.identity, len(curve.groups)))
+        if curve.names["branch"] == "up" and spinodal is not None:
+            rows = [jump.branch.rows[jump.branch.l2 <= jump.low] for jump in curve.groups[-1]]
+            yield curve, [branches.records[own].with_columns(spinodal=pl.lit(spinodal)) for own in rows]
+
+
+def rescaled(table: Records, transitions: pl.DataFrame, scales: Sequence[float] = SCALES) -> pl.DataFrame:
     """Tell R before the onset of learning, and where it changes sign, for several units of E.
 
     Args:
-        table: Records.
+        table: Records, or their branches for E.
         transitions: Those in E, as `compare` returns them for this table.
         scales: c.
 
@@ -80,12 +80,11 @@ def rescaled(
           seeds in which it does; null if in none;
         - `seeds_changing`: how many these are, of `seeds_all` that show the transition and have R.
     """
-    path = before_onset(table, transitions)
     rows = []
-    for curve in path.partition_by(CURVE, maintain_order=True):
+    for curve, phases in _last_phases(branches_of(table), transitions):
         for scale in scales:
-            measured = curve.with_columns(_R=rescaled_curvature(scale)).drop_nulls("_R")
-            seeds = list(trajectories(measured).values())
+            scaled = [phase.with_columns(_R=rescaled_curvature(scale)).drop_nulls("_R") for phase in phases]
+            seeds = [seed for seed in scaled if len(seed)]
             if not seeds:
                 continue
             changes = [at for at in map(_sign_change, seeds) if at is not None]
@@ -96,11 +95,9 @@ def rescaled(
                 "seeds_changing": len(changes),
                 "seeds_all": len(seeds),
             }
-            rows.append(curve.select(CURVE).row(0, named=True) | row)
-    schema = [(name, SCHEMA[name]) for name in CURVE]
-    schema += [(name, pl.Float64()) for name in ("scale", "before", "sign_change")]
-    schema += [(name, pl.Int64()) for name in ("seeds_changing", "seeds_all")]
-    return pl.DataFrame(rows, schema=schema)
+            rows.append(curve.names | row)
+    columns = dict.fromkeys(("scale", "before", "sign_change"), pl.Float64)
+    return results(rows, CURVE, columns | dict.fromkeys(("seeds_changing", "seeds_all"), pl.Int64))
 
 
 def _sign_change(seed: pl.DataFrame) -> float | None:

@@ -48,7 +48,7 @@ def draw_loops(records: pl.DataFrame, loops: pl.DataFrame, phases: pl.DataFrame,
     rows = records.filter(pl.col("l2") > 0)
     known = list(pairs(rows))
     found = [run for pair in known for run in runs(pair)]
-    exact = next((each for pair in known if (each := deep_linear(pair.up)) is not None), None)
+    exact = next((each for pair in known if (each := deep_linear(pair.up.records)) is not None), None)
     with rc_context(STYLE):
         figure = Figure(figsize=(4.8, 5.6), layout="constrained")
         axes: list[Axes] = list(figure.subplots(2, sharex=True))

@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 
 from spinodal.analysis.agreement import agreement
+from spinodal.analysis.branch import joined
+from spinodal.analysis.branches import branches_of
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.foresight import foresight
 from spinodal.analysis.jumps import RESOLUTION
-from spinodal.analysis.seeds import relaxed
 from spinodal.analysis.verdicts.verdict import FINER, NONE, Quantity, Ruling, Verdict
-from spinodal.records import SCHEMA
 
 KNOWN = 0.95
 """Predictions know the phase up to this fraction of the λ at which it jumps."""
@@ -105,10 +105,9 @@ def _hidden(kind: pl.DataFrame, jump: dict[str, Any]) -> bool:
     if silent is None:
         return False
     loud = next(each for each in COMPARED if each != silent)
-    identity = pl.DataFrame([{each: jump[each] for each in (*CURVE, "seed")}], schema_overrides=SCHEMA)
-    rows = kind.join(identity, on=[*CURVE, "seed"], how="semi", nulls_equal=True)
-    rows = relaxed(rows, silent).sort("l2")
-    l2, values = rows["l2"].to_numpy(), rows[silent].cast(pl.Float64).to_numpy()
+    curve = branches_of(kind, silent)[tuple(jump[each] for each in CURVE)]
+    branch = joined([each for each in curve.branches if each.seed == jump["seed"]])
+    l2, values = branch.l2, branch.values
     first = int(np.searchsorted(l2, jump[f"l2_low_{loud}"], side="right")) - 1
     last = int(np.searchsorted(l2, jump[f"l2_high_{loud}"]))
     if first < BESIDE or last > len(l2) - 1 - BESIDE:
