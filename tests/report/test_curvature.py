@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from matplotlib.figure import Figure
 
-from spinodal.analysis import CURVE, compare, deep_linear, find_transitions, foresight
+from spinodal.analysis import CURVE, before_onset, compare, deep_linear, find_transitions, foresight
 from spinodal.records import read_records
 from spinodal.report import main, make_report
 from spinodal.report.curvature_figure import draw_curvature
@@ -149,7 +149,7 @@ def test_foresight_figure(folder: Callable[..., Path], measured: Measured) -> No
     identities = records.select(CURVE).unique().sort(CURVE)
     names = [(identities[i], CurveName("d", f"m{i}", "up", "f")) for i in range(2)]
     foreseen = foresight(records, transitions)
-    figure = draw_foresight(foreseen, records, transitions, names)
+    figure = draw_foresight(foreseen, before_onset(records, transitions), transitions, names)
     first, second, curvature, soft_mode = figure.axes
     crosses = [sum(line.get_marker() == "x" for line in panel.lines) for panel in (first, second)]
     none = [foreseen.filter(activation=name, seeds=0).height for name in ("linear", "tanh")]

@@ -73,7 +73,7 @@ class Branch(NamedTuple):
     @property
     def left_out(self) -> Float64[np.ndarray, " o"]:
         """λ of the stages that are no evidence."""
-        return self.path[~self.columns.evident[self.stages]]
+        return np.asarray(self.path[~self.columns.evident[self.stages]])
 
     @property
     def error(self) -> Float64[np.ndarray, " l"]:
@@ -83,8 +83,7 @@ class Branch(NamedTuple):
     @property
     def size(self) -> Float64[np.ndarray, " l"]:
         """‖θ‖²."""
-        norm = self.column("norm")
-        return norm * norm
+        return np.asarray(self.column("norm") ** 2)
 
     @property
     def features(self) -> Float64[np.ndarray, " l"]:

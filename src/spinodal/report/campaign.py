@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from spinodal.analysis import CURVE, compare, find_transitions, unresolved
+from spinodal.analysis.branches import branches_of
 from spinodal.analysis.elsewhere import told_elsewhere
 from spinodal.campaign import read_attempts
 from spinodal.errors import UserError
@@ -80,9 +81,10 @@ def _found(
 ) -> Report:
     records, given_up = without_diverged(campaign, read)
     moved = records.filter(FOLLOWED)
-    found = find_transitions(moved)
-    compared = told_elsewhere(compare(found, moved), moved)
-    groups = make_groups(moved, compared, unresolved(moved, found))
+    branches = branches_of(moved)
+    found = find_transitions(branches)
+    compared = told_elsewhere(compare(found, moved), branches)
+    groups = make_groups(moved, compared, unresolved(branches, found))
     shown = chosen(groups, patterns)
     folder.mkdir(exist_ok=True)
     for place in shown:
@@ -102,9 +104,9 @@ def _found(
         groups,
         folder / "transitions.csv",
         make_phase_diagrams(curves, folder, drawings),
-        make_curvature_report(moved, compared, curves, drawn, folder, drawings),
-        make_families(moved.filter(NOISELESS), compared, curves, folder, drawings),
-        make_hysteresis_report(moved.filter(NOISELESS), _noiseless(groups), folder, drawings),
+        make_curvature_report(branches, compared, curves, drawn, folder, drawings),
+        make_families(branches.filter(NOISELESS), compared, curves, folder, drawings),
+        make_hysteresis_report(branches.filter(NOISELESS), _noiseless(groups), folder, drawings),
         make_holds(records, folder, drawings),
         make_noisy_loops(moved, folder, drawings),
         networks,

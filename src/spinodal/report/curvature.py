@@ -10,7 +10,8 @@ from typing import NamedTuple
 import polars as pl
 from rich.table import Table
 
-from spinodal.analysis import CURVE, agreement, find_transitions, foresight, rescaled
+from spinodal.analysis import CURVE, agreement, before_onset, find_transitions, foresight, rescaled
+from spinodal.analysis.branches import Branches
 from spinodal.report.curvature_figure import draw_curvature
 from spinodal.report.drawing import Drawings
 from spinodal.report.foresight_figure import draw_foresight
@@ -73,7 +74,7 @@ class CurvatureReport:
 
 
 def make_curvature_report(
-    records: pl.DataFrame,
+    branches: Branches,
     transitions: pl.DataFrame,
     curves: Sequence[CurveReport],
     drawn: Sequence[CurveReport],
@@ -83,7 +84,7 @@ def make_curvature_report(
     """Set R against E, as CSV and figures, on every curve of which it was measured.
 
     Args:
-        records: Of the campaign.
+        branches: Of the campaign, for E.
         transitions: Those in E, as `compare` returns them.
         curves: All of them.
         drawn: Those to draw.
@@ -96,13 +97,14 @@ def make_curvature_report(
     Raises:
         OSError: If the folder cannot be written to.
     """
-    records = records.filter(pl.col("scalar_curvature").is_not_null().any().over(CURVE))
+    records = branches.records.filter(pl.col("scalar_curvature").is_not_null().any().over(CURVE))
     if records.is_empty():
         return None
+    branches = branches.among(records)
     results = {
-        "agreement": agreement(records),
-        "foresight": foresight(records, transitions),
-        "rescaled": rescaled(records, transitions),
+        "agreement": agreement(branches),
+        "foresight": foresight(branches, transitions),
+        "rescaled": rescaled(branches, transitions),
     }
     csvs = [folder / f"{key}.csv" for key in results]
     for table, csv in zip(results.values(), csvs, strict=True):
@@ -122,13 +124,13 @@ def make_curvature_report(
     told = [curve for curve in found if curve.figure and len(curve.foresight)][:FIGURES]
     if not told:
         return CurvatureReport(found, csvs, None)
-    tables = (
+    foreseen, known = (
         pl.concat([each.foresight for each in told]),
-        pl.concat([_of(records, each.curve) for each in told]),
         pl.concat([each.curve.transitions for each in told]),
     )
+    phases = before_onset(branches.among(foreseen), known)
     names = [(each.curve.records.select(CURVE).head(1), each.name) for each in told]
-    figure = drawings.add(folder / "foresight", draw_foresight, *tables, names)
+    figure = drawings.add(folder / "foresight", draw_foresight, foreseen, phases, known, names)
     return CurvatureReport(found, csvs, figure)
 
 

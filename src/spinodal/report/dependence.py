@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from spinodal.analysis import CURVE, dependence
+from spinodal.analysis import CURVE, dependence, seed_jumps
+from spinodal.analysis.branches import Branches
 from spinodal.report.commands import again
 from spinodal.report.dependence_figure import draw_dependence
 from spinodal.report.drawing import Drawings
@@ -35,7 +36,7 @@ class Family(NamedTuple):
 
 
 def make_families(
-    records: pl.DataFrame,
+    branches: Branches,
     transitions: pl.DataFrame,
     curves: Sequence[CurveReport],
     folder: Path,
@@ -44,7 +45,7 @@ def make_families(
     """Draw how transitions depend on each axis along which networks differ in nothing else, as CSV and figures.
 
     Args:
-        records: Of the campaign.
+        branches: Of the campaign, for E.
         transitions: Those in E, as `compare` returns them.
         curves: All of them.
         folder: For the files.
@@ -53,7 +54,7 @@ def make_families(
     Raises:
         OSError: If the folder cannot be written to.
     """
-    table = dependence(records, transitions)
+    table = dependence(branches.records, transitions)
     if table.is_empty():
         return []
     table.write_csv(folder / "dependence.csv")
@@ -64,8 +65,7 @@ def make_families(
         axis, name = found["axis"][0], members[0].name
         title = f"{name.data}\n{name.model}".replace(f"{SIGNS[axis]}{found['value'][0]}", f"any {axis}")
         figure = folder / f"dependence-{axis}-{name.file}"
-        own = records.join(found.select(CURVE).unique(), on=CURVE, how="semi", nulls_equal=True)
-        drawings.add(figure, draw_dependence, found, own, title)
+        drawings.add(figure, draw_dependence, found, seed_jumps(branches, found), title)
         families.append(Family(axis, title.replace("\n", "; "), members, found, figure))
     return families
 

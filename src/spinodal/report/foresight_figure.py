@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from spinodal.analysis import CURVE, SCALES, before_onset, rescaled_curvature
+from spinodal.analysis import CURVE, SCALES, rescaled_curvature
 from spinodal.report.names import CurveName
 from spinodal.report.style import CURVES, DASHES, OBSERVABLES, STYLE, ZERO
 
@@ -30,7 +30,7 @@ PER_CENT = (-10, 0, 10, 100, 1000)
 
 def draw_foresight(
     foreseen: pl.DataFrame,
-    records: pl.DataFrame,
+    phases: pl.DataFrame,
     transitions: pl.DataFrame,
     names: Sequence[tuple[pl.DataFrame, CurveName]],
 ) -> Figure:
@@ -42,7 +42,7 @@ def draw_foresight(
 
     Args:
         foreseen: As `analysis.foresight` returns it, not empty.
-        records: Those it was made from.
+        phases: The last phases of these curves, as `analysis.before_onset` returns them.
         transitions: Those in E, as `compare` returns them.
         names: The curves that it speaks of, by a row with the columns of `CURVE`.
     """
@@ -71,7 +71,7 @@ def draw_foresight(
             columnspacing=1.0,
             handletextpad=0.1,
         )
-        _last_phase(list(lower.subplots(1, 2)), before_onset(records, transitions), transitions, names)
+        _last_phase(list(lower.subplots(1, 2)), phases, transitions, names)
         lower.legend(loc="outside lower center", ncols=2, fontsize=9)
     return figure
 

@@ -11,6 +11,7 @@ import polars as pl
 from rich.table import Table
 
 from spinodal.analysis import CURVE, coexistence, hysteresis
+from spinodal.analysis.branches import Branches
 from spinodal.report.drawing import Drawings
 from spinodal.report.groups import Group
 from spinodal.report.hysteresis_figure import draw_loops
@@ -63,12 +64,12 @@ class HysteresisReport:
 
 
 def make_hysteresis_report(
-    records: pl.DataFrame, groups: Sequence[Group], folder: Path, drawings: Drawings
+    branches: Branches, groups: Sequence[Group], folder: Path, drawings: Drawings
 ) -> HysteresisReport | None:
     """Set the way down against the way up, as CSV and figures, of every network that has both.
 
     Args:
-        records: Of the campaign.
+        branches: Of the campaign, for E.
         groups: All of them; of those with a figure the loops are drawn, too.
         folder: For the files.
         drawings: To draw in.
@@ -79,16 +80,17 @@ def make_hysteresis_report(
     Raises:
         OSError: If the folder cannot be written to.
     """
-    if not (records["branch"] == "down").any():
-        return None
+    empty = branches.records.clear()
     drawn, others = (
-        pl.concat([records.clear(), *(group.records for group in groups if bool(group.figure) is shown)])
+        branches.among(
+            pl.concat([empty, *(group.records for group in groups if bool(group.figure) is shown)])
+        )
         for shown in (True, False)
     )
     loops = pl.concat([hysteresis(drawn), hysteresis(others, reach=False)])
     if loops.is_empty():
         return None
-    phases = coexistence(records)
+    phases = coexistence(branches)
     csvs = [folder / "hysteresis.csv", folder / "coexistence.csv"]
     for table, csv in zip((loops, phases), csvs, strict=True):
         table.write_csv(csv)
