@@ -23,14 +23,14 @@ from spinodal.analysis.loops import Run, pairs, runs
 from spinodal.analysis.relearning import PREDICTED, foretold, predict_loop
 from spinodal.analysis.seeds import common
 
-_MEASURED = ("area", "area_error", "area_up")
-_FLOATS = ("l2_up", "l2_up_error", "l2_down", "l2_down_error", "l2_down_spread", "l2_width", "l2_width_error")
-_DEVIATION = ("l2_reach_error", "reach_deviation")
-_COUNTS = ("feature", "lost", "relearned", "runs", "unrelaxed")
-
 _COLUMNS = {"curve_up": pl.String, "l2_low": pl.Float64, "l2_high": pl.Float64}
-_COLUMNS |= dict.fromkeys(_COUNTS, pl.Int64) | {"foretold": pl.Boolean}
-_COLUMNS |= dict.fromkeys((*_MEASURED, *_FLOATS, *PREDICTED, *_DEVIATION), pl.Float64)
+_COLUMNS |= dict.fromkeys(("feature", "lost", "relearned", "runs", "unrelaxed"), pl.Int64)
+_COLUMNS |= {"foretold": pl.Boolean}
+_COLUMNS |= dict.fromkeys(("area", "area_error", "area_up", "l2_up", "l2_up_error"), pl.Float64)
+_COLUMNS |= dict.fromkeys(
+    ("l2_down", "l2_down_error", "l2_down_spread", "l2_width", "l2_width_error"), pl.Float64
+)
+_COLUMNS |= dict.fromkeys((*PREDICTED, "l2_reach_error", "reach_deviation"), pl.Float64)
 
 
 class _Bracket(NamedTuple):
@@ -118,8 +118,8 @@ def _joined(ways: Sequence[dict[int, _Bracket]]) -> dict[int, _Bracket]:
 
 def _passed(falling: Branch) -> dict[int, _Bracket]:
     """Where the number of learned features first reaches each m, coming from large λ."""
-    counted = np.isfinite(falling.features)
-    l2, counts = falling.l2[counted].tolist(), falling.features[counted].astype(int).tolist()
+    counted = falling.of("learned_features")
+    l2, counts = counted.l2.tolist(), counted.values.astype(int).tolist()
     found: dict[int, _Bracket] = {}
     most = counts[0] if counts else 0
     for i in range(1, len(counts)):

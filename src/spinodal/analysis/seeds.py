@@ -58,7 +58,7 @@ class Place:
             name: Of the column.
             after: Which of them.
         """
-        value = float(self.branch.columns[name][self.branch.rows[self.at + after]])
+        value = float(self.branch.column(name)[self.at + after])
         return value if math.isfinite(value) else None
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float64
 
 from spinodal.analysis.branch import Branch
 from spinodal.analysis.branches import Curve, Records, branches_of
@@ -156,7 +155,6 @@ def _clear(group: Sequence[Jump], branches: Sequence[Branch], mean: Mean, observ
 
 
 def _of_jumps(group: Sequence[Jump], seeds: int, observable: str, alongside: Sequence[str]) -> dict[str, Any]:
-    places = np.array([jump.place for jump in group])
     # The geometric mean is nearer to the lower end.
     half_bracket = float(np.mean([jump.high - math.exp(jump.place) for jump in group]))
     order, words = _order(group, seeds)
@@ -165,7 +163,7 @@ def _of_jumps(group: Sequence[Jump], seeds: int, observable: str, alongside: Seq
         "order": order,
         "evidence": words,
         **_of_seeds(group, observable, alongside),
-        **_located(places, half_bracket),
+        **_located(group, half_bracket),
         "before": size.before,
         "after": size.after,
         "jump": size.after - size.before,
@@ -173,11 +171,13 @@ def _of_jumps(group: Sequence[Jump], seeds: int, observable: str, alongside: Seq
     }
 
 
-def _located(places: Float64[np.ndarray, " s"], error: float) -> dict[str, float]:
-    """Where seeds have it, in ln λ, with the error of each of them."""
-    at = float(np.exp(places.mean()))
-    off = math.hypot(error, _scatter(np.exp(places)))
-    return {"location": at, "location_error": off}
+def _located(group: Sequence[Jump] | Sequence[Kink], error: float) -> dict[str, float]:
+    """Where seeds have it, with the error of each of them."""
+    places = np.array([each.place for each in group])
+    return {
+        "location": float(np.exp(places.mean())),
+        "location_error": math.hypot(error, _scatter(np.exp(places))),
+    }
 
 
 def _order(group: Sequence[Jump], seeds: int) -> tuple[int | None, str]:
@@ -202,9 +202,7 @@ def _of_kinks(group: Sequence[Kink], observable: str, alongside: Sequence[str]) 
         "order": 2,
         "evidence": "trajectories have a kink",
         **_of_seeds(group, observable, alongside),
-        **_located(
-            np.array([kink.place for kink in group]), float(np.mean([kink.location_error for kink in group]))
-        ),
+        **_located(group, float(np.mean([kink.location_error for kink in group]))),
         "kink": slope,
         "kink_error": math.hypot(own, _scatter(slopes) / math.sqrt(len(group))),
     }
