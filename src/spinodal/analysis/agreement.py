@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from spinodal.analysis.curves import CURVE, by_seed
+from spinodal.analysis.branch import joined
+from spinodal.analysis.branches import Branches, Records, branches_of
+from spinodal.analysis.curves import CURVE, by_seed, results
 from spinodal.analysis.jumps import RESOLUTION
-from spinodal.analysis.seeds import APART, Jump, match, of_seeds, relaxed, trajectory_jumps
-from spinodal.records import SCHEMA
+from spinodal.analysis.seeds import APART, Jump
 
 _PLACE = ("l2_low", "l2_high", "location")
 
@@ -22,13 +23,13 @@ STEEPER = 1.5
 """Where an observable is moves so many times as much per interval as around, a jump may hide."""
 
 
-def agreement(table: pl.DataFrame, first: str = "error", second: str = "scalar_curvature") -> pl.DataFrame:
+def agreement(table: Records, first: str = "error", second: str = "scalar_curvature") -> pl.DataFrame:
     """Find the jumps of two observables apart from each other, and put them side by side, seed by seed.
 
     Only rows that have both are looked at, so that both are judged on the same grid.
 
     Args:
-        table: Records.
+        table: Records, or their branches.
         first: Column.
         second: Column.
 
@@ -42,14 +43,12 @@ def agreement(table: pl.DataFrame, first: str = "error", second: str = "scalar_c
         - `agrees`: whether both show it, and within one spacing of the grid: their brackets touch.
     """
     names = (first, second)
+    both = branches_of(table, first).where(second)
+    others = both.of(second)
     rows = []
-    measured = table.filter(pl.col(name).is_finite() for name in names)
-    for curve in measured.partition_by(CURVE, maintain_order=True):
-        identity = curve.select(CURVE).row(0, named=True)
-        jumps = [of_seeds(trajectory_jumps(curve, name)) for name in names]
-        groups = match(jumps[0])
-        index = {(jump.seed, jump.low): i for i, group in enumerate(groups, 1) for jump in group}
-        ours, theirs = map(by_seed, jumps)
+    for identity, curve in both.items():
+        index = {(jump.seed, jump.low): i for i, group in enumerate(curve.groups, 1) for jump in group}
+        ours, theirs = by_seed(curve.jumps), by_seed(others[identity].jumps)
         for seed in dict.fromkeys((*ours, *theirs)):
             for one, other in _pairs(ours.get(seed, []), theirs.get(seed, [])):
                 row = {
@@ -57,13 +56,10 @@ def agreement(table: pl.DataFrame, first: str = "error", second: str = "scalar_c
                     "index": index[one.seed, one.low] if one else None,
                     "agrees": one is not None and other is not None and _touch(one, other),
                 }
-                rows.append(identity | row | _place(one, first) | _place(other, second))
-    schema = [(name, SCHEMA[name]) for name in (*CURVE, "seed")]
-    schema += [("index", pl.Int64())]
-    schema += [(f"{place}_{name}", pl.Float64()) for name in names for place in _PLACE]
-    schema += [("agrees", pl.Boolean())]
-    order = pl.coalesce(f"location_{name}" for name in names)
-    return pl.DataFrame(rows, schema=schema).sort(*CURVE, "seed", order)
+                rows.append(curve.names | row | _place(one, first) | _place(other, second))
+    places = dict.fromkeys((f"{place}_{name}" for name in names for place in _PLACE), pl.Float64)
+    found = results(rows, (*CURVE, "seed"), {"index": pl.Int64, **places, "agrees": pl.Boolean})
+    return found.sort(*CURVE, "seed", pl.coalesce(f"location_{name}" for name in names))
 
 
 def accuracy_agreement(table: pl.DataFrame) -> pl.DataFrame:
@@ -80,8 +76,9 @@ def accuracy_agreement(table: pl.DataFrame) -> pl.DataFrame:
     names = ("accuracy", "scalar_curvature")
     parts = []
     for kind in table.partition_by("task", "activation", maintain_order=True):
-        found = agreement(_with_error(kind), *names)
-        hidden = [not row["agrees"] and _hidden(kind, row, *names) for row in found.iter_rows(named=True)]
+        branches = {name: branches_of(_with_error(kind), name) for name in names}
+        found = agreement(branches[names[0]], *names)
+        hidden = [not row["agrees"] and _hidden(branches, row) for row in found.iter_rows(named=True)]
         parts.append(found.with_columns(hidden=pl.Series(hidden, dtype=pl.Boolean)))
     return pl.concat(parts) if parts else agreement(table, *names).with_columns(hidden=pl.lit(False))
 
@@ -94,16 +91,15 @@ def _with_error(kind: pl.DataFrame) -> pl.DataFrame:
     return kind.with_columns(accuracy_se=frequency) if counts else kind
 
 
-def _hidden(table: pl.DataFrame, jump: dict[str, Any], *names: str) -> bool:
+def _hidden(branches: dict[str, Branches], jump: dict[str, Any]) -> bool:
     """Whether the observable that shows no jump where the other does may have one."""
-    silent = next((each for each in names if jump[f"location_{each}"] is None), None)
+    silent = next((each for each in branches if jump[f"location_{each}"] is None), None)
     if silent is None:
         return False
-    loud = next(each for each in names if each != silent)
-    identity = pl.DataFrame([{each: jump[each] for each in (*CURVE, "seed")}], schema_overrides=SCHEMA)
-    rows = table.join(identity, on=[*CURVE, "seed"], how="semi", nulls_equal=True)
-    rows = relaxed(rows, silent).sort("l2")
-    l2, values = rows["l2"].to_numpy(), rows[silent].cast(pl.Float64).to_numpy()
+    loud = next(each for each in branches if each != silent)
+    curve = branches[silent][tuple(jump[each] for each in CURVE)]
+    branch = joined([each for each in curve.branches if each.seed == jump["seed"]])
+    l2, values = branch.l2, branch.values
     first = int(np.searchsorted(l2, jump[f"l2_low_{loud}"], side="right")) - 1
     last = int(np.searchsorted(l2, jump[f"l2_high_{loud}"]))
     if first < BESIDE or last > len(l2) - 1 - BESIDE:

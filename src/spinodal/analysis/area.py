@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from spinodal.analysis.branch import Branch
 from spinodal.analysis.curves import by_seed
-from spinodal.analysis.loops import Run, Way
+from spinodal.analysis.loops import Run
 
 
 def loop_area(group: Sequence[Run]) -> dict[str, float]:
@@ -46,12 +47,15 @@ def _area(run: Run) -> tuple[float, float, float, float] | None:
     return float(np.trapezoid(apart, l2)), gaps, math.hypot(_residual(up), _residual(down)), below_up
 
 
-def _residual(way: Way) -> float:
+def _residual(way: Branch) -> float:
     """How much ∫‖θ‖² dλ may be off because ∇𝓛 is not quite zero.
 
     A residual along θ is a minimum at another λ: ∇E + 2λθ = g vanishes at λ − g/2‖θ‖. A ‖θ‖² that is nothing but a
     residual is not off by more than itself.
     """
+    residual = np.nan_to_num(way.column("grad_max")) * np.sqrt(
+        np.nan_to_num(way.column("parameters"), nan=1.0)
+    )
     slope, norm = np.abs(np.gradient(way.size, way.l2)), np.sqrt(way.size)
-    off = np.minimum(slope * way.residual / (2 * np.maximum(norm, np.finfo(float).tiny)), way.size)
+    off = np.minimum(slope * residual / (2 * np.maximum(norm, np.finfo(float).tiny)), way.size)
     return float(np.trapezoid(off, way.l2))

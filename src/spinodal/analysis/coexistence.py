@@ -13,11 +13,17 @@ from jaxtyping import Float64
 from scipy.optimize import brentq
 
 from spinodal import theory
-from spinodal.analysis.curves import CURVE
+from spinodal.analysis.branch import Branch
+from spinodal.analysis.branches import Records
+from spinodal.analysis.curves import CURVE, by_seed, results
 from spinodal.analysis.deep_linear import deep_linear
 from spinodal.analysis.deviation import stated
-from spinodal.analysis.loops import Pair, Way, pairs, runs
-from spinodal.records import SCHEMA
+from spinodal.analysis.loops import Pair, pairs, runs
+
+_COLUMNS: dict[str, Any] = dict.fromkeys(("features", "seeds", "seeds_all"), pl.Int64)
+_COLUMNS |= dict.fromkeys(
+    ("l2_coexistence", "l2_coexistence_error", "loss", "error_learned", "error_left", "l2_exact"), pl.Float64
+)
 
 
 class _Phase(NamedTuple):
@@ -37,7 +43,7 @@ class _Phase(NamedTuple):
         return CubicHermiteSpline(self.l2[rows], self.loss[rows], self.slope[rows])
 
 
-def coexistence(table: pl.DataFrame) -> pl.DataFrame:
+def coexistence(table: Records) -> pl.DataFrame:
     """Find where phases m and m − 1 have equal 𝓛, m the number of learned features, in the runs of every network.
 
     A phase is followed past coexistence only by going on with it: down from just after its jump. Along a branch of
@@ -45,7 +51,7 @@ def coexistence(table: pl.DataFrame) -> pl.DataFrame:
     Only `evidence` is used.
 
     Args:
-        table: Records.
+        table: Records, or their branches for E.
 
     Returns:
         One row per network with a down branch and pair of phases: the columns of `CURVE` (those of the down branch),
@@ -59,39 +65,31 @@ def coexistence(table: pl.DataFrame) -> pl.DataFrame:
     """
     rows = []
     for pair in pairs(table):
-        identity = pair.down.select(CURVE).row(0, named=True)
-        found: dict[int, dict[int, list[tuple[float, ...]]]] = {}
-        seeds = set()
-        for seed, phases in _phases(pair).items():
-            seeds.add(seed)
-            for upper, lower in product(phases, repeat=2):
-                if upper.features == lower.features + 1:
-                    for crossing in _crossings(upper, lower):
-                        found.setdefault(upper.features, {}).setdefault(seed, []).append(crossing)
+        seeds = by_seed(runs(pair))
+        found: dict[int, list[list[tuple[float, ...]]]] = {}
+        for own in seeds.values():
+            ways = [way for run in own for way in (run.up, run.down.take(np.s_[::-1]))]
+            for m, crossings in _crossed([phase for way in ways for phase in _stretches(way)]).items():
+                found.setdefault(m, []).append(crossings)
         exact = _exact(pair)
         for m in sorted({*found, *exact}):
-            measured = _measured(list(found.get(m, {}).values()))
-            counts = {"features": m, "seeds": len(found.get(m, {})), "seeds_all": len(seeds)}
-            rows.append(identity | counts | measured | {"l2_exact": exact.get(m)})
-    names = ("l2_coexistence", "l2_coexistence_error", "loss", "error_learned", "error_left", "l2_exact")
-    schema = [(name, SCHEMA[name]) for name in CURVE]
-    schema += [(name, pl.Int64()) for name in ("features", "seeds", "seeds_all")]
-    schema += [(name, pl.Float64()) for name in names]
-    return pl.DataFrame([{name: row.get(name) for name, _ in schema} for row in rows], schema=schema).sort(
-        *CURVE, "features"
-    )
+            counts = {"features": m, "seeds": len(found.get(m, [])), "seeds_all": len(seeds)}
+            row = counts | _measured(found.get(m, [])) | {"l2_exact": exact.get(m)}
+            rows.append(pair.down.names | row)
+    return results(rows, CURVE, _COLUMNS).sort(*CURVE, "features")
 
 
-def _phases(pair: Pair) -> dict[int, list[_Phase]]:
-    """The stretches of all runs, seed by seed."""
-    found: dict[int, list[_Phase]] = {}
-    for run in runs(pair):
-        ways = (run.up, run.down.take(np.s_[::-1]))
-        found.setdefault(run.seed, []).extend(phase for way in ways for phase in _stretches(way))
+def _crossed(phases: Sequence[_Phase]) -> dict[int, list[tuple[float, ...]]]:
+    """Where phases of one seed have equal 𝓛, by the number of features of the upper one."""
+    found: dict[int, list[tuple[float, ...]]] = {}
+    for upper, lower in product(phases, repeat=2):
+        if upper.features == lower.features + 1:
+            for crossing in _crossings(upper, lower):
+                found.setdefault(upper.features, []).append(crossing)
     return found
 
 
-def _stretches(rising: Way) -> Iterator[_Phase]:
+def _stretches(rising: Branch) -> Iterator[_Phase]:
     l2, slope, features = rising.l2, rising.size, rising.features
     loss = rising.error + l2 * slope
     if len(l2) < 2:
@@ -142,10 +140,11 @@ def _measured(seeds: Sequence[Sequence[tuple[float, ...]]]) -> dict[str, Any]:
 
 def _exact(pair: Pair) -> dict[int, float]:
     """λ_co of the m-th feature by m, within the range of λ."""
-    exact = deep_linear(pair.up)
+    exact = deep_linear(pair.up.records)
     if exact is None or exact.depth == 2:
         return {}
     order = theory.by_spinodal(exact.strengths, exact.depth, exact.variances)
     at = theory.coexistence(exact.strengths, exact.depth, exact.variances)[order]
-    low, high = (float(end) for end in (pair.up["l2"].min(), pair.up["l2"].max()))  # type: ignore[arg-type]
-    return {m: float(l2) for m, l2 in enumerate(at, start=1) if low < l2 < high}
+    l2 = np.concatenate([branch.path for branch in pair.up.branches])
+    low, high = (float(end) for end in (l2.min(), l2.max()))
+    return {m: float(place) for m, place in enumerate(at, start=1) if low < place < high}

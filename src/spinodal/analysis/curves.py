@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import Protocol, TypeVar, runtime_checkable
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import polars as pl
 
@@ -22,6 +22,15 @@ CURVE = (
     "temperature",
 )
 """Columns that are the same in all rows of a curve: its trajectories differ by their seeds and grids."""
+
+
+def curve_but(*names: str) -> tuple[str, ...]:
+    """Return the columns of `CURVE` without some: what curves share that differ in these only."""
+    return tuple(name for name in CURVE if name not in names)
+
+
+NETWORK = (*curve_but("branch", "curve"), "error_name", "noise", "parameters")
+"""Columns in which an up and a down branch agree if they are of one network and its data."""
 
 
 def evidence() -> pl.Expr:
@@ -43,6 +52,32 @@ def trajectory() -> pl.Expr:
     """Name of the trajectory that a row belongs to: its point, or all one-stage points of a seed."""
     quenched = pl.format("quench of seed {}", pl.col("seed"))
     return pl.when(pl.col("stages") == 1).then(quenched).otherwise(pl.col("point"))
+
+
+def of_curves(table: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of a table that are of some curves.
+
+    Args:
+        table: With the columns of `CURVE`, as is the next.
+        curves: Rows of these curves.
+    """
+    return table.join(curves.select(CURVE), on=CURVE, how="semi", nulls_equal=True)
+
+
+def results(
+    rows: Iterable[Mapping[str, Any]],
+    recorded: Sequence[str],
+    columns: Mapping[str, Any],
+) -> pl.DataFrame:
+    """Return a table of results.
+
+    Args:
+        rows: Values by column; what a row lacks is null, and what is no column is left out.
+        recorded: The first columns, which are columns of the records.
+        columns: Those after them, with their types.
+    """
+    schema: dict[str, Any] = {**{name: SCHEMA[name] for name in recorded}, **columns}
+    return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema)
 
 
 @runtime_checkable

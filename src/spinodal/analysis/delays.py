@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from spinodal.analysis.curves import CURVE
+from spinodal.analysis.curves import curve_but
 from spinodal.analysis.grokking import NETWORK, TIMES, geometric
 
 _ALIKE = tuple(name for name in NETWORK if name != "l2")
-_QUIET = (*(name for name in CURVE if name != "temperature"), "l2")
+_QUIET = (*curve_but("temperature"), "l2")
 
 
 def l2_exponents(marks: pl.DataFrame) -> pl.DataFrame:

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from spinodal.analysis.curves import CURVE
-from spinodal.analysis.ends import jumped_by, with_ends
-from spinodal.analysis.paths import paths
-from spinodal.analysis.seeds import of_seeds, path_jumps
+from spinodal.analysis.branches import Records, branches_of
+from spinodal.analysis.curves import CURVE, of_curves
+from spinodal.analysis.ends import jumped_by
 
 AXES = ("depth", "width", "samples")
 """Columns that a transition may depend on."""
@@ -43,7 +42,7 @@ def dependence(table: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame:
         from_onset=place.rank("ordinal", descending=True).over(CURVE).cast(pl.Int64) - 1
     )
     parts = [
-        ranked.join(family.select(CURVE), on=CURVE, how="semi", nulls_equal=True).with_columns(
+        of_curves(ranked, family).with_columns(
             axis=pl.lit(axis), value=pl.col(axis).cast(pl.Int64), family=pl.lit(number, pl.Int64)
         )
         for number, (axis, family) in enumerate(_families(networks))
@@ -53,31 +52,32 @@ def dependence(table: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([empty, *parts]).sort("family", "value", "from_onset")
 
 
-def seed_jumps(table: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
-    """Tell the jump of each seed at some transitions.
+def seed_jumps(table: Records, found: pl.DataFrame) -> pl.DataFrame:
+    """Find the jump of each seed at some transitions.
 
     Args:
-        table: Records.
-        found: Rows of `dependence`, of one axis.
+        table: Records, or their branches for E.
+        found: As `dependence` returns it.
 
     Returns:
-        One row per seed that jumps within the bracket of a transition: `value`, `from_onset`, `location` and the
-        jump in E there, as `find_transitions` has it.
+        One row per seed that jumps within the bracket of a transition: `family`, `value`, `from_onset`, `location` and
+        the jump in E there, as `find_transitions` has it.
     """
+    branches = branches_of(table)
     rows = []
-    for transition in found.drop_nulls("location").partition_by(CURVE, maintain_order=True):
-        curve = table.join(transition.select(CURVE).head(1), on=CURVE, how="semi", nulls_equal=True)
-        own = {path.name: path for path in paths(curve, "error")}
-        jumps = of_seeds([jump for path in own.values() for jump in path_jumps(path, "error")])
-        followed = with_ends([(own[jump.trajectory], jump) for jump in jumps], "error")
-        for row in transition.iter_rows(named=True):
-            rows += [
-                (row["value"], row["from_onset"], math.exp(jump.place), size)
-                for jump in followed
-                if row["l2_low"] <= math.exp(jump.place) <= row["l2_high"]
-                for size in jumped_by([jump]).each.tolist()
-            ]
-    schema = {"value": pl.Int64, "from_onset": pl.Int64, "location": pl.Float64, "jump": pl.Float64}
+    known = found.drop_nulls("location").select(*CURVE, "family", "value", "from_onset", "l2_low", "l2_high")
+    for *curve, family, value, from_onset, low, high in known.iter_rows():
+        for jump in (jump for group in branches.followed[tuple(curve)] for jump in group):
+            if low <= math.exp(jump.place) <= high:
+                (size,) = jumped_by([jump]).each.tolist()
+                rows.append((family, value, from_onset, math.exp(jump.place), size))
+    schema = {
+        "family": pl.Int64,
+        "value": pl.Int64,
+        "from_onset": pl.Int64,
+        "location": pl.Float64,
+        "jump": pl.Float64,
+    }
     return pl.DataFrame(rows, schema, orient="row")
 
 

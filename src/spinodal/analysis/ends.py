@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float64, Int
 
+from spinodal.analysis.branch import Branch
 from spinodal.analysis.extrapolation import ROWS, Ends, Jumped, Side, follow, jumped
-from spinodal.analysis.paths import Path
 from spinodal.analysis.seeds import Jump
 
 APART = 0.04
@@ -16,7 +17,7 @@ APART = 0.04
 its end, and what so near ones differ by is noise."""
 
 
-def with_ends(curve: Sequence[tuple[Path, Jump]], observable: str) -> list[Jump]:
+def with_ends(curve: Sequence[tuple[Branch, Jump]], observable: str) -> list[Jump]:
     """Follow the branches on both sides of many jumps into their brackets.
 
     Args:
@@ -33,7 +34,7 @@ def with_ends(curve: Sequence[tuple[Path, Jump]], observable: str) -> list[Jump]
     kicked = np.array([path.kicked for path, _ in curve])
     found = follow(before, after, far, observable == "error", kicked)
     return [
-        jump._replace(ends=Ends(*(part[i : i + 1] for part in found))) for i, (_, jump) in enumerate(curve)
+        replace(jump, ends=Ends(*(part[i : i + 1] for part in found))) for i, (_, jump) in enumerate(curve)
     ]
 
 
@@ -47,7 +48,7 @@ def jumped_by(group: Sequence[Jump]) -> Jumped:
     return jumped(Ends(*(np.concatenate(parts) for parts in zip(*ends, strict=True))))
 
 
-def _rows(path: Path, jump: Jump, way: int) -> Int[np.ndarray, " r"]:
+def _rows(path: Branch, jump: Jump, way: int) -> Int[np.ndarray, " r"]:
     """The points on one side of a jump that are used, the nearest first."""
     if way > 0:
         return np.arange(jump.at + 1, min(jump.last, jump.at + ROWS) + 1)
@@ -65,7 +66,7 @@ def _rows(path: Path, jump: Jump, way: int) -> Int[np.ndarray, " r"]:
     return points[kept]
 
 
-def _side(rows: Sequence[tuple[Path, Int[np.ndarray, " _"]]]) -> Side:
+def _side(rows: Sequence[tuple[Branch, Int[np.ndarray, " _"]]]) -> Side:
     def column(name: str) -> Float64[np.ndarray, "b r"]:
         table = np.full((len(rows), ROWS), np.nan)
         for line, (path, points) in zip(table, rows, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ import polars as pl
 
 import spinodal
 from spinodal import analysis
+from spinodal.analysis.branches import Branches, branches_of
 from spinodal.analysis.claims import Verdict, judged, verdicts
 from spinodal.analysis.curves import CURVE, own_observables
 from spinodal.analysis.diverged import diverged, held_together, known
@@ -108,7 +110,7 @@ class Findings:
 
     inner: ClassVar[frozenset[str]] = frozenset(
         {"found", "shown", "unresolved", "curvature_transitions", "accuracy_agreement", "before_onset"}
-        | {"milestones", "claims"}
+        | {"seed_jumps", "milestones", "claims"}
     )
     """Those that others are made from, and that are no files of their own."""
 
@@ -118,22 +120,33 @@ class Findings:
         self.quiet = self.branches.filter(pl.col("hold_time").is_null())
         self.kept = kept
 
+    @cached_property
+    def _all(self) -> Branches:
+        """The branches, on which jumps of E are found once for all."""
+        return branches_of(self.branches)
+
+    @cached_property
+    def _quiet(self) -> Branches:
+        return self._all.filter(pl.col("hold_time").is_null())
+
+    @cached_property
+    def _curved(self) -> Branches:
+        return self._all.among(self.curved)
+
     @finding
     def found(self) -> pl.DataFrame:
         """Transitions in E, as `find_transitions` returns them, with own observables on either side."""
-        return analysis.find_transitions(
-            self.branches, alongside=(*ALONGSIDE, *own_observables(self.branches))
-        )
+        return analysis.find_transitions(self._all, alongside=(*ALONGSIDE, *own_observables(self.branches)))
 
     @finding
     def transitions(self) -> pl.DataFrame:
         """Transitions in E next to those that theory predicts: see `compare` and `told_elsewhere`."""
-        return told_elsewhere(analysis.compare(self.found, self.branches), self.branches)
+        return told_elsewhere(analysis.compare(self.found, self.branches), self._all, self.onset_under_noise)
 
     @finding
     def unresolved(self) -> pl.DataFrame:
         """Stretches of λ in which E moves steeply without a jump: see the function of this name."""
-        return analysis.unresolved(self.branches, self.found)
+        return analysis.unresolved(self._all, self.found)
 
     @finding
     def shown(self) -> pl.DataFrame:
@@ -143,12 +156,12 @@ class Findings:
     @finding
     def curvature_transitions(self) -> pl.DataFrame:
         """Transitions in R, looked at alone."""
-        return analysis.find_transitions(self.curved, "scalar_curvature")
+        return analysis.find_transitions(self._curved, "scalar_curvature")
 
     @finding
     def agreement(self) -> pl.DataFrame:
         """Jumps of E and of R side by side: see the function of this name."""
-        return analysis.agreement(self.curved)
+        return analysis.agreement(self._curved)
 
     @finding
     def accuracy_agreement(self) -> pl.DataFrame:
@@ -158,12 +171,12 @@ class Findings:
     @finding
     def foresight(self) -> pl.DataFrame:
         """Predictions of each transition from what precedes it: see the function of this name."""
-        return analysis.foresight(self.curved, self.transitions)
+        return analysis.foresight(self._curved, self.transitions)
 
     @finding
     def before_onset(self) -> pl.DataFrame:
         """Rows that precede the onset of learning: see the function of this name."""
-        return analysis.before_onset(self.curved, self.transitions)
+        return analysis.before_onset(self._curved, self.transitions)
 
     @finding
     def rescaled(self) -> pl.DataFrame:
@@ -176,14 +189,19 @@ class Findings:
         return analysis.dependence(self.quiet, self.transitions)
 
     @finding
+    def seed_jumps(self) -> pl.DataFrame:
+        """Jumps of each seed at the transitions of `dependence`: see the function of this name."""
+        return analysis.seed_jumps(self._quiet, self.dependence)
+
+    @finding
     def hysteresis(self) -> pl.DataFrame:
         """Loops, transition by transition: see the function of this name."""
-        return analysis.hysteresis(self.quiet)
+        return analysis.hysteresis(self._quiet)
 
     @finding
     def coexistence(self) -> pl.DataFrame:
         """Where two phases have equal 𝓛: see the function of this name."""
-        return analysis.coexistence(self.quiet)
+        return analysis.coexistence(self._quiet)
 
     @finding
     def escape_times(self) -> pl.DataFrame:

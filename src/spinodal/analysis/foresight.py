@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float64
 
-from spinodal.analysis.curves import CURVE
-from spinodal.analysis.seeds import Jump, curve_jumps, relaxed, trajectories
-from spinodal.records import SCHEMA
+from spinodal.analysis.branches import Records, branches_of
+from spinodal.analysis.curves import CURVE, results
+from spinodal.analysis.seeds import Jump
 
 OBSERVABLES = ("soft_mode", "scalar_curvature", "trace_hessian", "norm", "error")
 """Columns that predictions are made from."""
@@ -33,14 +33,18 @@ POINTS = 3
 HORIZON = 10.0
 """A line that has not reached zero at this many times the last λ predicts nothing."""
 
+_COLUMNS = {"index": pl.Int64, "observable": pl.String, "cut_off": pl.Float64}
+_COLUMNS |= dict.fromkeys(("predicted", "deviation", "deviation_error"), pl.Float64)
+_COLUMNS |= {"seeds": pl.Int64, "seeds_all": pl.Int64, "enough": pl.Boolean, "l2_error": pl.Float64}
+
 
 def foresight(
-    table: pl.DataFrame, transitions: pl.DataFrame, cut_offs: Sequence[float] = CUT_OFFS
+    table: Records, transitions: pl.DataFrame, cut_offs: Sequence[float] = CUT_OFFS
 ) -> pl.DataFrame:
     """Predict every transition of the up branches from what precedes it, with one observable at a time.
 
     Args:
-        table: Records.
+        table: Records, or their branches for E.
         transitions: Those in E, as `compare` returns them for this table.
         cut_offs: Fractions x: only rows with λ ≤ x·λ_jump of the phase before a jump are used, seed by seed.
 
@@ -60,18 +64,18 @@ def foresight(
         An observable that is nowhere measured on a curve has no rows.
     """
     rows = []
-    for curve in table.filter(branch="up").partition_by(CURVE, maintain_order=True):
-        identity = curve.select(CURVE).row(0, named=True)
-        branches = trajectories(curve)
-        groups = curve_jumps(curve, "error")
-        observables = [name for name in OBSERVABLES if name in curve and curve[name].is_not_null().any()]
-        for index, group in enumerate(groups, start=1):
+    for curve in branches_of(table).values():
+        if curve.names["branch"] != "up":
+            continue
+        for index, group in enumerate(curve.groups, start=1):
             half = 100 * float(np.mean([0.5 * (jump.high / jump.low - 1) for jump in group]))
-            for observable in observables:
-                paths = [_phase(branches[jump.trajectory], observable, groups, jump) for jump in group]
+            for observable in OBSERVABLES:
+                if not any(len(branch.of(observable).l2) for branch in curve.branches):
+                    continue
+                phases = [_phase(jump, curve.jumps, observable) for jump in group]
                 for x in cut_offs:
                     predictions, rest = [], []
-                    for (l2, values), jump in zip(paths, group, strict=True):
+                    for (l2, values), jump in zip(phases, group, strict=True):
                         at = math.exp(jump.place)
                         known = l2 <= x * at
                         rest.append(np.count_nonzero(known))
@@ -79,16 +83,11 @@ def foresight(
                         predictions.append((predicted, at, jump.high / at - 1))
                     row = {"index": index, "observable": observable, "cut_off": x, "seeds_all": len(group)}
                     row |= {"enough": min(rest) >= needed(observable), "l2_error": half}
-                    rows.append(identity | row | _mean(predictions))
-    schema = [(name, SCHEMA[name]) for name in CURVE]
-    schema += [("index", pl.Int64()), ("observable", pl.String()), ("cut_off", pl.Float64())]
-    schema += [(name, pl.Float64()) for name in ("predicted", "deviation", "deviation_error")]
-    schema += [(name, pl.Int64()) for name in ("seeds", "seeds_all")]
-    schema += [("enough", pl.Boolean()), ("l2_error", pl.Float64())]
+                    rows.append(curve.names | row | _mean(predictions))
     exact = transitions.drop_nulls("index").select(*CURVE, "index", "l2_exact")
     deviation = 100 * (pl.col("predicted") / pl.col("l2_exact") - 1)
     return (
-        pl.DataFrame(rows, schema=schema)
+        results(rows, CURVE, _COLUMNS)
         .join(exact, on=[*CURVE, "index"], how="left", nulls_equal=True, maintain_order="left")
         .with_columns(deviation_exact=deviation)
     )
@@ -127,13 +126,13 @@ def needed(observable: str) -> int:
 
 
 def _phase(
-    branch: pl.DataFrame, observable: str, groups: Sequence[Sequence[Jump]], jump: Jump
+    jump: Jump, jumps: Sequence[Jump], observable: str
 ) -> tuple[Float64[np.ndarray, " l"], Float64[np.ndarray, " l"]]:
-    """λ and an observable of a trajectory before one of its jumps, from the preceding one on."""
-    others = [other for group in groups for other in group if other.seed == jump.seed]
-    start = max((other.high for other in others if other.high <= jump.low), default=0.0)
-    rows = relaxed(branch, observable).filter(pl.col("l2").is_between(start, jump.low))
-    return rows["l2"].to_numpy(), rows[observable].cast(pl.Float64).to_numpy()
+    """λ and an observable of a trajectory before one of its jumps, from the preceding one of its seed on."""
+    ends = [other.high for other in jumps if other.seed == jump.seed and other.high <= jump.low]
+    branch = jump.branch.of(observable)
+    phase = (branch.l2 >= max(ends, default=0.0)) & (branch.l2 <= jump.low)
+    return branch.l2[phase], branch.values[phase]
 
 
 def _mean(predictions: Sequence[tuple[float | None, float, float]]) -> dict[str, float | int | None]:

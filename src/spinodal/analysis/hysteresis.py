@@ -15,16 +15,22 @@ import polars as pl
 from jaxtyping import Float64
 
 from spinodal.analysis.area import loop_area
-from spinodal.analysis.curves import CURVE, by_seed
+from spinodal.analysis.branch import Branch
+from spinodal.analysis.branches import Records
+from spinodal.analysis.curves import CURVE, by_seed, results
 from spinodal.analysis.deviation import deviation
-from spinodal.analysis.loops import Run, Way, pairs, runs
+from spinodal.analysis.loops import Run, pairs, runs
 from spinodal.analysis.relearning import PREDICTED, foretold, predict_loop
 from spinodal.analysis.seeds import common
-from spinodal.records import SCHEMA
 
-_FLOATS = ("l2_up", "l2_up_error", "l2_down", "l2_down_error", "l2_down_spread", "l2_width", "l2_width_error")
-_DEVIATION = ("l2_reach_error", "reach_deviation")
-_COUNTS = ("feature", "lost", "relearned", "runs", "unrelaxed")
+_COLUMNS = {"curve_up": pl.String, "l2_low": pl.Float64, "l2_high": pl.Float64}
+_COLUMNS |= dict.fromkeys(("feature", "lost", "relearned", "runs", "unrelaxed"), pl.Int64)
+_COLUMNS |= {"foretold": pl.Boolean}
+_COLUMNS |= dict.fromkeys(("area", "area_error", "area_up", "l2_up", "l2_up_error"), pl.Float64)
+_COLUMNS |= dict.fromkeys(
+    ("l2_down", "l2_down_error", "l2_down_spread", "l2_width", "l2_width_error"), pl.Float64
+)
+_COLUMNS |= dict.fromkeys((*PREDICTED, "l2_reach_error", "reach_deviation"), pl.Float64)
 
 
 class _Bracket(NamedTuple):
@@ -39,7 +45,7 @@ class _Bracket(NamedTuple):
         return 0.5 * (math.log(self.low) + math.log(self.high))
 
 
-def hysteresis(table: pl.DataFrame) -> pl.DataFrame:
+def hysteresis(table: Records) -> pl.DataFrame:
     """Set the way down of every network against its way up, transition by transition, run by run.
 
     Only `evidence` is looked at. A run is a trajectory down with its own way up (of a loop), or with that of the same
@@ -47,7 +53,7 @@ def hysteresis(table: pl.DataFrame) -> pl.DataFrame:
     brackets are where all of its own overlap.
 
     Args:
-        table: Records.
+        table: Records, or their branches for E.
 
     Returns:
         One row per loop and feature that is lost or learned again in it, one with `feature` null where there is
@@ -70,9 +76,11 @@ def hysteresis(table: pl.DataFrame) -> pl.DataFrame:
     """
     rows = []
     for pair in pairs(table):
-        identity = pair.down.select(*CURVE, "perturbation").row(0, named=True)
-        identity["curve_up"] = pair.up["curve"][0]
-        identity["unrelaxed"] = int((~pair.down["known"]).sum())
+        identity = pair.down.names | {
+            "perturbation": pair.down.records["perturbation"][0],
+            "curve_up": pair.up.names["curve"],
+            "unrelaxed": sum(len(branch.left_out) for branch in pair.down.branches),
+        }
         alike: dict[tuple[float, float], list[Run]] = {}
         for run in runs(pair):
             alike.setdefault(run.span, []).append(run)
@@ -86,26 +94,19 @@ def hysteresis(table: pl.DataFrame) -> pl.DataFrame:
             rows += [
                 loop | _deviated(_transition(m, ways) | predicted(m), loop["runs"]) for m in features
             ] or [loop]
-    schema = [(name, SCHEMA[name]) for name in (*CURVE, "perturbation")]
-    schema += [("curve_up", pl.String()), ("l2_low", pl.Float64()), ("l2_high", pl.Float64())]
-    schema += [(name, pl.Int64()) for name in _COUNTS]
-    schema += [("foretold", pl.Boolean())]
-    schema += [
-        (name, pl.Float64()) for name in ("area", "area_error", "area_up", *_FLOATS, *PREDICTED, *_DEVIATION)
-    ]
-    found = pl.DataFrame([{name: row.get(name) for name, _ in schema} for row in rows], schema=schema)
+    found = results(rows, (*CURVE, "perturbation"), _COLUMNS)
     return found.sort(*CURVE, "curve_up", "l2_low", "l2_high", "feature")
 
 
-def _ways(run: Run) -> tuple[dict[int, _Bracket], dict[int, _Bracket]]:
-    """Which features are lost on the way up, and which learned on the way down, between which λ."""
-    return _passed(run.up.take(np.s_[::-1])), _passed(run.down)
-
-
 def _of_seeds(group: Sequence[Run]) -> list[tuple[dict[int, _Bracket], dict[int, _Bracket]]]:
-    """The same of each seed: on the different ways of one the number of features may pass m between the same two λ."""
-    own = [[_ways(run) for run in runs] for runs in by_seed(group).values()]
-    return [(_joined([way[0] for way in ways]), _joined([way[1] for way in ways])) for ways in own]
+    """Which features each seed loses on its ways up, and learns on those down, between which λ."""
+    return [
+        (
+            _joined([_passed(run.up.take(np.s_[::-1])) for run in own]),
+            _joined([_passed(run.down) for run in own]),
+        )
+        for own in by_seed(group).values()
+    ]
 
 
 def _joined(ways: Sequence[dict[int, _Bracket]]) -> dict[int, _Bracket]:
@@ -114,10 +115,10 @@ def _joined(ways: Sequence[dict[int, _Bracket]]) -> dict[int, _Bracket]:
     return {m: _Bracket(*common([way[m] for way in ways if m in way])) for m in features}
 
 
-def _passed(falling: Way) -> dict[int, _Bracket]:
+def _passed(falling: Branch) -> dict[int, _Bracket]:
     """Where the number of learned features first reaches each m, coming from large λ."""
-    counted = np.isfinite(falling.features)
-    l2, counts = falling.l2[counted].tolist(), falling.features[counted].astype(int).tolist()
+    counted = falling.of("learned_features")
+    l2, counts = counted.l2.tolist(), counted.values.astype(int).tolist()
     found: dict[int, _Bracket] = {}
     most = counts[0] if counts else 0
     for i in range(1, len(counts)):

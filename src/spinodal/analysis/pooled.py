@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float64, Int
 from scipy.special import gammaln
 
+from spinodal.analysis.branch import Branch
 from spinodal.analysis.breaks import find_breaks
 from spinodal.analysis.curves import by_seed
 from spinodal.analysis.likelihood import EDGE
-from spinodal.analysis.paths import Path
 
 NEGLIGIBLE = 1e-4
 """Where the standard error of the mean is below this fraction of its range, each trajectory shows what there is."""
@@ -58,7 +58,7 @@ class PooledBreak(NamedTuple):
     size_error: float
 
 
-def mean_of(paths: Sequence[Path]) -> Mean | None:
+def mean_of(paths: Sequence[Branch]) -> Mean | None:
     """Average trajectories where most of them have a point; None if there are less than two or too few points.
 
     Those of one seed count as one. Each is first moved by its median distance from the others, so that points that
@@ -93,12 +93,12 @@ def mean_of(paths: Sequence[Path]) -> Mean | None:
     return Mean(l2, mean, np.sqrt(np.maximum(scatter / number, known / number**2)), len(table))
 
 
-def _of_seeds(paths: Sequence[Path]) -> list[Path]:
+def _of_seeds(paths: Sequence[Branch]) -> list[Branch]:
     """The trajectories of each seed as one, for rising λ: where several have a point, their mean."""
     return [_joined(group) if len(group) > 1 else group[0] for group in by_seed(paths).values()]
 
 
-def _joined(paths: Sequence[Path]) -> Path:
+def _joined(paths: Sequence[Branch]) -> Branch:
     l2, at, counts = np.unique(
         np.concatenate([path.l2 for path in paths]), return_inverse=True, return_counts=True
     )

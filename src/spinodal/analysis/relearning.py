@@ -26,10 +26,10 @@ def foretold(pair: Pair, group: Sequence[Run]) -> bool:
         pair: The branches.
         group: Repetitions of one loop of theirs.
     """
-    exact = deep_linear(pair.up)
+    exact = deep_linear(pair.up.records)
     if exact is None or exact.depth == 2:
         return exact is not None
-    known = pair.down["perturbation"][0] is not None
+    known = pair.down.records["perturbation"][0] is not None
     return known and all(bool(np.all(np.diff(run.path) < 0)) for run in group)
 
 
@@ -51,12 +51,12 @@ def predict_loop(pair: Pair, group: Sequence[Run]) -> Callable[[int], dict[str, 
 
         For L = 2 there are none: every feature fades and comes back continuously, at one λ.
     """
-    exact = deep_linear(pair.up)
+    exact = deep_linear(pair.up.records)
     if exact is None or exact.depth == 2:
         return lambda m: {}
     order = theory.by_spinodal(exact.strengths, exact.depth, exact.variances)
     coexistences = theory.coexistence(exact.strengths, exact.depth, exact.variances)
-    noise, width = pair.down["perturbation"][0], int(pair.down["width"][0])
+    noise, width = pair.down.records["perturbation"][0], pair.down.names["width"]
     draws = [_reach(exact, width, noise, run) for run in group] if foretold(pair, group) else []
 
     def columns(m: int) -> dict[str, float]:

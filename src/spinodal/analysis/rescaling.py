@@ -14,9 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from spinodal.analysis.curves import CURVE
-from spinodal.analysis.seeds import curve_jumps, relaxed, trajectories
-from spinodal.records import SCHEMA
+from spinodal.analysis.branches import Records, branches_of
+from spinodal.analysis.curves import CURVE, of_curves, results, trajectory
 
 SCALES = (0.1, 1.0, 10.0)
 """Units of E in which R is found."""
@@ -38,11 +37,11 @@ def rescaled_curvature(scale: float) -> pl.Expr:
     return (scale**2 * intrinsic - 2 * scale**4 / w * tilt) / w
 
 
-def before_onset(table: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame:
+def before_onset(table: Records, transitions: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of the up branches that precede the last jump of E, the onset of learning.
 
     Args:
-        table: Records.
+        table: Records, or their branches for E.
         transitions: Those in E, as `compare` returns them for this table.
 
     Returns:
@@ -50,20 +49,22 @@ def before_onset(table: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame
         phase, exact where it is known, else as measured, and `phase_from`, the λ from which on all seeds are in that
         phase, 0 if it is the first. Seeds that do not show the last jump have no rows.
     """
+    branches = branches_of(table)
     ends = {"spinodal": pl.lit(None, pl.Float64), "phase_from": pl.lit(None, pl.Float64)}
-    parts = [table.clear().with_columns(**ends)]
-    for curve in table.filter(branch="up").partition_by(CURVE, maintain_order=True):
-        branches, groups = trajectories(curve), curve_jumps(curve, "error")
-        known = transitions.join(curve.select(CURVE).head(1), on=CURVE, how="semi", nulls_equal=True)
-        for row in known.filter(index=len(groups)).iter_rows(named=True):
+    parts = [branches.records.clear().with_columns(**ends)]
+    for curve in branches.values():
+        if curve.names["branch"] != "up" or not curve.groups:
+            continue
+        known = of_curves(transitions, curve.records.head(1))
+        for row in known.filter(index=len(curve.groups)).iter_rows(named=True):
             earlier = known.filter(pl.col("location") < row["location"]).sort("location")["l2_high"]
             ends = {
                 "spinodal": pl.lit(row["l2_exact"] or row["location"]),
                 "phase_from": pl.lit(earlier[-1] if len(earlier) else 0.0),
             }
-            for jump in groups[-1]:
-                rows = relaxed(branches[jump.trajectory], "error").filter(pl.col("l2") <= jump.low)
-                parts.append(rows.select(table.columns).with_columns(**ends))
+            for jump in curve.groups[-1]:
+                rows = jump.branch.rows[jump.branch.l2 <= jump.low]
+                parts.append(branches.records[rows].with_columns(**ends))
     return pl.concat(parts)
 
 
@@ -85,8 +86,8 @@ def rescaled(path: pl.DataFrame, scales: Sequence[float] = SCALES) -> pl.DataFra
     rows = []
     for curve in path.partition_by(CURVE, maintain_order=True):
         for scale in scales:
-            measured = curve.with_columns(_R=rescaled_curvature(scale)).drop_nulls("_R")
-            seeds = list(trajectories(measured).values())
+            measured = curve.with_columns(_R=rescaled_curvature(scale), _name=trajectory()).drop_nulls("_R")
+            seeds = measured.partition_by("_name", maintain_order=True)
             if not seeds:
                 continue
             changes = [at for at in map(_sign_change, seeds) if at is not None]
@@ -97,11 +98,9 @@ def rescaled(path: pl.DataFrame, scales: Sequence[float] = SCALES) -> pl.DataFra
                 "seeds_changing": len(changes),
                 "seeds_all": len(seeds),
             }
-            rows.append(curve.select(CURVE).row(0, named=True) | row)
-    schema = [(name, SCHEMA[name]) for name in CURVE]
-    schema += [(name, pl.Float64()) for name in ("scale", "before", "sign_change")]
-    schema += [(name, pl.Int64()) for name in ("seeds_changing", "seeds_all")]
-    return pl.DataFrame(rows, schema=schema)
+            rows.append(curve.row(0, named=True) | row)
+    columns = dict.fromkeys(("scale", "before", "sign_change"), pl.Float64)
+    return results(rows, CURVE, columns | dict.fromkeys(("seeds_changing", "seeds_all"), pl.Int64))
 
 
 def _sign_change(seed: pl.DataFrame) -> float | None:

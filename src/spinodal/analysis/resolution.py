@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-from typing import Any
+from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
-from spinodal.analysis.curves import CURVE, evidence, trajectory
+from spinodal.analysis.branches import Curve, Records, branches_of
+from spinodal.analysis.curves import CURVE
 from spinodal.analysis.deep_linear import compare, predicted_rows
 from spinodal.analysis.transitions import find_transitions
 
@@ -15,7 +16,7 @@ STEEP = 0.1
 """A change between neighbouring λ by more than this fraction of the whole range is steep."""
 
 
-def unresolved(table: pl.DataFrame, transitions: pl.DataFrame, observable: str = "error") -> pl.DataFrame:
+def unresolved(table: Records, transitions: pl.DataFrame, observable: str = "error") -> pl.DataFrame:
     """Find stretches of λ in which an observable moves steeply, though most trajectories show no jump.
 
     Jumps in neighbouring intervals look like a slope, and a slope within one interval like a jump: only a
@@ -23,7 +24,7 @@ def unresolved(table: pl.DataFrame, transitions: pl.DataFrame, observable: str =
     branches whose jumps were bisected (`protocol.refine`), where every interval was taken back to see if E jumps.
 
     Args:
-        table: Records.
+        table: Records, or their branches.
         transitions: As `find_transitions` returns them for this table and observable.
         observable: Column.
 
@@ -32,19 +33,13 @@ def unresolved(table: pl.DataFrame, transitions: pl.DataFrame, observable: str =
     """
     most = transitions.filter(pl.col("seeds") * 2 >= pl.col("seeds_all"))
     taken = most.select(*CURVE, "l2_low", "l2_high").rows_by_key(CURVE)
-    stretches: list[tuple[Any, ...]] = []
-    for identity, rows in groupby(_steep(table, observable).iter_rows(), lambda row: row[:-2]):
-        own: list[tuple[float, float]] = []
-        for low, high in (row[-2:] for row in rows):
-            if any(low <= end and start <= high for start, end in taken.get(identity, ())):
-                continue
-            if own and low <= own[-1][1]:
-                own[-1] = (own[-1][0], max(high, own[-1][1]))
-            else:
-                own.append((low, high))
-        stretches += [(*identity, *ends) for ends in own]
+    stretches = [
+        (*identity, *stretch)
+        for identity, curve in branches_of(table, observable).items()
+        for stretch in _together(_steep(curve), taken.get(identity, ()))
+    ]
     schema = transitions.select(*CURVE, "l2_low", "l2_high").schema
-    return pl.DataFrame(stretches, schema=schema, orient="row")
+    return pl.DataFrame(stretches, schema=schema, orient="row").sort(*CURVE, "l2_low", nulls_last=True)
 
 
 def shown(table: pl.DataFrame) -> pl.DataFrame:
@@ -64,21 +59,28 @@ def shown(table: pl.DataFrame) -> pl.DataFrame:
     return compare(find_transitions(rows), rows)
 
 
-def _steep(table: pl.DataFrame, observable: str) -> pl.DataFrame:
-    """The steep intervals of each curve, those that several trajectories share once, from small to large λ."""
-    name, value = trajectory().alias("_name"), pl.col(observable).cast(pl.Float64).alias("_value")
-    own = [*CURVE, "_name"]
-    coarse = pl.col("refine").fill_null(0) == 0
-    rows = table.filter(evidence(), pl.col(observable).is_finite(), coarse)
-    moved = (
-        rows.select(*CURVE, name, "l2", value)
-        .sort("l2", maintain_order=True)
-        .with_columns(
-            pl.col("l2").shift(1).over(own).alias("l2_low"),
-            pl.col("_value").diff().abs().over(own).alias("_change"),
-            (pl.col("_value").max() - pl.col("_value").min()).over(own).alias("_range"),
-        )
-    )
-    steep = moved.filter(pl.col("_change") > STEEP * pl.col("_range"))
-    intervals = steep.select(*CURVE, "l2_low", pl.col("l2").alias("l2_high")).unique()
-    return intervals.sort(*CURVE, "l2_low", "l2_high", nulls_last=True)
+def _steep(curve: Curve) -> list[tuple[float, float]]:
+    """The steep intervals of a curve, those that several trajectories share once, from small to large λ."""
+    steep = set()
+    for branch in curve.branches:
+        coarse = ~(branch.column("refine") > 0)
+        l2, values = branch.l2[coarse], branch.values[coarse]
+        if len(l2) > 1:
+            at = np.flatnonzero(np.abs(np.diff(values)) > STEEP * np.ptp(values))
+            ends = np.sort([l2[at], l2[at + 1]], axis=0)
+            steep |= set(zip(*ends.tolist(), strict=True))
+    return sorted(steep)
+
+
+def _together(
+    intervals: Sequence[tuple[float, float]], taken: Sequence[tuple[float, float]]
+) -> list[tuple[float, float]]:
+    """Those that touch none of the taken ones; what touches each other as one."""
+    stretches: list[tuple[float, float]] = []
+    for low, high in intervals:
+        if any(low <= end and start <= high for start, end in taken):
+            continue
+        if stretches and low <= stretches[-1][1]:
+            low, high = stretches[-1][0], max(high, stretches.pop()[1])
+        stretches.append((low, high))
+    return stretches

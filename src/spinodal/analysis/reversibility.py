@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -13,34 +12,28 @@ from spinodal.analysis.curves import trajectory
 from spinodal.analysis.seeds import Jump
 
 
-def restored_in(table: pl.DataFrame) -> Callable[[Hashable, Sequence[Jump]], bool | None]:
-    """Return a function of a branch and jumps of its seeds: whether most of them, taken back, restore E.
+def taken_back(jumps: Sequence[Jump]) -> bool | None:
+    """Return whether most of some jumps, taken back, restore E.
 
     It is true where they do all over their brackets, false where they do not, and None where neither is known of most.
 
     Args:
-        table: Records; those of old have no column `reversible`.
+        jumps: One for each seed.
     """
-    tested: dict[tuple[object, ...], list[tuple[float, float, bool | None]]] = {}
-    if "reversible" in table.columns:
-        own = ["branch", "_name"]
-        rows = table.select("branch", trajectory().alias("_name"), "stage", "l2", "reversible").sort("stage")
-        known = rows.filter(pl.col("reversible").is_not_null().any().over(own))
-        for name, part in known.partition_by(own, as_dict=True).items():
-            path = part.sort("l2", descending=part["l2"][0] > part["l2"][-1])
-            ends, answers = pairwise(path["l2"]), path["reversible"][1:]
-            tested[name] = [(min(two), max(two), each) for two, each in zip(ends, answers, strict=True)]
+    answers = [_restored(jump) for jump in jumps]
+    return next((each for each in (False, True) if 2 * answers.count(each) > len(answers)), None)
 
-    def of_seed(branch: Hashable, jump: Jump) -> bool | None:
-        ways = tested.get((branch, jump.trajectory), [])
-        answers = [answer for low, high, answer in ways if low < jump.high and jump.low < high]
-        return False if False in answers else True if answers and all(answers) else None
 
-    def of_most(branch: Hashable, jumps: Sequence[Jump]) -> bool | None:
-        answers = [of_seed(branch, jump) for jump in jumps]
-        return next((each for each in (False, True) if 2 * answers.count(each) > len(answers)), None)
-
-    return of_most
+def _restored(jump: Jump) -> bool | None:
+    """The same of one jump, by the rows of its trajectory, in the order of the path."""
+    branch = jump.branch
+    l2, answers = branch.path, branch.columns.at("reversible", branch.stages)
+    order = np.argsort(l2, kind="stable")[:: -1 if l2[0] > l2[-1] else 1]
+    l2, answers = l2[order], answers[order][1:]
+    inside = (np.minimum(l2[:-1], l2[1:]) < jump.high) & (jump.low < np.maximum(l2[:-1], l2[1:]))
+    if (answers[inside] == 0).any():
+        return False
+    return True if inside.any() and (answers[inside] == 1).all() else None
 
 
 def predict_restored(curve: pl.DataFrame, jumping: Float64[np.ndarray, " r"]) -> pl.DataFrame:

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from spinodal.analysis import seed_jumps
 from spinodal.report.style import CURVES, STYLE, ZERO
 
 LABELS = {"depth": "depth $L$", "width": "width of the hidden layers", "samples": "number of samples $N$"}
@@ -20,7 +19,7 @@ PREDICTED: dict[str, Any] = {"color": "black", "marker": "_", "markersize": 17, 
 SEED: dict[str, Any] = {"marker": "o", "markersize": 2.6, "alpha": 0.5, "linestyle": "none"}
 
 
-def draw_dependence(found: pl.DataFrame, records: pl.DataFrame) -> Figure:
+def draw_dependence(found: pl.DataFrame, seeds: pl.DataFrame) -> Figure:
     """Draw where each transition is, and by how much E jumps there, against one axis.
 
     Every seed is a point, slightly to the right of the mean with its error; hollow where the transition is
@@ -28,9 +27,8 @@ def draw_dependence(found: pl.DataFrame, records: pl.DataFrame) -> Figure:
 
     Args:
         found: Rows of one family, as `analysis.dependence` returns them.
-        records: Of their networks.
+        seeds: The jumps of each seed there, as `seed_jumps` returns them.
     """
-    seeds = seed_jumps(records, found)
     values = found["value"].unique().sort().to_list()
     ranks = found["from_onset"].unique().sort().to_list()
     with rc_context(STYLE):

@@ -82,7 +82,7 @@ def _ways(axes: Sequence[Axes], network: Loops) -> DeepLinear | None:
     for run in found:
         _run(axes, run, 0.5 / len(found))
     panels.scale_l2(axes[-1], rows)
-    return next((each for pair in known if (each := deep_linear(pair.up)) is not None), None)
+    return next((each for pair in known if (each := deep_linear(pair.up.records)) is not None), None)
 
 
 def _run(axes: Sequence[Axes], run: Run, shade: float) -> None:

@@ -7,7 +7,6 @@ import polars as pl
 from spinodal.analysis import CURVE
 from spinodal.report.campaign import Campaign
 from spinodal.report.dependence_figure import draw_dependence
-from spinodal.report.networks import of_curves
 from spinodal.report.numbers import number
 from spinodal.report.section import Section, section
 
@@ -31,7 +30,7 @@ def dependence(campaign: Campaign) -> Section | None:
         axis, name = found["axis"][0], curves[0].name
         title = f"{name.data}\n{name.model}".replace(f"{SIGNS[axis]}{found['value'][0]}", f"any {axis}")
         where, onsets = title.replace("\n", "; "), _onsets(found)
-        own = of_curves(campaign.found.quiet, curves)
+        own = campaign.found.seed_jumps.filter(family=found["family"][0])
         pictures.append(
             campaign.picture(
                 campaign.draw(f"dependence-{axis}-{name.file}", draw_dependence, found, own),

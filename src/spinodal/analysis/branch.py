@@ -1,0 +1,178 @@
+"""The branches of a table of records as arrays: what of each trajectory is evidence, in the order of its path."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64, Int
+
+from spinodal.analysis.curves import CURVE, evidence, trajectory
+
+
+class Columns(dict[str, Float64[np.ndarray, " n"]]):
+    """The columns of records as numbers, each read when it is first asked for; NaN where there is nothing."""
+
+    def __init__(self, records: pl.DataFrame) -> None:
+        """Read which rows are evidence.
+
+        Args:
+            records: The table.
+        """
+        super().__init__()
+        self.records = records
+        self.evident = records.select(evidence()).to_series().to_numpy()
+
+    def __missing__(self, name: str) -> Float64[np.ndarray, " n"]:
+        """Read a column.
+
+        Args:
+            name: Of the column.
+        """
+        if name not in self.records.columns:
+            return np.full(len(self.records), np.nan)
+        self[name] = self.records[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        return self[name]
+
+    def at(self, name: str, rows: Int[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
+        """Return a column at some rows."""
+        return np.asarray(self[name][rows])
+
+
+class Branch(NamedTuple):
+    """One trajectory of a curve: its rows that say something about an observable, in the order of its path.
+
+    They are `evidence`, have λ > 0 and a finite value; of a λ seen twice the later one.
+    """
+
+    name: str
+    seed: Hashable
+    """Whose trajectory it is: what is of one seed counts once."""
+    kicked: bool
+    """Whether noise moved it, at the start of each stage or all along: it may leave a branch before that ends."""
+    observable: str
+    columns: Columns
+    """Of the records that it is made of."""
+    stages: Int[np.ndarray, " p"]
+    """All of its rows in the records, in the order of its stages, whatever they came to."""
+    rows: Int[np.ndarray, " l"]
+    """Those that say something, in the order of the path."""
+    l2: Float64[np.ndarray, " l"]
+    values: Float64[np.ndarray, " l"]
+    """The observable."""
+    errors: Float64[np.ndarray, " l"] | None
+    """Its standard errors; None where the records have no column for them."""
+
+    @property
+    def path(self) -> Float64[np.ndarray, " p"]:
+        """λ of all stages, in their order."""
+        return self.columns.at("l2", self.stages)
+
+    @property
+    def left_out(self) -> Float64[np.ndarray, " o"]:
+        """λ of the stages that are no evidence."""
+        return np.asarray(self.path[~self.columns.evident[self.stages]])
+
+    @property
+    def error(self) -> Float64[np.ndarray, " l"]:
+        """E; NaN where there is none, as in all columns."""
+        return self.column("error")
+
+    @property
+    def size(self) -> Float64[np.ndarray, " l"]:
+        """‖θ‖²."""
+        return np.asarray(self.column("norm") ** 2)
+
+    @property
+    def features(self) -> Float64[np.ndarray, " l"]:
+        """How many are learned."""
+        return self.column("learned_features")
+
+    def column(self, name: str) -> Float64[np.ndarray, " l"]:
+        """Return another column of the records, by its name."""
+        return self.columns.at(name, self.rows)
+
+    def unrelaxed(self, low: float, high: float) -> int:
+        """Count the rows between two λ that are no evidence."""
+        return int(np.count_nonzero((self.left_out > low) & (self.left_out < high)))
+
+    def of(self, observable: str) -> Branch:
+        """Return the rows that have another observable, too: this branch, if that is its own."""
+        if observable == self.observable:
+            return self
+        return self._replace(observable=observable).take(np.isfinite(self.column(observable)))
+
+    def where(self, name: str) -> Branch:
+        """Return the rows that have a value in another column: this branch, if all have."""
+        known = np.isfinite(self.column(name))
+        return self if known.all() else self.take(known)
+
+    def take(self, which: Any) -> Branch:
+        """Return some rows, in some order: those at an index of arrays along the branch."""
+        return self.made_of(self.rows[which])
+
+    def made_of(self, rows: Int[np.ndarray, " m"]) -> Branch:
+        """Return the branch with other rows of the records, in the order of the path."""
+        known = f"{self.observable}_se" in self.columns.records.columns
+        return self._replace(
+            rows=rows,
+            l2=self.columns.at("l2", rows),
+            values=self.columns.at(self.observable, rows),
+            errors=np.nan_to_num(self.columns.at(f"{self.observable}_se", rows)) if known else None,
+        )
+
+
+def read_branches(records: pl.DataFrame, observable: str) -> dict[tuple[Any, ...], list[Branch]]:
+    """Read the branches of many curves at once: by the values of the columns of `CURVE`, in the order of the table.
+
+    Args:
+        records: Of any number of curves.
+        observable: Column that is looked at.
+    """
+    columns = Columns(records)
+    usable = columns.evident & (columns["l2"] > 0) & np.isfinite(columns[observable])
+    kicked = (columns["perturbation"] > 0) | np.isfinite(columns["hold_time"])
+    trajectories = (
+        records.select(*CURVE, "seed", "l2", pl.col("stage").fill_null(-1), _name=trajectory())
+        .with_row_index("_row")
+        .sort("stage", "l2", maintain_order=True)
+        .group_by(*CURVE, "_name", maintain_order=True)
+        .agg(pl.col("seed").first(), "_row")
+        .sort(pl.col("_row").list.min())
+    )
+    nothing = np.empty(0)
+    read: dict[tuple[Any, ...], list[Branch]] = {}
+    for *curve, name, seed, rows in trajectories.iter_rows():
+        stages = np.array(rows)
+        whose = name if seed is None else seed
+        noisy = bool(kicked[stages].any())
+        branch = Branch(name, whose, noisy, observable, columns, stages, stages, nothing, nothing, None)
+        read.setdefault(tuple(curve), []).append(branch.made_of(_path(columns["l2"], stages[usable[stages]])))
+    return read
+
+
+def joined(branches: Sequence[Branch]) -> Branch:
+    """Return branches of one table as one, for rising λ; of a λ seen twice the row of the latest stage.
+
+    Args:
+        branches: At least one.
+    """
+    first = branches[0]
+    stages, rows = (np.concatenate([getattr(each, name) for each in branches]) for name in ("stages", "rows"))
+    rows = rows[np.argsort(first.columns["stage"][rows], kind="stable")]
+    return first._replace(stages=stages).made_of(_rising(first.columns["l2"], rows))
+
+
+def _path(l2: Float64[np.ndarray, " n"], rows: Int[np.ndarray, " l"]) -> Int[np.ndarray, " m"]:
+    """Rows in the order of their stages put into that of the path: λ rising, or falling, each once."""
+    values = l2[rows]
+    sign = -1 if len(rows) and values[0] > values[-1] else 1
+    return rows if np.all(np.diff(sign * values) > 0) else _rising(l2, rows)[::sign]
+
+
+def _rising(l2: Float64[np.ndarray, " n"], rows: Int[np.ndarray, " l"]) -> Int[np.ndarray, " m"]:
+    """The last row of each λ, for rising λ."""
+    _, last = np.unique(l2[rows][::-1], return_index=True)
+    return rows[len(rows) - 1 - last]
