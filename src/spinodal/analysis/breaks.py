@@ -21,36 +21,26 @@ import numpy as np
 from jaxtyping import Float64
 
 from spinodal.analysis.jumps import UNACCOUNTED
-from spinodal.analysis.likelihood import EDGE, MOVED, SECOND, Likelihood, Shape
+from spinodal.analysis.likelihood import EDGE, MOVED, SECOND, Curve, Likelihood, Shape
 
 DETECTED = 25.0
 """Of twice the log-likelihood: 5 standard errors."""
-
 SMOOTH = 15.0
 """What a shape that the grid resolves must explain more: unless it is steep, the smooth function will do."""
-
 DECIDED = 2.0
 """Of the same, between a step and everything that the grid resolves."""
-
 UNDECIDED = 10.0
 """Of the same: what is worse by less than this than another shape may be what is there."""
-
 TAILS = 6.0
 """Of the same: a slope narrower than the grid resolves, better by this than a step, has tails."""
-
 TURN = 0.5
-"""A kink is at least this fraction of the change of slope about its interval, as a jump is `UNACCOUNTED` of the change.
-The rest is what the curve does by itself: where it does more than that, shapes make up for what others do not fit."""
-
-BEND = 0.5
-"""Beside a kink a curve bends by less than this fraction of the change of slope about it, per two spacings."""
-
+"""A kink is at least this fraction of the change of slope about its interval, as a jump is `UNACCOUNTED` of the change,
+and beside it a curve bends by less, per two spacings. The rest is what the curve does by itself: where it does more
+than that, shapes make up for what others do not fit."""
 RESOLVED = 2.0
 """Widths from here on are those of slopes that the grid resolves, in spacings: they take 4.4 from 10 % to 90 %."""
-
 STARTS = (0, 3, 5)
 """Places in `AMPLITUDES` of those that the search begins with."""
-
 _SHAPES = 8
 """At most so many."""
 
@@ -85,11 +75,7 @@ class _Verdict(NamedTuple):
     gain: float
 
 
-def find_breaks(
-    values: Float64[np.ndarray, " n"],
-    errors: Float64[np.ndarray, " n"],
-    regressors: Float64[np.ndarray, "r n"],
-) -> list[Break]:
+def find_breaks(values: Curve, errors: Curve, regressors: Float64[np.ndarray, "r n"]) -> list[Break]:
     """Find the jumps and kinks of a noisy curve.
 
     Args:
@@ -199,13 +185,13 @@ def _measured(model: Likelihood, smooth: Sequence[Shape], verdicts: Sequence[_Ve
         # To first order a kink that is moved is a kink and a step: so the step shows where it is.
         if verdict.bends:
             shapes.append(np.maximum(0.0, x - verdict.place)[:, None])
-    fit = model.fit(np.hstack(shapes))
+    curve, covariance, sizes, errors = model.fit(np.hstack(shapes))
     last = len(x) - 1
     found = []
     for verdict, first in zip(verdicts, at, strict=True):
-        step, step_error = fit.sizes[first], fit.errors[first]
+        step, step_error = sizes[first], errors[first]
         kink = verdict.order == 2
-        size, size_error = (fit.sizes[first + 1], fit.errors[first + 1]) if kink else (step, step_error)
+        size, size_error = (sizes[first + 1], errors[first + 1]) if kink else (step, step_error)
         if not _accounts(model, verdict, size):
             continue
         if kink:
@@ -216,9 +202,9 @@ def _measured(model: Likelihood, smooth: Sequence[Shape], verdicts: Sequence[_Ve
             place, low, high = verdict.place, verdict.low, verdict.high
             error = 0.5 * (high - low)
         ends = [int(np.clip(low, 0, last - 1)), int(np.clip(high, 1, last))]
-        before, after = fit.curve[ends]
+        before, after = curve[ends]
         if not kink:
-            variance = np.array([-1.0, 1.0]) @ fit.covariance[np.ix_(ends, ends)] @ np.array([-1.0, 1.0])
+            variance = np.array([-1.0, 1.0]) @ covariance[np.ix_(ends, ends)] @ np.array([-1.0, 1.0])
             # What the curve moves by itself between the two points is no jump, and may be anywhere between them.
             size = after - before
             size_error = np.hypot(np.sqrt(variance), 0.5 * (size - step))
@@ -234,7 +220,7 @@ def _accounts(model: Likelihood, verdict: _Verdict, size: float) -> bool:
     if verdict.order == 2:
         share, seen, slack = TURN, y[i + 2] - y[i + 1] - y[i] + y[i - 1], 2 * noise
         bends = np.abs(np.diff(y[i - 2 : i + 4], 2))[[0, -1]]
-        if 2 * bends.max() > BEND * abs(seen) + 5 * noise:
+        if 2 * bends.max() > TURN * abs(seen) + 5 * noise:
             return False
     else:
         share, seen, slack = UNACCOUNTED, y[i + 1] - y[i], 2**0.5 * noise

@@ -25,19 +25,14 @@ from spinodal.analysis.deviation import stated
 
 ROWS = 4
 """Of a branch, that are used at most."""
-
 A_DIGIT = 0.1
 """A row more is not trusted to make the error smaller than by this factor, however little it changes."""
-
 WIDE = 2.0
 """What is further from the middle of the range than so many halves of it is not believed."""
-
 _SAMPLES = 96
 """Places at which a fold is looked for, from the last row on."""
-
 _REACH = 8.0
 """So many times the way through the rows that are used a fold may be beyond the last."""
-
 
 Branches = Float64[np.ndarray, " b"]
 """A number of each branch."""
@@ -92,10 +87,10 @@ def follow(before: Side, after: Side, far: Branches, is_error: bool, kicked: Boo
         place, value, noise = _fold(before, rows, is_error)
         inside = (np.minimum(near, far) <= place) & (place <= np.maximum(near, far)) & ~kicked
         inside &= np.abs(value - middle) <= WIDE * half
-        change = value - last
+        shift, change = np.abs(place - last_place), value - last
         off = np.copysign(np.fmax(np.abs(change), A_DIGIT * np.abs(off)), change)
-        used = (np.where(inside, each, np.nan) for each in (value, place))
-        ways.append((next(used), off, noise, next(used), np.abs(place - last_place)))
+        used, used_place = np.where(inside, [value, place], np.nan)
+        ways.append((used, off, noise, used_place, shift))
         there = np.isfinite(place) & np.isfinite(value)
         last_place, last = np.where(there, place, last_place), np.where(there, value, last)
     values, offs, noises, places, shifts = (np.stack(each, axis=1) for each in zip(*ways, strict=True))
@@ -154,9 +149,7 @@ def _back(
     # With a sign, so that seeds that scatter about one branch average out.
     off = np.diff(values, axis=2)
     off += np.copysign(0.5 * np.abs(high - low)[..., 1:], off)
-    first = np.where(
-        np.isfinite(off[..., :1]), off[..., :1], 0.0
-    )  # what order 0 is off is what order 1 changes
+    first = np.where(np.isfinite(off), off, 0.0)[..., :1]  # what order 0 is off is what order 1 changes
     return values, np.concatenate([first, off], axis=2), noise
 
 

@@ -24,22 +24,18 @@ from jaxtyping import Float64
 
 UNACCOUNTED = 0.3
 """A jump is at least this fraction of the change in its interval: less may be curvature."""
-
 SIGNIFICANCE = 6.0
 """A jump is at least this many standard errors of the continuation, by the noise around it."""
-
 KNOWN = 4.0
 """The same where the errors of the values are known, and need not be guessed from few of them."""
-
 RESOLUTION = 1e-3
 """A jump is at least this fraction of the whole range of the observable."""
-
 FOLD = 3.0
 """Next to a jump a branch is at most so many times as steep as one interval further: towards a fold, less than 2.5."""
-
 _WINDOW = 21
 """Points whose median is the noise of a trajectory at some place."""
 
+Points = Float64[np.ndarray, " l"]
 Intervals = Float64[np.ndarray, " i"]
 
 
@@ -52,12 +48,7 @@ class Steepening(NamedTuple):
     """Standard error of either."""
 
 
-def find_jumps(
-    l2: Float64[np.ndarray, " l"],
-    values: Float64[np.ndarray, " l"],
-    power: float = 1.0,
-    errors: Float64[np.ndarray, " l"] | None = None,
-) -> list[int]:
+def find_jumps(l2: Points, values: Points, power: float = 1.0, errors: Points | None = None) -> list[int]:
     """Find the intervals of one trajectory in which an observable jumps.
 
     There must be two points between two jumps and beyond the first and the last: with fewer, no grid
@@ -78,39 +69,25 @@ def find_jumps(
     line, fold, error = _left(q, values)
     least = np.maximum(UNACCOUNTED * np.abs(np.diff(values)), RESOLUTION * np.ptp(values))
     known = KNOWN * around(errors, len(values) - 1)
-    found = _select(line, fold, np.maximum(least, known * error))
     # The noise that jumps are judged by must be free of jumps. So begin with all candidates and drop,
     # round by round, those that the noise of the rest explains.
-    while found:
+    kept, found = _select(line, fold, np.maximum(least, known * error)), None
+    while kept != found:
+        found = kept
         noise = np.maximum(known, SIGNIFICANCE * noise_between(q, values, found))
         kept = [i for i in _select(line, fold, np.maximum(least, noise * error)) if i in found]
-        if kept == found:
-            break
-        found = kept
-    return found
+    return kept
 
 
 def find_steepening(
-    l2: Float64[np.ndarray, " l"],
-    values: Float64[np.ndarray, " l"],
-    jumps: list[int],
-    power: float = 1.0,
-    errors: Float64[np.ndarray, " l"] | None = None,
+    l2: Points, values: Points, jumps: list[int], power: float = 1.0, errors: Points | None = None
 ) -> list[Steepening]:
     """Measure, beside each jump, what points to a slope that happens within its interval.
 
     A slope of some width has tails: in the interval beside it the branch is steeper by far than in the next but one.
     Towards a fold it is steeper by no more than a factor 1/(√2 − 1) = 2.4.
 
-    Args:
-        l2: As in `find_jumps`.
-        values: As in `find_jumps`.
-        jumps: As `find_jumps` returns them.
-        power: As in `find_jumps`.
-        errors: As in `find_jumps`.
-
-    Returns:
-        One per jump.
+    The arguments are those of `find_jumps`, and the jumps that it returns.
     """
     if not jumps:
         return []
@@ -126,9 +103,7 @@ def find_steepening(
     return [Steepening(*row) for row in np.stack([*tails, error], axis=1).tolist()]
 
 
-def _left(
-    q: Float64[np.ndarray, " l"], y: Float64[np.ndarray, " l"]
-) -> tuple[Intervals, Intervals, Intervals]:
+def _left(q: Points, y: Points) -> tuple[Intervals, Intervals, Intervals]:
     """Return what the continuations leave of the change in each interval; NaN where there are too few points.
 
     First where only two points before the interval belong to the branch, then where three do; last the standard error
@@ -179,7 +154,7 @@ def _select(line: Intervals, fold: Intervals, threshold: Intervals) -> list[int]
     return found
 
 
-def noise_between(q: Float64[np.ndarray, " l"], y: Float64[np.ndarray, " l"], jumps: list[int]) -> Intervals:
+def noise_between(q: Points, y: Points, jumps: list[int]) -> Intervals:
     """Return the noise of a point about each interval: the median distance to the line between its neighbours.
 
     Points at jumps are left out, and those before them, where the branch bends into its fold.
@@ -197,7 +172,7 @@ def noise_between(q: Float64[np.ndarray, " l"], y: Float64[np.ndarray, " l"], ju
     return np.asarray(medians[np.clip(start, 0, len(medians) - 1)] / 0.6745)  # of |z|, z a standard normal
 
 
-def around(errors: Float64[np.ndarray, " l"] | None, intervals: int) -> Intervals:
+def around(errors: Points | None, intervals: int) -> Intervals:
     """Return the largest error of the two points on either side of each interval; 0 where errors are not known."""
     if errors is None:
         return np.zeros(intervals)

@@ -15,22 +15,18 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from spinodal.analysis.jumps import KNOWN, SIGNIFICANCE, around, noise_between
+from spinodal.analysis.jumps import KNOWN, SIGNIFICANCE, Points, around, noise_between
 
 SHARP = 0.7
 """A kink is at least this fraction of the change of slope about its interval: the rest may be a bend.
 
 The slope of log(1 + e^{2x/w}), a crossover of width w, passes up to w = 1.1 spacings of the grid."""
-
 FLAT = 0.01
 """A branch that ends in less than this fraction of the slope it had is constant, and two points show it."""
-
 RESOLUTION = 1e-4
 """A kink lifts the branch by at least this fraction of the whole range within one spacing."""
-
 COARSE = 2.0
 """Between two points further apart in λ than by this factor there may be anything: no branch is drawn there."""
-
 NEAR = 0.02
 """The lines meet within the interval up to this fraction of it: a kink may be at a point of the grid."""
 
@@ -50,22 +46,12 @@ class FoundKink(NamedTuple):
 
 
 def find_kinks(
-    l2: Float64[np.ndarray, " l"],
-    values: Float64[np.ndarray, " l"],
-    jumps: Sequence[int] = (),
-    power: float = 1.0,
-    errors: Float64[np.ndarray, " l"] | None = None,
+    l2: Points, values: Points, jumps: Sequence[int] = (), power: float = 1.0, errors: Points | None = None
 ) -> list[FoundKink]:
     """Find the kinks of one trajectory.
 
-    There must be three points on either side that belong to the branch; two where it is constant beyond.
-
-    Args:
-        l2: λ of each point in the order of the path, strictly rising or strictly falling.
-        values: The observable there.
-        jumps: Intervals in which it jumps, as `find_jumps` returns them.
-        power: Of λ, in which the observable is a straight line far from a transition.
-        errors: Standard errors of the values, where they are known.
+    There must be three points on either side that belong to the branch; two where it is constant beyond. The arguments
+    are those of `find_jumps`, and the jumps that it returns.
 
     Returns:
         One per kink, in the order of the path.
@@ -78,15 +64,14 @@ def find_kinks(
     error = np.abs(sides.across) * np.sqrt((2 / sides.step**2).sum(axis=0))
     known = around(errors, len(values) - 1)[1:-1]
     least = np.maximum(known, np.finfo(np.float64).eps * np.abs(values).max())
-    found = _select(sides, np.maximum(RESOLUTION * np.ptp(values), KNOWN * known * error))
     # As in `find_jumps`: the noise that kinks are judged by must be free of them.
-    while found:
+    kept, found = _select(sides, np.maximum(RESOLUTION * np.ptp(values), KNOWN * known * error)), None
+    noise = least
+    while kept != found:
+        found = kept
         noise = np.maximum(least, noise_between(q, values, [*jumps, *(k + 1 for k in found)])[1:-1])
         kept = [k for k in _select(sides, SIGNIFICANCE * noise * error) if k in found]
-        if kept == found:
-            break
-        found = kept
-    return [_kink(sides, k, q, power, float(noise[k])) for k in found]
+    return [_kink(sides, k, q, power, float(noise[k])) for k in kept]
 
 
 class _Sides(NamedTuple):
@@ -109,9 +94,7 @@ class _Sides(NamedTuple):
     """q at which the lines meet, counted from the first point of the interval."""
 
 
-def _sides(
-    q: Float64[np.ndarray, " l"], values: Float64[np.ndarray, " l"], jumps: Sequence[int], power: float
-) -> _Sides:
+def _sides(q: Points, values: Points, jumps: Sequence[int], power: float) -> _Sides:
     dq = np.diff(q)
     slope = np.diff(values) / dq
     slope[list(jumps)] = np.nan  # no branch goes through a jump
@@ -153,7 +136,7 @@ def _select(sides: _Sides, threshold: Float64[np.ndarray, " k"]) -> list[int]:
     return found
 
 
-def _kink(sides: _Sides, k: int, q: Float64[np.ndarray, " l"], power: float, noise: float) -> FoundKink:
+def _kink(sides: _Sides, k: int, q: Points, power: float, noise: float) -> FoundKink:
     turn, bend = np.nan_to_num(sides.turn[:, k]), np.nan_to_num(sides.bend[:, k])
     step, change = sides.step[:, k], sides.slope[1, k] - sides.slope[0, k]
     at = sides.meet[k] - np.array([0.0, sides.across[k]])  # from either end of the interval

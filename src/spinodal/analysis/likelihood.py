@@ -10,34 +10,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
+from scipy.linalg import orth
 
 WIDTHS = {0.5: 0.5, 1.0: 0.5, 1.5: 0.5, 2.0: 0.5, 3.0: 1.0, 4.0: 1.0, 6.0: 2.0, 9.0: 3.0}
 """Widths of smooth shapes, and the distance between their places, in spacings."""
-
 AMPLITUDES = np.array([1e-8, *10.0 ** np.arange(-5, 3)])
 """Of the smooth function: variance of its second differences over that of the noise."""
-
 SECOND = 6.0
 """What a step and a kink at one place must explain beyond either alone to count."""
-
 MOVED = 1.0
 """What a kink must explain more for lying anywhere in its interval."""
-
 EDGE = 4
 """Points on either side of a jump or kink, at least."""
 
+Curve = Float64[np.ndarray, " n"]
+Shapes = Float64[np.ndarray, " s"]
 Shape = tuple[int, int]
 """A place in the dictionary, and what of it: 0 the step, 1 the kink, 2 both."""
 
 
 @lru_cache(maxsize=16)
-def dictionary(
-    n: int,
-) -> tuple[Float64[np.ndarray, " s"], Float64[np.ndarray, " s"], Float64[np.ndarray, "n 2s"]]:
+def dictionary(n: int) -> tuple[Shapes, Shapes, Float64[np.ndarray, "n 2s"]]:
     """Return all shapes over a grid of so many points: their places, their widths, and the steps, then the kinks.
 
     Those of width 0 come first. Steps of width 0 are at the middle of intervals only: elsewhere they are 0.
@@ -55,30 +51,15 @@ def dictionary(
     return np.concatenate(places), np.concatenate(widths), np.hstack([*steps, *kinks])
 
 
-class Fit(NamedTuple):
-    """A curve as its best fit has it."""
-
-    curve: Float64[np.ndarray, " n"]
-    """Without the noise."""
-    covariance: Float64[np.ndarray, "n n"]
-    """Of the curve."""
-    sizes: Float64[np.ndarray, " s"]
-    errors: Float64[np.ndarray, " s"]
-
-
 class Likelihood:
     """The likelihood of one curve, given shapes, for all amplitudes of the smooth function."""
 
-    def __init__(
-        self,
-        values: Float64[np.ndarray, " n"],
-        errors: Float64[np.ndarray, " n"],
-        regressors: Float64[np.ndarray, "r n"],
-    ) -> None:
+    def __init__(self, values: Curve, errors: Curve, regressors: Float64[np.ndarray, "r n"]) -> None:
         n = len(values)
         self.places, self.widths, self.shapes = dictionary(n)
         x = np.arange(n, dtype=np.float64)
-        self.lines = _basis(np.stack([np.ones(n), x, *regressors], axis=1))
+        lines = np.stack([np.ones(n), x, *regressors], axis=1)
+        self.lines = orth(lines / np.abs(lines).max(axis=0), rcond=1e-6)  # but for what is one of the others
         first, last = np.minimum.outer(x, x), np.maximum.outer(x, x)
         smooth = first**2 * (3 * last - first) / 6 * np.mean(errors**2)
         self.values, self.noise = values, errors**2
@@ -86,9 +67,8 @@ class Likelihood:
         self.log_determinant = 2 * np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
         # Everything is whitened once: least squares is then all that is left.
         self.whitener = np.linalg.inv(lower)
-        self.white_lines = self.whitener @ self.lines
         self.white_values = self.whitener @ values
-        self.white_shapes = self.whitener @ self.shapes
+        self.white_lines, self.white_shapes = self.whitener @ self.lines, self.whitener @ self.shapes
         steps, kinks = np.split(self.white_shapes, 2, axis=2)
         self.lengths = np.einsum("anj,anj->aj", self.white_shapes, self.white_shapes)
         self.overlaps = np.einsum("anj,anj->aj", steps, kinks)
@@ -150,26 +130,21 @@ class Likelihood:
         gains = np.stack([a**2 / one, kink, np.where(moved, 0.0, pair - SECOND)])
         return np.asarray(deviance.min() - (deviance[:, None] - gains).min(axis=1))
 
-    def fit(self, shapes: Float64[np.ndarray, "n s"]) -> Fit:
-        """Return the curve without its noise, and the sizes of shapes, at the best amplitude of the smooth function."""
+    def fit(
+        self, shapes: Float64[np.ndarray, "n s"]
+    ) -> tuple[Curve, Float64[np.ndarray, "n n"], Shapes, Shapes]:
+        """Fit the curve with given shapes, at the best amplitude of the smooth function.
+
+        Returns:
+            The curve without its noise, and the covariance of that; the sizes of the shapes, and their standard errors.
+        """
         columns = np.hstack([self.lines, shapes])
         white = self.whitener @ columns
         best = int(np.argmin(self._left(white)[2]))
         inverse = self.whitener[best].T @ self.whitener[best]
-        sizes_covariance = np.linalg.pinv(white[best].T @ white[best])
-        projected = inverse - inverse @ columns @ sizes_covariance @ columns.T @ inverse
-        sizes = sizes_covariance @ columns.T @ inverse @ self.values
-        scaled = self.noise[:, None] * projected
-        lines = self.lines.shape[1]
-        return Fit(
-            self.values - scaled @ self.values,
-            np.diag(self.noise) - scaled * self.noise,
-            sizes[lines:],
-            np.sqrt(np.diag(sizes_covariance))[lines:],
-        )
-
-
-def _basis(columns: Float64[np.ndarray, "n c"]) -> Float64[np.ndarray, "n b"]:
-    """Return orthonormal vectors that span the columns, but for what is one of them up to rounding."""
-    vectors, values, _ = np.linalg.svd(columns / np.abs(columns).max(axis=0), full_matrices=False)
-    return vectors[:, values > 1e-6 * values[0]]
+        covariance = np.linalg.pinv(white[best].T @ white[best])
+        sizes = covariance @ columns.T @ inverse @ self.values
+        scaled = self.noise[:, None] * (inverse - inverse @ columns @ covariance @ columns.T @ inverse)
+        curve, own = self.values - scaled @ self.values, slice(self.lines.shape[1], None)
+        errors = np.sqrt(np.diag(covariance))
+        return curve, np.diag(self.noise) - scaled * self.noise, sizes[own], errors[own]

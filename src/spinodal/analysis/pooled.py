@@ -18,16 +18,12 @@ from spinodal.analysis.paths import Path
 
 NEGLIGIBLE = 1e-4
 """Where the standard error of the mean is below this fraction of its range, each trajectory shows what there is."""
-
 FLOOR = 3e-4
 """Errors count as at least this fraction of the range: no shape fits a curve better than that."""
-
 SHARED = 2 / 3
 """A point of the mean is a λ that at least this fraction of the trajectories has."""
-
 LONGEST = 64
 """Points that are looked at together: longer curves are taken in overlapping pieces."""
-
 _AROUND = 11
 """Points whose mean square is the noise of all trajectories at some place."""
 
