@@ -109,9 +109,7 @@ def _chosen(model: Likelihood) -> list[Shape]:
     starts = [_dropped(model, _added(model, [], start)) for start in STARTS]
     different = {tuple(sorted(start)): start for start in (*starts, [])}
     ends = [_dropped(model, _added(model, start, None)) for start in different.values()]
-    return min(
-        ends, key=lambda chosen: model.deviance(chosen) + sum(_price(model, shape) for shape in chosen)
-    )
+    return min(ends, key=lambda end: model.deviance(end) + sum(_price(model, shape) for shape in end))
 
 
 def _added(model: Likelihood, chosen: Sequence[Shape], amplitude: int | None) -> list[Shape]:
@@ -186,21 +184,17 @@ def _measured(model: Likelihood, smooth: Sequence[Shape], verdicts: Sequence[_Ve
         if verdict.bends:
             shapes.append(np.maximum(0.0, x - verdict.place)[:, None])
     curve, covariance, sizes, errors = model.fit(np.hstack(shapes))
-    last = len(x) - 1
-    found = []
+    found, last = [], len(x) - 1
     for verdict, first in zip(verdicts, at, strict=True):
-        step, step_error = sizes[first], errors[first]
-        kink = verdict.order == 2
+        step, step_error, kink = sizes[first], errors[first], verdict.order == 2
         size, size_error = (sizes[first + 1], errors[first + 1]) if kink else (step, step_error)
         if not _accounts(model, verdict, size):
             continue
+        place, low, high = verdict.place, verdict.low, verdict.high
+        error = 0.5 * (high - low)
         if kink:
-            place = verdict.place - np.clip(step / size, -1, 1)
-            error = step_error / abs(size)
+            place, error = place - np.clip(step / size, -1, 1), step_error / abs(size)
             low, high = np.floor(place - 2 * error), np.ceil(place + 2 * error)
-        else:
-            place, low, high = verdict.place, verdict.low, verdict.high
-            error = 0.5 * (high - low)
         ends = [int(np.clip(low, 0, last - 1)), int(np.clip(high, 1, last))]
         before, after = curve[ends]
         if not kink:

@@ -154,8 +154,8 @@ def _back(
 
 
 def _through(
-    side: Side, x: Float64[np.ndarray, "*b r"], at: Float64[np.ndarray, "*b"]
-) -> tuple[Float64[np.ndarray, "*b"], Float64[np.ndarray, "*b"]]:
+    side: Side, x: Float64[np.ndarray, "*#b r"], at: Float64[np.ndarray, "*#b"]
+) -> tuple[Float64[np.ndarray, "*#b"], Float64[np.ndarray, "*#b"]]:
     """Return the polynomial through the observable at the first rows, which are at x, at a place; standard error."""
     rows = x.shape[-1]
     weights = np.ones((*at.shape, rows))

@@ -1,18 +1,17 @@
 """Where one trajectory jumps: changes that the smooth continuation of the branch cannot account for.
 
-Between two neighbouring λ a smooth branch moves as far as its continuation from either side; a jump is what
-remains. Far from its end a minimum's observable is a straight line in some power of λ (E in λ²: at λ = 0 it is
-stationary). Just before a spinodal it is not: E runs off as √(λ_sp − λ), with a slope without bound. But λ is
-still a smooth function of E there, a parabola about the fold. So
+Between two neighbouring λ a smooth branch moves as far as its continuation from either side; a jump is what remains.
+Far from its end a minimum's observable is a straight line in some power of λ (E in λ²: at λ = 0 it is stationary).
+Just before a spinodal it is not: E runs off as √(λ_sp − λ), with a slope without bound. But λ is still a smooth
+function of E there, a parabola about the fold. So
 
 - *before* the interval, along the path, the branch is continued as a line, and no further than the parabola
   through its last three points reaches before it folds back;
 - *after* the interval there is no singularity, and the branch is continued backwards by the line or the
   parabola in λ through the next three points, whichever allows for the larger change.
 
-A second-order transition is a kink: the line from before meets the branch after it, and nothing
-remains. A steep but smooth slope is foreseen from at least one side, as soon as the grid has a few
-points on it.
+A second-order transition is a kink: the line from before meets the branch after it, and nothing remains. A steep but
+smooth slope is foreseen from at least one side, as soon as the grid has a few points on it.
 """
 
 from __future__ import annotations

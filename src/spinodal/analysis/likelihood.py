@@ -33,7 +33,7 @@ Shape = tuple[int, int]
 
 
 @lru_cache(maxsize=16)
-def dictionary(n: int) -> tuple[Shapes, Shapes, Float64[np.ndarray, "n 2s"]]:
+def dictionary(n: int) -> tuple[Shapes, Shapes, Float64[np.ndarray, "n 2*s"]]:
     """Return all shapes over a grid of so many points: their places, their widths, and the steps, then the kinks.
 
     Those of width 0 come first. Steps of width 0 are at the middle of intervals only: elsewhere they are 0.

@@ -60,25 +60,23 @@ def mean_of(paths: Sequence[Path]) -> Mean | None:
     l2 = l2[counts >= max(2.0, SHARED * len(seeds))]
     if len(l2) < 2 * EDGE + 2:
         return None
-    table, variance = np.zeros((len(seeds), len(l2))), np.zeros(len(l2))
-    for row, seed in zip(table, seeds, strict=True):
-        times, errors = np.zeros(len(l2)), np.zeros(len(l2))
-        for path in seed:
-            here = np.isin(path.l2, l2)
-            at = np.searchsorted(l2, path.l2[here])
-            times[at] += 1
-            row[at] += path.values[here]
-            errors[at] += 0.0 if path.errors is None else path.errors[here]
-        row /= np.where(times > 0, times, np.nan)
-        variance += (errors / np.maximum(times, 1)) ** 2
+    times, table, errors = np.zeros((3, len(seeds), len(l2)))
+    for row, path in ((row, path) for row, seed in enumerate(seeds) for path in seed):
+        here = np.isin(path.l2, l2)
+        at = row, np.searchsorted(l2, path.l2[here])
+        times[at] += 1
+        table[at] += path.values[here]
+        errors[at] += 0.0 if path.errors is None else path.errors[here]
+    table /= np.where(times > 0, times, np.nan)
+    known = ((errors / np.maximum(times, 1)) ** 2).sum(axis=0)
     table = table[np.isfinite(table).any(axis=1)]
     number = np.isfinite(table).sum(axis=0)
     apart = table - np.nanmean(table, axis=0)
     median = np.nanmedian if np.isnan(apart).any() else np.median  # which is ten times as fast
     table -= median(apart, axis=1, keepdims=True)
     mean = np.nanmean(table, axis=0)
-    errors = np.sqrt(np.maximum(_scatter(table - mean) / number, variance / number**2))
-    return Mean(l2, mean, errors, len(table))
+    variance = np.maximum(_scatter(table - mean) / number, known / number**2)
+    return Mean(l2, mean, np.sqrt(variance), len(table))
 
 
 def _scatter(apart: Float64[np.ndarray, "t l"]) -> Float64[np.ndarray, " l"]:
