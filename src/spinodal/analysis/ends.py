@@ -39,7 +39,7 @@ def with_ends(curve: Sequence[tuple[Branch, Jump]], observable: str) -> list[Jum
 
 
 def jumped_by(group: Sequence[Jump]) -> Jumped:
-    """By how much seeds jump at one transition.
+    """Return by how much seeds jump at one transition.
 
     Args:
         group: Jumps as `with_ends` returns them, at least one.
@@ -49,21 +49,17 @@ def jumped_by(group: Sequence[Jump]) -> Jumped:
 
 
 def _rows(path: Branch, jump: Jump, way: int) -> Int[np.ndarray, " r"]:
-    """The points on one side of a jump that are used, the nearest first."""
+    """Return the points on one side of a jump that are used, the nearest first."""
     if way > 0:
         return np.arange(jump.at + 1, min(jump.last, jump.at + ROWS) + 1)
     points = np.arange(jump.at, jump.first - 1, -1)
     size = path.size[points]
     least = APART * abs(size[0] - size[-1])
-    if not least > 0:
-        return points[:ROWS]
     kept = [0]
     for i in range(1, len(size)):
-        if abs(size[i] - size[kept[-1]]) >= least:
+        if not least > 0 or abs(size[i] - size[kept[-1]]) >= least:
             kept.append(i)
-            if len(kept) == ROWS:
-                break
-    return points[kept]
+    return points[kept[:ROWS]]
 
 
 def _side(rows: Sequence[tuple[Branch, Int[np.ndarray, " _"]]]) -> Side:

@@ -13,25 +13,20 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int
+from jaxtyping import Float64
 
-from spinodal.analysis.jumps import KNOWN, SIGNIFICANCE, around, noise_between
+from spinodal.analysis.jumps import KNOWN, SIGNIFICANCE, Points, around, noise_between
 
 SHARP = 0.7
 """A kink is at least this fraction of the change of slope about its interval: the rest may be a bend.
 
 The slope of log(1 + e^{2x/w}), a crossover of width w, passes up to w = 1.1 spacings of the grid."""
-
 FLAT = 0.01
 """A branch that ends in less than this fraction of the slope it had is constant, and two points show it."""
-
 RESOLUTION = 1e-4
 """A kink lifts the branch by at least this fraction of the whole range within one spacing."""
-
-
 COARSE = 2.0
 """Between two points further apart in λ than by this factor there may be anything: no branch is drawn there."""
-
 NEAR = 0.02
 """The lines meet within the interval up to this fraction of it: a kink may be at a point of the grid."""
 
@@ -51,22 +46,12 @@ class FoundKink(NamedTuple):
 
 
 def find_kinks(
-    l2: Float64[np.ndarray, " l"],
-    values: Float64[np.ndarray, " l"],
-    jumps: Sequence[int] = (),
-    power: float = 1.0,
-    errors: Float64[np.ndarray, " l"] | None = None,
+    l2: Points, values: Points, jumps: Sequence[int] = (), power: float = 1.0, errors: Points | None = None
 ) -> list[FoundKink]:
     """Find the kinks of one trajectory.
 
-    There must be three points on either side that belong to the branch; two where it is constant beyond.
-
-    Args:
-        l2: λ of each point in the order of the path, strictly rising or strictly falling.
-        values: The observable there.
-        jumps: Intervals in which it jumps, as `find_jumps` returns them.
-        power: Of λ, in which the observable is a straight line far from a transition.
-        errors: Standard errors of the values, where they are known.
+    There must be three points on either side that belong to the branch; two where it is constant beyond. The arguments
+    are those of `find_jumps`, and the jumps that it returns.
 
     Returns:
         One per kink, in the order of the path.
@@ -75,43 +60,40 @@ def find_kinks(
         return []
     q = l2**power
     sides = _sides(q, values, jumps, power)
-    rounding = np.finfo(np.float64).eps * np.abs(values).max()
-    known = around(errors, len(values) - 1)[sides.interval]
-    found = _select(sides, np.maximum(RESOLUTION * np.ptp(values), KNOWN * known * sides.error))
+    # Of what the change of slope makes across the interval, in units of the noise of one point.
+    error = np.abs(sides.across) * np.sqrt((2 / sides.step**2).sum(axis=0))
+    known = around(errors, len(values) - 1)[1:-1]
+    least = np.maximum(known, np.finfo(np.float64).eps * np.abs(values).max())
     # As in `find_jumps`: the noise that kinks are judged by must be free of them.
-    while found:
-        noise = noise_between(q, values, sorted({*jumps, *sides.interval[found].tolist()}))[sides.interval]
-        noise = np.maximum(noise, np.maximum(known, rounding))
-        kept = [k for k in _select(sides, SIGNIFICANCE * noise * sides.error) if k in found]
-        if kept == found:
-            return [_kink(sides, k, q, power, float(noise[k])) for k in found]
+    kept, found = _select(sides, np.maximum(RESOLUTION * np.ptp(values), KNOWN * known * error)), None
+    while kept != found:
         found = kept
-    return []
+        noise = np.maximum(least, noise_between(q, values, [*jumps, *(k + 1 for k in found)])[1:-1])
+        kept = [k for k in _select(sides, SIGNIFICANCE * noise * error) if k in found]
+    return [_kink(sides, k, q, power, float(noise[k])) for k in kept]
 
 
 class _Sides(NamedTuple):
-    """The lines on either side of each interval that has one beside it on both; NaN where there is none."""
+    """The lines before and after each interval that has another on both sides; NaN where no branch is.
 
-    interval: Int[np.ndarray, " i"]
-    left: Float64[np.ndarray, " i"]
-    """Slope of the line before, over q."""
-    right: Float64[np.ndarray, " i"]
-    bend_before: Float64[np.ndarray, " i"]
-    """dslope/dq beside the interval."""
-    bend_after: Float64[np.ndarray, " i"]
-    steps: Float64[np.ndarray, "3 i"]
-    """In q: before the interval, across it, after it."""
-    meet: Float64[np.ndarray, " i"]
+    Interval k of these is k + 1 of the path.
+    """
+
+    slope: Float64[np.ndarray, "2 k"]
+    """Of the line, over q."""
+    turn: Float64[np.ndarray, "2 k"]
+    """Change of the slope over q at the far end of the line."""
+    bend: Float64[np.ndarray, "2 k"]
+    """The same per q."""
+    step: Float64[np.ndarray, "2 k"]
+    """In q, from the far end of the line to the interval."""
+    across: Float64[np.ndarray, " k"]
+    """In q, across the interval."""
+    meet: Float64[np.ndarray, " k"]
     """q at which the lines meet, counted from the first point of the interval."""
-    error: Float64[np.ndarray, " i"]
-    """Of what the change of slope makes across the interval, in units of the noise of one point."""
-    turn: Float64[np.ndarray, "2 i"]
-    """Change of the slope over q at the first point of the line before, and at the last of the line after."""
 
 
-def _sides(
-    q: Float64[np.ndarray, " l"], values: Float64[np.ndarray, " l"], jumps: Sequence[int], power: float
-) -> _Sides:
+def _sides(q: Points, values: Points, jumps: Sequence[int], power: float) -> _Sides:
     dq = np.diff(q)
     slope = np.diff(values) / dq
     slope[list(jumps)] = np.nan  # no branch goes through a jump
@@ -120,79 +102,56 @@ def _sides(
     turn, bend = (
         np.pad(each, 1, constant_values=np.nan) for each in (change, 2 * change / (dq[:-1] + dq[1:]))
     )
-    at = np.arange(1, len(dq) - 1)
-    left, right, steps = slope[at - 1], slope[at + 1], np.stack([dq[at - 1], dq[at], dq[at + 1]])
+    across, (left, right), step = dq[1:-1], _beside(slope, 2), _beside(dq, 2) * [[1], [-1]]
     with np.errstate(divide="ignore", invalid="ignore"):
-        meet = (values[at + 1] - values[at] - right * dq[at]) / (left - right)
-    error = np.abs(steps[1]) * np.sqrt(2 / steps[0] ** 2 + 2 / steps[2] ** 2)
-    return _Sides(
-        at,
-        left,
-        right,
-        bend[at - 1],
-        bend[at + 2],
-        steps,
-        meet,
-        error,
-        np.stack([turn[at - 1], turn[at + 2]]),
-    )
+        meet = (values[2:-1] - values[1:-2] - right * across) / (left - right)
+    return _Sides(_beside(slope, 2), _beside(turn, 3), _beside(bend, 3), step, across, meet)
 
 
-def _select(sides: _Sides, threshold: Float64[np.ndarray, " i"]) -> list[int]:
-    change, reach = (
-        np.abs(sides.right - sides.left),
-        np.abs(sides.steps[1] + 0.5 * (sides.steps[0] + sides.steps[2])),
-    )
-    slopes = np.abs(np.stack([sides.left, sides.right]))
-    bends = np.abs(np.stack([sides.bend_before, sides.bend_after]))
+def _beside(array: Float64[np.ndarray, " n"], apart: int) -> Float64[np.ndarray, "2 k"]:
+    """Return what is before and after each inner interval."""
+    return np.stack([array[:-apart], array[apart:]])
+
+
+def _select(sides: _Sides, threshold: Float64[np.ndarray, " k"]) -> list[int]:
+    change = np.abs(sides.slope[1] - sides.slope[0])
+    reach = np.abs(sides.across + 0.5 * (sides.step[0] - sides.step[1]))
+    slopes, bends = np.abs(sides.slope), np.abs(sides.bend)
     constant = slopes < FLAT * slopes[::-1]
     beside = np.where(np.isnan(bends) & constant, 0.0, bends).max(axis=0)  # NaN if either is not known
-    strength = change * np.abs(sides.steps[1])
-    with np.errstate(over="ignore"):
+    strength = change * np.abs(sides.across)
+    with np.errstate(over="ignore", invalid="ignore"):
         slack = NEAR + np.divide(threshold, strength, out=np.full_like(strength, np.inf), where=strength > 0)
-    place = sides.meet / sides.steps[1]
-    with np.errstate(invalid="ignore"):
+        place = sides.meet / sides.across
         good = (change - beside * reach > SHARP * change) & (strength > threshold)
         good &= (place > -slack) & (place < 1 + slack)
     found: list[int] = []
     for k in np.flatnonzero(good).tolist():
-        if found and k - found[-1] <= 1:
-            # One kink next to a point of the grid is seen from both sides: it is where the lines meet.
-            if abs(place[k] - 0.5) < abs(place[found[-1]] - 0.5):
-                found[-1] = k
-        else:
+        if not found or k - found[-1] > 1:
             found.append(k)
+        # One kink next to a point of the grid is seen from both sides: it is where the lines meet.
+        elif abs(place[k] - 0.5) < abs(place[found[-1]] - 0.5):
+            found[-1] = k
     return found
 
 
-def _kink(sides: _Sides, k: int, q: Float64[np.ndarray, " l"], power: float, noise: float) -> FoundKink:
-    before, across, after = sides.steps[:, k]
-    change = sides.right[k] - sides.left[k]
-    t = sides.meet[k]
-    u = t - across
-    lift = [
-        np.nan_to_num(bend) * 0.5 * at * (at + step)
-        for bend, at, step in ((sides.bend_before[k], t, before), (sides.bend_after[k], u, -after))
-    ]
+def _kink(sides: _Sides, k: int, q: Points, power: float, noise: float) -> FoundKink:
+    turn, bend = np.nan_to_num(sides.turn[:, k]), np.nan_to_num(sides.bend[:, k])
+    step, change = sides.step[:, k], sides.slope[1, k] - sides.slope[0, k]
+    at = sides.meet[k] - np.array([0.0, sides.across[k]])  # from either end of the interval
+    lift = bend * 0.5 * at * (at + step)
     shift = (lift[0] - lift[1]) / change
-    spread = (1 + t / before) ** 2 + (t / before) ** 2 + (1 - u / after) ** 2 + (u / after) ** 2
-    place = float(q[sides.interval[k]] + t + shift)
+    spread = np.sum(np.stack([1 + at / step, at / step], axis=1) ** 2)
+    place = float(q[k + 1] + sides.meet[k] + shift)
     error = float(np.hypot(0.5 * shift, noise * np.sqrt(spread) / change))
     # The nearest row of a side may be beyond the kink: where the lines meet without that row.
-    first, last = np.nan_to_num(sides.turn[:, k])
-    without = first * (before + t) / (-change - first), last * (u - after) / (-change - last)
+    without = turn * (at + step) / (-change - turn)
     error = float(np.hypot(error, np.hypot(*without)))
     # What the branches bend by up to where they meet; of what is known of a bend, half may be wrong.
-    bent = np.nan_to_num(sides.bend_after[k]) * (u - 0.5 * after)
-    bent -= np.nan_to_num(sides.bend_before[k]) * (t + 0.5 * before)
+    bent = np.diff(bend * (at + 0.5 * step))[0]
     slope = abs(power) * (change + bent)
-    slope_noise = noise * np.sqrt(2 / before**2 + 2 / after**2)
+    slope_noise = noise * np.sqrt(np.sum(2 / step**2))
     slope_error = np.hypot(place * np.hypot(0.5 * bent, slope_noise), change * error) * abs(power)
     l2 = place ** (1 / power)
-    return FoundKink(
-        int(sides.interval[k]),
-        l2,
-        l2 * error / (abs(power) * place),
-        float(np.sign(power) * slope * place),
-        float(slope_error),
-    )
+    l2_error, slope = l2 * error / (abs(power) * place), float(np.sign(power) * slope * place)
+    return FoundKink(k + 1, l2, l2_error, slope, float(slope_error))

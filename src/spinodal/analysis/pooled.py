@@ -8,27 +8,27 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int
+from numpy.polynomial import polynomial
 from scipy.special import gammaln
 
 from spinodal.analysis.branch import Branch
-from spinodal.analysis.breaks import find_breaks
+from spinodal.analysis.breaks import Break, find_breaks
 from spinodal.analysis.curves import by_seed
 from spinodal.analysis.likelihood import EDGE
 
 NEGLIGIBLE = 1e-4
 """Where the standard error of the mean is below this fraction of its range, each trajectory shows what there is."""
-
 FLOOR = 3e-4
 """Errors count as at least this fraction of the range: no shape fits a curve better than that."""
-
 SHARED = 2 / 3
 """A point of the mean is a λ that at least this fraction of the trajectories has."""
-
 LONGEST = 64
 """Points that are looked at together: longer curves are taken in overlapping pieces."""
-
 _AROUND = 11
-"""Points that say how noisy trajectories are at some place."""
+"""Points whose mean square is the noise of all trajectories at some place."""
+
+PooledBreak = Break
+"""A jump or kink of the mean, for rising λ: places are λ, and the slope of which a kink is the change is over ln λ."""
 
 
 class Mean(NamedTuple):
@@ -42,22 +42,6 @@ class Mean(NamedTuple):
     """So many seeds, each with the mean of its trajectories."""
 
 
-class PooledBreak(NamedTuple):
-    """A jump or kink of the mean, for rising λ."""
-
-    order: int | None
-    """As of `Break`."""
-    low: float
-    high: float
-    location: float
-    location_error: float
-    before: float
-    after: float
-    size: float
-    """Of a jump: after − before. Of a kink: change of the slope over ln λ."""
-    size_error: float
-
-
 def mean_of(paths: Sequence[Branch]) -> Mean | None:
     """Average trajectories where most of them have a point; None if there are less than two or too few points.
 
@@ -68,52 +52,35 @@ def mean_of(paths: Sequence[Branch]) -> Mean | None:
     Args:
         paths: Of one curve.
     """
-    paths = _of_seeds([path for path in paths if len(path.l2)])
-    if len(paths) < 2:
+    seeds = list(by_seed(path for path in paths if len(path.l2)).values())
+    if len(seeds) < 2:
         return None
-    l2, counts = np.unique(np.concatenate([path.l2 for path in paths]), return_counts=True)
-    l2 = l2[counts >= max(2.0, SHARED * len(paths))]
+    own = [np.unique(np.concatenate([path.l2 for path in seed])) for seed in seeds]
+    l2, counts = np.unique(np.concatenate(own), return_counts=True)
+    l2 = l2[counts >= max(2.0, SHARED * len(seeds))]
     if len(l2) < 2 * EDGE + 2:
         return None
-    table = np.full((len(paths), len(l2)), np.nan)
-    known = np.zeros(len(l2))
-    for row, path in zip(table, paths, strict=True):
+    times, table, errors = np.zeros((3, len(seeds), len(l2)))
+    for row, path in ((row, path) for row, seed in enumerate(seeds) for path in seed):
         here = np.isin(path.l2, l2)
-        at = np.searchsorted(l2, path.l2[here])
-        row[at] = path.values[here]
-        if path.errors is not None:
-            known[at] += path.errors[here] ** 2
+        at = row, np.searchsorted(l2, path.l2[here])
+        times[at] += 1
+        table[at] += path.values[here]
+        errors[at] += 0.0 if path.errors is None else path.errors[here]
+    table /= np.where(times > 0, times, np.nan)
+    known = ((errors / np.maximum(times, 1)) ** 2).sum(axis=0)
     table = table[np.isfinite(table).any(axis=1)]
     number = np.isfinite(table).sum(axis=0)
     apart = table - np.nanmean(table, axis=0)
     median = np.nanmedian if np.isnan(apart).any() else np.median  # which is ten times as fast
     table -= median(apart, axis=1, keepdims=True)
     mean = np.nanmean(table, axis=0)
-    scatter = _scatter(table - mean)
-    return Mean(l2, mean, np.sqrt(np.maximum(scatter / number, known / number**2)), len(table))
-
-
-def _of_seeds(paths: Sequence[Branch]) -> list[Branch]:
-    """The trajectories of each seed as one, for rising λ: where several have a point, their mean."""
-    return [_joined(group) if len(group) > 1 else group[0] for group in by_seed(paths).values()]
-
-
-def _joined(paths: Sequence[Branch]) -> Branch:
-    l2, at, counts = np.unique(
-        np.concatenate([path.l2 for path in paths]), return_inverse=True, return_counts=True
-    )
-
-    def mean(columns: Sequence[Float64[np.ndarray, " _"]]) -> Float64[np.ndarray, " m"]:
-        return np.asarray(np.bincount(at, np.concatenate(columns)) / counts)
-
-    errors = [path.errors for path in paths if path.errors is not None]
-    return paths[0]._replace(
-        l2=l2, values=mean([path.values for path in paths]), errors=mean(errors) if errors else None
-    )
+    variance = np.maximum(_scatter(table - mean) / number, known / number**2)
+    return Mean(l2, mean, np.sqrt(variance), len(table))
 
 
 def _scatter(apart: Float64[np.ndarray, "t l"]) -> Float64[np.ndarray, " l"]:
-    """Variance of one trajectory about the mean from point to point, from how far each is off its neighbours' line.
+    """Return the variance of one trajectory about the mean from point to point, off the line of its neighbours.
 
     The larger of that over the points around, and of a parabola through the standard deviations at all points: the
     former alone is too small here and there by chance, and jumps would be seen there.
@@ -125,14 +92,11 @@ def _scatter(apart: Float64[np.ndarray, "t l"]) -> Float64[np.ndarray, " l"]:
     local = np.convolve(squares, window, "same") / np.convolve(freedom, window, "same")
     # Mean of the root of χ²/k over the root of its mean.
     shrunk = np.exp(gammaln(0.5 * (freedom + 1)) - gammaln(0.5 * freedom)) * np.sqrt(2 / freedom)
-    x = np.linspace(-1, 1, len(local))
-    deviation = np.sqrt(local)
+    x, deviation = np.linspace(-1, 1, len(local)), np.sqrt(local)
     weights = 1 / np.maximum(deviation, 1e-3 * deviation.max() + np.finfo(np.float64).tiny)
-    parabola = np.polynomial.polynomial.polyfit(
-        x, np.sqrt(squares / freedom) / shrunk, 2, w=weights / weights.max()
-    )
-    everywhere = np.polynomial.polynomial.polyval(x, parabola)
-    return np.pad(np.maximum(local, np.maximum(everywhere, 0.0) ** 2), 1, mode="edge")
+    parabola = polynomial.polyfit(x, np.sqrt(squares / freedom) / shrunk, 2, w=weights / weights.max())
+    everywhere = np.maximum(polynomial.polyval(x, parabola), 0.0)
+    return np.pad(np.maximum(local, everywhere**2), 1, mode="edge")
 
 
 def pooled_breaks(mean: Mean, power: float, known: Sequence[tuple[float, float]] = ()) -> list[PooledBreak]:
@@ -156,38 +120,32 @@ def pooled_breaks(mean: Mean, power: float, known: Sequence[tuple[float, float]]
         piece = np.flatnonzero((mean.l2 >= low) & (mean.l2 <= high))
         for part, first, last in _parts(piece):
             l2 = mean.l2[part]
-            for each in find_breaks(mean.values[part], errors[part], np.stack([l2, l2**power])):
-                if first <= each.place < last:
-                    points = np.arange(len(l2))
-                    at, low_error, high_error = np.interp(
-                        each.place + np.array([0, -1, 1]) * each.place_error, points, np.log(l2)
-                    )
-                    per_spacing = np.gradient(np.log(l2))[round(each.place)] if each.order == 2 else 1.0
-                    found.append(
-                        PooledBreak(
-                            each.order,
-                            float(l2[each.low]),
-                            float(l2[each.high]),
-                            float(np.exp(at)),
-                            float(0.5 * (np.exp(high_error) - np.exp(low_error))),
-                            each.before,
-                            each.after,
-                            float(each.size / per_spacing),
-                            float(each.size_error / per_spacing),
-                        )
-                    )
+            breaks = find_breaks(mean.values[part], errors[part], np.stack([l2, l2**power]))
+            found += [_over_l2(each, l2) for each in breaks if first <= each.location < last]
     return found
 
 
 def _parts(piece: Int[np.ndarray, " l"]) -> list[tuple[Int[np.ndarray, " p"], float, float]]:
-    """Overlapping parts of a piece, and between which of its places each is to be believed."""
-    if len(piece) <= LONGEST:
-        return [(piece, -np.inf, np.inf)]
-    step = LONGEST // 2
-    starts = [*range(0, len(piece) - LONGEST, step), len(piece) - LONGEST]
+    """Cut a piece into overlapping parts, each with the two of its places between which it is to be believed."""
+    longest = len(piece) - LONGEST
+    starts = [*range(0, longest, LONGEST // 2), max(0, longest)]
     middles = [0.5 * (one + LONGEST + two) for one, two in pairwise(starts)]
-    borders = [-np.inf, *middles, np.inf]
     return [
         (piece[start : start + LONGEST], low - start, high - start)
-        for start, low, high in zip(starts, borders[:-1], borders[1:], strict=True)
+        for start, (low, high) in zip(starts, pairwise([-np.inf, *middles, np.inf]), strict=True)
     ]
+
+
+def _over_l2(each: Break, l2: Float64[np.ndarray, " p"]) -> PooledBreak:
+    """Return the same break with λ for the points of the grid."""
+    places = each.location + np.array([0, -1, 1]) * each.location_error
+    at, low, high = np.exp(np.interp(places, np.arange(len(l2)), np.log(l2)))
+    per_spacing = np.gradient(np.log(l2))[round(each.location)] if each.order == 2 else 1.0
+    return each._replace(
+        low=float(l2[int(each.low)]),
+        high=float(l2[int(each.high)]),
+        location=float(at),
+        location_error=float(0.5 * (high - low)),
+        size=float(each.size / per_spacing),
+        size_error=float(each.size_error / per_spacing),
+    )
