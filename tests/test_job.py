@@ -12,7 +12,7 @@ SMALL = ("data.complexity=2", "data.samples=12", "model.width=4", "l2=[0.03,0.07
 
 OF_OTHER_PROTOCOLS = {
     *("start_phase", "temperature", "batch", "effective_temperature", "time_step", "hold_time"),
-    *("escaped", "escape_time", "escape_resolution", "trained_steps"),
+    *("escaped", "escape_time", "escape_resolution", "trained_steps", "reversible"),
 }
 
 

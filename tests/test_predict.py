@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 
 from spinodal import cli
-from spinodal.planning import plan
-from spinodal.predict import COMMUTING, out_of_reach, turning
+from spinodal.predict import turning
 from spinodal.tasks import Task, digits, linear_teacher
 from spinodal.theory import coexistence, spinodal
+from spinodal.theory.scope import COMMUTING
 
 
 @pytest.fixture(autouse=True)
@@ -170,9 +169,3 @@ def test_turning_is_zero_where_the_covariances_commute() -> None:
         second = cross @ cross.T
         commutator = (first @ second - second @ first).norm() / (first.norm() * second.norm())
         assert (commutator < 1e-12) == (turning(task) < COMMUTING)
-
-
-def test_a_network_of_ones_own_is_out_of_reach_whatever_its_keys() -> None:
-    own = OmegaConf.create({"_target_": "my.Net"})
-    assert out_of_reach(own, linear_teacher()) == ["no closed form for my.Net"]
-    assert out_of_reach(plan(["model=deep_linear"]).model, linear_teacher()) == []

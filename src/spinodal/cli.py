@@ -17,7 +17,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import spinodal
+from spinodal.arguments import parser as other_parser
 from spinodal.errors import UserError
 from spinodal.waiting import waiting
 
@@ -280,47 +280,7 @@ def _complete(arguments: list[str]) -> int:
 
 
 def _other(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="spinodal", description=spinodal.__doc__)
-    parser.add_argument("--version", action="version", version=f"spinodal {spinodal.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    commands.add_parser(
-        "run", add_help=False, help="train an ensemble over a grid of λ (run --help says more)"
-    )
-    status = commands.add_parser("status", help="say how far a campaign is: done, running, failed")
-    status.add_argument("campaign", type=Path, help="its folder, as in outputs/onset")
-    status.add_argument("--failed", action="store_true", help="show the tracebacks of what has failed")
-    status.add_argument("--points", action="store_true", help="show every point")
-    status.add_argument("--watch", action="store_true", help="follow, until nothing runs any more")
-    commands.add_parser(
-        "predict",
-        add_help=False,
-        help="say where a task's transitions must be: table, figure (predict --help)",
-    )
-    commands.add_parser(
-        "probe", add_help=False, help="say what the networks of a checkpoint sit in (probe --help)"
-    )
-    commands.add_parser("cancel", add_help=False, help="end what a campaign has queued or running on SLURM")
-    commands.add_parser("sync", add_help=False, help="upload a campaign's W&B runs (sync --help)")
-    commands.add_parser("dashboard", add_help=False, help="save a W&B workspace (dashboard --help)")
-    report = commands.add_parser(
-        "report", help="say where a campaign's transitions are: page, tables, figures"
-    )
-    report.add_argument(
-        "campaign",
-        type=Path,
-        help="its folder, as in outputs/onset; a folder of several: verdicts on all claims",
-    )
-    report.add_argument(
-        "--curve",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="draw these, as in '*-K3-*'; may be repeated",
-    )
-    report.add_argument("--wandb", action="store_true", help="tell it on W&B, too, in a run of its own")
-    for each in (parser, status, report):
-        each.error = _refuse  # type: ignore[method-assign]
-    flags = parser.parse_args(arguments)
+    flags = other_parser(_refuse).parse_args(arguments)
     if not flags.campaign.is_dir():
         raise UserError(
             f"{flags.command} {flags.campaign}: no such folder; a campaign is a folder under outputs/"
@@ -331,14 +291,18 @@ def _other(arguments: list[str]) -> int:
         return status_main(flags.campaign, flags.failed, flags.points, flags.watch)
 
     with waiting("loading"):
-        from spinodal.report import main as report_main
+        from spinodal.report import terminal
+        from spinodal.report.drawing import Look
 
-    if not flags.wandb:
-        return report_main(flags.campaign, flags.curve)
+    if flags.claims:
+        return terminal.print_claims(flags.campaign, flags.modules)
+    publish = None
+    if flags.wandb:
+        from spinodal.tracking import aggregate
 
-    from spinodal.tracking.aggregate import publish
-
-    return report_main(flags.campaign, flags.curve, publish)
+        publish = aggregate.publish
+    look = Look(tuple(flags.format or ["pdf"]), flags.width) if flags.format or flags.width else None
+    return terminal.main(flags.campaign, flags.curve, publish, look, flags.modules)
 
 
 def _refuse(message: str) -> NoReturn:

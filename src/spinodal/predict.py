@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
+from spinodal import theory
 from spinodal.building.networks import build_task
 from spinodal.planning import Cell, console, fitted
 from spinodal.report.prediction import Prediction, name_of, tell
 from spinodal.tasks import CENTRED, UNCENTRED, Task
-
-COMMUTING = 1e-9
-"""Features whose input directions Σ_xx turns by less than this are its eigenvectors."""
 
 MEASURED = "`spinodal report` predicts from soft_mode² measured along the branch (callbacks=spectrum)"
 """What there is where no closed form is."""
@@ -41,28 +40,19 @@ def main(plan: DictConfig, lines: Sequence[str] = ()) -> int:
     for note in notes:
         console().print(note, soft_wrap=True, markup=False)
     task = build_task(OmegaConf.create({"data": cell.plan["data"]}))
-    reasons = out_of_reach(plan.model, task)
-    turned = turning(task)
-    model = plan.model
+    facts = facts_of(plan, task)
+    network = theory.scope(facts)
     prediction = Prediction(
-        name=name_of(
-            task.name,
-            task.complexity,
-            model.get("activation"),
-            model.get("depth"),
-            model.get("width"),
-            model.get("bias"),
-        ),
-        strengths=task.strengths.numpy(),
-        variances=task.variances.numpy(),
+        name=name_of(facts, task.complexity),
+        strengths=facts["strengths"],
+        variances=facts["variances"],
         zero_error=float(task.error(task.targets * 0, task.targets)),
-        depth=None if reasons else int(model.depth),
-        exact=turned < COMMUTING,
+        network=None if isinstance(network, str) else network,
     )
-    if reasons:
-        notes = [f"{'; '.join(reasons)}; {MEASURED}", *_onset(plan.model, task)]
+    if isinstance(network, str):
+        notes = [f"{network}; {MEASURED}", *_onset(facts)]
     else:
-        notes = [_exactness(turned), *_left_out(prediction.spinodals, list(plan.l2))]
+        notes = [_exactness(network, facts["turning"]), *_left_out(network.spinodals, list(plan.l2))]
     if task.off_centre > CENTRED:
         notes.append(UNCENTRED.format(task.off_centre))
     found = len(prediction.strengths)
@@ -72,26 +62,19 @@ def main(plan: DictConfig, lines: Sequence[str] = ()) -> int:
     return 0
 
 
-def out_of_reach(model: DictConfig, task: Task) -> list[str]:
-    """Why the closed forms do not cover a network on a task; empty if they do.
-
-    Args:
-        model: the configuration of the network.
-        task: what it learns.
-    """
-    if model.get("_target_") != "spinodal.networks.MLP":
-        return [f"no closed form for {model.get('_target_')}"]
-    features = len(task.strengths)
-    told = {
-        f"no closed form for {model.activation} networks": model.activation != "linear",
-        "no closed form for networks with biases": model.bias,
-        "one layer has no transitions": model.depth < 2,
-        f"no closed form for {features} features in a network of width {model.width}": (
-            model.depth > 1 and model.width < features
-        ),
-        f"no closed form for {task.error_name}": task.error_name != "squared",
+def facts_of(plan: DictConfig, task: Task) -> dict[str, Any]:
+    """Return what decides whether the theory applies to a plan and its task: as the records will have it."""
+    return {
+        "task": task.name,
+        "error_name": task.error_name,
+        **{name: plan.model.get(name) for name in ("activation", "bias", "depth", "width")},
+        "strengths": task.strengths.numpy(),
+        "variances": task.variances.numpy(),
+        "noise": plan.data.get("noise") or 0.0,
+        **task.sizes,
+        "network": None if plan.model._target_ == "spinodal.networks.MLP" else plan.model._target_,
+        "turning": turning(task),
     }
-    return [reason for reason, holds in told.items() if holds]
 
 
 def turning(task: Task) -> float:
@@ -106,8 +89,8 @@ def turning(task: Task) -> float:
     return float((off.norm(dim=0) / task.variances).max())
 
 
-def _exactness(turned: float) -> str:
-    if turned < COMMUTING:
+def _exactness(network: theory.DeepLinear, turned: float) -> str:
+    if network.exact:
         return "exact: Σ_xx commutes with Σ_yxᵀΣ_yx"
     return (
         "estimate: Σ_xx does not commute with Σ_yxᵀΣ_yx "
@@ -115,13 +98,14 @@ def _exactness(turned: float) -> str:
     )
 
 
-def _onset(model: DictConfig, task: Task) -> list[str]:
+def _onset(facts: Mapping[str, Any]) -> list[str]:
     """What is exact of a linear network with one hidden layer whatever the convex error: where θ = 0 takes over."""
-    if out_of_reach(model, task) == ["no closed form for cross_entropy"] and model.depth == 2:
-        return [
-            f"its onset of learning is exact all the same: second order, λ = c₁/2 = {task.strengths[0] / 2:.6g}"
-        ]
-    return []
+    network = theory.scope({**facts, "error_name": "squared"})
+    if isinstance(network, str) or network.depth > 2:
+        return []
+    return [
+        f"its onset of learning is exact all the same: second order, λ = c₁/2 = {network.spinodals[0]:.6g}"
+    ]
 
 
 def _left_out(spinodals: np.ndarray, l2: list[float]) -> list[str]:

@@ -9,9 +9,8 @@ import torch
 from polars.testing import assert_frame_equal
 
 from spinodal.analysis import compare, find_transitions, foresight
-from spinodal.analysis.deep_linear import DeepLinear
 from spinodal.analysis.foresight import predict
-from spinodal.theory import amplitude, spinodal
+from spinodal.theory import DeepLinear, amplitude, spinodal
 
 Branch = Callable[..., pl.DataFrame]
 STRENGTHS = (1.0, 0.6, 0.36)

@@ -163,6 +163,57 @@ def test_a_slope_between_two_points_is_not_decided(noise: float) -> None:
         assert "slope" in found["evidence"][0]
 
 
+def taken_back(curve: Curve, restored: list[bool | None], branch: str = "up") -> pl.DataFrame:
+    """The one transition of a curve in the middle of which each seed, taken back, restores E, or does not."""
+    table = records([curve], np.random.default_rng(0), branch=branch)
+    answers = pl.Series([restored[seed] for seed in range(curve.seeds)], dtype=pl.Boolean)
+    middle = len(curve.l2) // 2 + (branch == "up")
+    if branch == "down":
+        table = table.with_columns(stage=len(curve.l2) - 1 - pl.col("stage"))
+    beyond = pl.col("l2") == curve.l2[middle]
+    return find_transitions(
+        table.with_columns(
+            reversible=pl.when(beyond).then(pl.lit(answers).gather("seed")).otherwise(pl.col("stage") > 0)
+        )
+    )
+
+
+@pytest.mark.parametrize("branch", ["up", "down"])
+@pytest.mark.parametrize(
+    ("width", "restored", "order", "evidence"),
+    [
+        (0.4, [None] * 5, None, "steep beside it: a slope or a jump"),
+        (0.4, [False] * 5, 1, "taken back, E is not restored"),
+        (0.4, [False, False, False, None, True], 1, "taken back, E is not restored"),
+        (0.4, [True] * 5, 2, "steep beside it and, taken back, E is restored"),
+        (0.4, [True, True, False, False, None], None, "steep beside it: a slope or a jump"),
+        (0.1, [None] * 5, 1, "trajectories jump"),
+        (0.1, [False] * 5, 1, "taken back, E is not restored"),
+        (0.1, [True] * 5, None, "taken back, E is restored: a slope, or a loop within the bracket"),
+    ],
+)
+def test_what_was_taken_back_decides(
+    width: float, restored: list[bool | None], order: int | None, evidence: str, branch: str
+) -> None:
+    """A slope within its interval, or what looks like a jump: whatever it looks like, a jump is not undone."""
+    row, *others = taken_back(slope(width, 20.5), restored, branch).rows(named=True)
+    assert (row["order"], row["evidence"], others) == (order, evidence, [])
+    assert (row["jump"] is None) == (row["jump_error"] is None) == (order == 2)
+
+
+def test_a_bracket_over_several_intervals_is_continuous_only_if_each_is() -> None:
+    """Rows that did not relax were not tested; a jump beside them is one all the same."""
+    l2 = np.geomspace(0.02, 0.4, 40)
+    table = records([Curve(l2, 1.0 * (np.arange(40) > 19), np.full(40, 1e-8), 3)], np.random.default_rng(0))
+    unrelaxed = pl.col("stage").is_between(20, 21)
+    table = table.with_columns(stationary=~unrelaxed)
+    answers = pl.col("stage").is_between(1, 19) | (pl.col("stage") > 22)
+    for there, order in ((None, None), (True, None), (False, 1)):
+        at = pl.when(pl.col("stage") == 22).then(pl.lit(there)).when(answers).then(True)
+        (row,) = find_transitions(table.with_columns(reversible=at)).rows(named=True)
+        assert (row["order"], row["unrelaxed"]) == (order, 6)
+
+
 def test_what_is_narrower_is_a_jump_by_rule() -> None:
     """No grid tells these apart; the docstring says so."""
     random = np.random.default_rng(0)

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import Float64
+from polars.testing import assert_frame_equal
 
 from spinodal import theory
 from spinodal.analysis import compare, find_transitions
+from spinodal.analysis.claims import Verdict, claims, silent
+from spinodal.analysis.claims.rules import Ruling, refuted, settled, there, worst
+from spinodal.analysis.deep_linear import predicted_rows
 from spinodal.analysis.deviation import RESOLUTION, deviation
-from spinodal.analysis.verdicts import CLAIMS, Verdict, silent, verdicts
-from spinodal.analysis.verdicts.verdict import Ruling, settled, there, worst
+from spinodal.analysis.findings import find
 from spinodal.records import SCHEMA
 
 L2 = np.geomspace(0.01, 0.8, 80)
@@ -80,9 +83,7 @@ def up(
 
 
 def judged(*tables: pl.DataFrame) -> list[Verdict]:
-    table = pl.concat(tables)
-    branches = table.filter(pl.col("escaped").is_null(), pl.col("trained_steps").is_null())
-    return list(verdicts(table, compare(find_transitions(branches), branches)))
+    return find(pl.concat(tables)).verdicts
 
 
 def decisions(claim: str, *tables: pl.DataFrame) -> list[str]:
@@ -147,11 +148,18 @@ def test_several_things_are_as_good_as_the_worst() -> None:
     assert worst([good, open_]) == open_
     assert worst([good, good]) == good
     assert worst([]).decision == "not decided"
+    assert worst([good, good], "all") == Ruling("confirmed", "all")
+    assert worst([good, open_], "all") == open_
+
+
+def test_what_may_not_be_seen_refutes_nothing() -> None:
+    assert refuted("2 for 3", "") == Ruling("not confirmed", "2 for 3")
+    assert refuted("2 for 3", ": too coarse") == Ruling("not decided", "2 for 3: too coarse")
 
 
 def test_claims_of_which_nobody_speaks_are_not_decided() -> None:
     found = list(silent([Verdict("order", "", (), (), "confirmed", "")]))
-    assert [each.claim for each in found] == [claim for claim in CLAIMS if claim != "order"]
+    assert [each.claim for each in found] == [claim for claim in claims() if claim != "order"]
     assert {each.decision for each in found} == {"not decided"}
 
 
@@ -164,12 +172,28 @@ def test_kinks_at_depth_two_and_jumps_beyond() -> None:
     for verdict, at in zip(found, (0.5, 0.236235, 0.192450), strict=True):
         assert verdict.predicted[0].value == pytest.approx(at, rel=1e-5)
         assert verdict.measured[0].value == pytest.approx(at, rel=0.03)
-        assert verdict.figure == "branches"
+        assert verdict.section == "branches"
 
 
 def test_one_depth_alone_says_nothing_of_the_order() -> None:
     assert decisions("order", up(3)) == []
     assert decisions("order", up(3), up(4)) == []
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_theory_is_taken_back_where_the_branch_was(depth: int) -> None:
+    """Where the branch was not, nothing is known of theory's either."""
+    table = up(depth).with_columns(reversible=pl.when(pl.col("stage") > 3).then(pl.lit(True)))
+    rows = predicted_rows(table)
+    assert rows is not None
+    for path in rows.sort("l2").partition_by("seed"):
+        assert path["reversible"][:4].null_count() == 4
+        kept = path["learned_features"].diff()[4:] == 0
+        assert path["reversible"][4:].to_list() == [depth == 2 or each for each in kept]
+        assert not all(kept)
+    older = predicted_rows(table.drop("reversible"))
+    assert older is not None
+    assert "reversible" not in older.columns
 
 
 @pytest.mark.parametrize(("real", "told", "order"), [(2, 3, "2nd"), (3, 2, "1st")])
@@ -186,8 +210,16 @@ def test_a_slope_that_the_grid_does_not_resolve_is_not_decided() -> None:
     """A tanh of one spacing's width in place of the jump."""
     at, spacing = float(theory.spinodal(1.0, 3)), np.log(L2[1] / L2[0])
     slope = 0.25 * (1 + np.tanh(np.log(L2 / at) / (0.45 * spacing)))
-    verdict = the("order", "depth 3", up(3, (1.0,), error=pl.Series(slope)), up(2, (1.0,)))
+    sloping = up(3, (1.0,), error=pl.Series(slope))
+    verdict = the("order", "depth 3", sloping, up(2, (1.0,)))
     assert verdict.decision == "not decided"
+    # Unless it was taken back: then it is one, or a jump.
+    for restored, order in ((True, "2nd order"), (False, "1st order")):
+        at_the_jump = pl.when(pl.col("l2") > at).then(restored | (pl.col("l2").shift() > at)).otherwise(True)
+        tested = sloping.with_columns(reversible=at_the_jump.over("seed"))
+        verdict = the("order", "depth 3", tested, up(2, (1.0,)))
+        assert verdict.measured[0].name == f"{order} at λ ="
+        assert (verdict.decision == "not confirmed") == restored
 
 
 @pytest.mark.parametrize(
@@ -232,6 +264,19 @@ def test_agreement_within_a_bracket_of_a_third_of_lambda_confirms_nothing() -> N
     verdict = the("order", "depth 3", up(3, (1.0,), l2=np.geomspace(0.02, 0.6, 13)), up(2, (1.0,)))
     assert verdict.decision == "not decided"
     assert "a finer grid" in verdict.reason
+
+
+def test_what_theory_shows_on_many_curves_is_what_it_shows_on_each() -> None:
+    """Without those that it does not apply to, which show nothing; and with rows left out that did not relax."""
+    coarse = np.geomspace(0.02, 0.8, 12)
+    curves = [up(3, l2=coarse), up(2), up(4).with_columns(stationary=pl.col("l2") > 0.1)]
+    known = find(pl.concat([*curves, up(3, activation="tanh")])).shown
+    each = pl.concat([find(curve).shown for curve in curves])
+    order = ("depth", "status", "location", "l2_exact")
+    assert_frame_equal(known.sort(order), each.sort(order))
+    for depth, missing in ((2, 0), (3, 0), (4, 1)):
+        assert known.filter(depth=depth, status="missing").height == missing
+    assert find(up(3, activation="tanh")).shown.is_empty()
 
 
 # Complexity.

@@ -1,87 +1,14 @@
-"""The same of curvature and hysteresis."""
+"""The same of hysteresis."""
 
 from collections.abc import Callable
 
 import numpy as np
 import polars as pl
-from test_verdicts import decisions, judged, the
+from test_verdicts import judged, the
 
 from spinodal import theory
 
 Table = Callable[..., pl.DataFrame]
-
-
-# Curvature.
-
-
-def measured(branch: Table, *widths: int, moved: float = 1.0) -> pl.DataFrame:
-    """Branches with exact curvature; their R moved along λ, if asked for."""
-    tables = [branch(seed, width=width, complexity=3, digits=1e-3) for width in widths for seed in range(2)]
-    table = pl.concat(tables).with_columns(accuracy=1 - pl.col("error") / pl.col("error").max())
-    if moved == 1.0:
-        return table
-    shifted = pl.col("scalar_curvature").shift(5).over("point").fill_null(strategy="backward")
-    return table.with_columns(scalar_curvature=shifted)
-
-
-def test_r_jumps_with_the_accuracy_and_foresees_less_than_the_norm(branch: Table) -> None:
-    """So it is on the exact branches of deep linear networks: a claim that does not hold is told as such."""
-    table = measured(branch, 4, 8)
-    jumps = the("curvature", "jumps", table)
-    assert jumps.decision == "confirmed"
-    assert [each.value for each in jumps.measured] == [12, 12]
-    r = the("curvature", "R foresees", table)
-    assert r.decision == "not confirmed"
-    assert "‖θ‖" in r.reason
-    assert r.figure == "foresight"
-
-
-def test_r_that_jumps_elsewhere_is_not_confirmed(branch: Table) -> None:
-    jumps = the("curvature", "jumps", measured(branch, 4, moved=1.3))
-    assert jumps.decision == "not confirmed"
-
-
-def test_few_jumps_decide_nothing(branch: Table) -> None:
-    table = branch(strengths=(1.0,), complexity=1)
-    table = table.with_columns(accuracy=1 - pl.col("error") / pl.col("error").max())
-    assert decisions("curvature", table) == ["not decided"] * 3
-
-
-def test_what_foresees_better_than_every_control_is_confirmed(branch: Table) -> None:
-    """A soft mode whose square falls to zero on a straight line, exactly at λ_sp, in each phase."""
-    table = measured(branch, 4, 8)
-    ends = sorted(theory.spinodal([1.0, 0.6, 0.36], 3))
-    ahead = pl.when(pl.col("l2") < ends[0]).then(ends[0]).when(pl.col("l2") < ends[1]).then(ends[1])
-    straight = table.with_columns(soft_mode=(ahead.otherwise(ends[2]) - pl.col("l2")).clip(0).sqrt())
-    verdict = the("curvature", "soft mode foresees", straight)
-    assert verdict.decision == "confirmed"
-    assert "at all 6 transitions" in verdict.reason
-
-
-def test_r_on_a_grid_that_would_hide_its_jumps_decides_nothing(branch: Table) -> None:
-    """R goes down within two intervals instead of one: steep where the accuracy jumps, without a jump of its own."""
-    table = pl.concat([branch(seed, width=4, complexity=3, points=60) for seed in range(2)])
-    table = table.with_columns(accuracy=1 - pl.col("error") / pl.col("error").max())
-    between = pl.col("scalar_curvature").rolling_mean(3, center=True, min_samples=1).over("point")
-    blurred = table.with_columns(scalar_curvature=between)
-    jumps = the("curvature", "jumps", blurred)
-    assert jumps.measured[1].value < jumps.predicted[0].value
-    assert jumps.decision == "not decided"
-    assert "moves steeply" in jumps.reason
-
-
-def test_foresight_needs_rows_before_the_jump_and_a_second_seed(branch: Table) -> None:
-    one = measured(branch, 4, 8).filter(pl.col("seed") == 0)
-    verdict = the("curvature", "R foresees", one)
-    assert verdict.decision == "not decided"
-    assert "two seeds" in verdict.reason
-    tables = [branch(seed, width=width, complexity=3, points=9) for width in (4, 8) for seed in range(2)]
-    few = pl.concat(tables).with_columns(accuracy=1 - pl.col("error") / pl.col("error").max())
-    assert {each.decision for each in judged(few) if "foresees" in each.case} <= {"not decided"}
-
-
-def test_campaigns_without_r_say_nothing_of_it(loop: Table) -> None:
-    assert decisions("curvature", loop((0.06, 0.03))) == []
 
 
 # Hysteresis.

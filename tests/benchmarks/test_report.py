@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from spinodal.report.groups import chosen, make_groups
 
 from spinodal.analysis import compare, find_transitions, unresolved
 from spinodal.records import SCHEMA, read_records
-from spinodal.report.groups import chosen, make_groups
 from spinodal.theory import learned_state
 
 pytestmark = pytest.mark.benchmark

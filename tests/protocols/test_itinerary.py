@@ -23,16 +23,21 @@ class Steps:
             lost -= 1
         return lost
 
+    def relaxed(self, l2):
+        return True
+
     def error(self, lost, l2):
         ahead = self.spinodals[lost] if lost < len(self.spinodals) else None
         bend = 0.05 * (1 - max(0.0, 1 - l2 / ahead) ** 0.5) if ahead else 0.0
         return 0.1 * lost + bend
 
 
-def travel(system, protocol, l2, refine):
+def travel(system, protocol, l2, refine, answers=None, restarted=False):
+    """Rows by stage, and the number of visits; into `answers` goes what is known of each row in the end."""
     (trajectory,) = trajectories(protocol, l2, [0])
     itinerary = Itinerary(trajectory, refine)
     state, rows = (len(system.spinodals) if trajectory.unlearned else 0), {}
+    answers = {} if answers is None else answers
     visits = 0
     while not itinerary.finished:
         visits += 1
@@ -41,9 +46,13 @@ def travel(system, protocol, l2, refine):
         state = system.relax(state if visit.start is None else visit.start, visit.l2)
         error = system.error(state, visit.l2)
         if visit.stage is not None:
-            rows[visit.stage] = (visit.branch, visit.l2, state)
+            stage = visit.stage
+            rows[stage] = (visit.branch, visit.l2, state)
         assert itinerary.stages == (None if refine else len(trajectory.path))
-        itinerary.conclude(error, state)
+        answers[stage] = itinerary.conclude(error, state, relaxed=system.relaxed(visit.l2))
+        assert visit.stage is None or answers[stage] is None  # not before it was taken back
+        if restarted:
+            itinerary = Itinerary.from_state_dict(itinerary.state_dict())
     assert itinerary.stages == len(rows)
     return rows, visits
 
@@ -101,11 +110,15 @@ def test_a_continuous_transition_is_not_bisected():
         def relax(self, lost, l2):
             return 0
 
+        def relaxed(self, l2):
+            return True
+
         def error(self, lost, l2):
             return min(l2, 0.5) ** 2
 
     l2 = [0.1, 0.3, 0.6, 0.9]
-    rows, visits = travel(Kink(), "up", l2, refine=5)
+    rows, visits = travel(Kink(), "up", l2, 5, answers := {})
+    assert answers == {0: None, 1: True, 2: True, 3: True}
     assert len(rows) == 4
     assert visits == 4 + 3
 
@@ -113,3 +126,55 @@ def test_a_continuous_transition_is_not_bisected():
 def test_l2_of_zero_is_no_place_to_bisect_towards():
     rows, _ = travel(Steps([0.1], returns=[0.05]), "loop", [0.0, 0.2], refine=3)
     assert len(rows) >= 3
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("refine", [1, 3])
+@pytest.mark.parametrize("protocol", ["up", "down", "loop"])
+def test_the_last_answer_of_each_row_is_about_its_neighbour_among_the_final_rows(protocol, refine, restarted):
+    """Whichever rows bisection has put between it and the one it was first taken back to."""
+    system, answers = Steps(SPINODALS, returns=[0.02, 0.1, 0.12]), {}
+    rows, _ = travel(system, protocol, [0.01, 0.05, 0.11, 0.15, 0.4], refine, answers, restarted)
+    jumps = 0
+    for branch in {branch for branch, _, _ in rows.values()}:
+        here = [(l2, lost, answers[stage]) for stage, (own, l2, lost) in rows.items() if own == branch]
+        path = sorted(here, reverse=branch == "down")
+        for (_, before, _), (_, lost, restored) in itertools.pairwise(path):
+            assert restored == (lost == before)
+        jumps += sum(restored is False for *_, restored in path)
+        first = path[0][2]
+        assert first is (True if protocol == "loop" and branch == "down" else None)
+    assert jumps == (6 if protocol == "loop" else 3)
+
+
+def test_what_did_not_relax_answers_nothing():
+    """Neither a row that is no minimum, nor the one after it, nor one taken back to where it does not relax."""
+
+    class Slow(Steps):
+        def relaxed(self, l2):
+            return l2 != 0.2
+
+    travel(Slow([0.35]), "up", [0.1, 0.2, 0.3, 0.4, 0.5], 1, answers := {})
+    assert answers == {0: None, 1: None, 2: None, 3: True, 4: True, 5: True, 6: False}
+
+
+def test_a_loop_between_two_rows_is_not_seen():
+    """Restored is not the same as continuous: on the way back it jumps, too."""
+    rows, _ = travel(Steps([0.1], returns=[0.05]), "down", [0.01, 0.2], 3, answers := {})
+    assert [lost for _, _, lost in rows.values()] == [1, 0]
+    assert answers == {0: None, 1: True}
+
+
+def test_a_jump_that_is_too_small_to_tell_from_a_change_is_neither():
+    class Faint(Steps):
+        def error(self, lost, l2):
+            return 5e-4 * lost
+
+    rows, _ = travel(Faint([0.15]), "up", [0.1, 0.2, 0.3], 2, answers := {})
+    assert len(rows) == 3
+    assert answers == {0: None, 1: None, 2: True}
+
+
+def test_without_refinement_nothing_is_known():
+    travel(Steps(SPINODALS), "loop", [0.05, 0.15, 0.3], 0, answers := {})
+    assert set(answers.values()) == {None}

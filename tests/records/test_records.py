@@ -12,7 +12,15 @@ import polars as pl
 import pytest
 
 from spinodal.errors import UserError
-from spinodal.records import COLUMNS, SCHEMA, RecordWriter, finished_points, read_records, write_configuration
+from spinodal.records import (
+    COLUMN,
+    COLUMNS,
+    SCHEMA,
+    RecordWriter,
+    finished_points,
+    read_records,
+    write_configuration,
+)
 
 
 def row(point: str = "a", stage: int = 0, **more: Any) -> dict[str, Any]:
@@ -22,6 +30,38 @@ def row(point: str = "a", stage: int = 0, **more: Any) -> dict[str, Any]:
 def test_every_column_is_named_once_and_explained() -> None:
     assert len(SCHEMA) == len(COLUMNS)
     assert all(column.meaning for column in COLUMNS)
+
+
+def test_every_number_has_a_unit_and_nothing_else_has() -> None:
+    for name, column in COLUMN.items():
+        dtype = SCHEMA[name]
+        inner = dtype.inner if isinstance(dtype, pl.List) else dtype
+        assert (column.unit != "") == pl.DataFrame(schema={"x": inner})["x"].dtype.is_numeric(), name
+        if name.endswith("_se"):
+            assert column.unit == COLUMN[name.removesuffix("_se")].unit
+
+
+def test_units_are_those_of_the_equations() -> None:
+    """𝓛 = E + λ‖θ‖², dθ = −∇𝓛 dt + √(2T) dW, and a time is steps × step length."""
+    units = {
+        "E": ("error", "test_error", "loss", "temperature", "effective_temperature", "training_loss"),
+        "θ": ("norm", "perturbation", "init_scale"),
+        "E/θ": ("grad_max", "training_grad_max"),
+        "E/θ²": ("l2", "trace_hessian", "hessian_min", "hessian_max", "soft_mode", "soft_mode_residual"),
+        "θ²/E": ("lr", "time_step", "hold_time", "escape_time", "escape_resolution"),
+        "1/θ²": ("scalar_curvature",),
+        "√E": ("strengths", "noise"),
+        "s": ("wall_time",),
+    }
+    named = {name: unit for unit, names in units.items() for name in names}
+    assert {name: COLUMN[name].unit for name in named} == named
+
+
+def test_columns_have_a_symbol_and_a_label() -> None:
+    assert (COLUMN["norm"].symbol, COLUMN["scalar_curvature"].latex) == ("‖θ‖", "$R$")
+    assert (COLUMN["soft_mode"].symbol, COLUMN["soft_mode"].latex) == ("soft mode", "soft mode")
+    colours = [column.colour for column in COLUMN.values() if column.colour]
+    assert len(set(colours)) == len(colours)
 
 
 def test_the_readme_speaks_of_columns_that_there_are() -> None:

@@ -14,7 +14,6 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from spinodal.records import RecordWriter
 from spinodal.report import make_report
 from spinodal.report.argument import make_argument
-from spinodal.report.argument_page import write_argument
 
 Rows = Callable[..., list[dict[str, Any]]]
 
@@ -79,7 +78,6 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory, rows: Rows, measured: Row
         for number, trajectory in enumerate(trajectories):
             RecordWriter(folder / name / "records" / f"{number}.parquet").append(trajectory)
     argument = make_argument(folder)
-    write_argument(argument)
     return argument.page
 
 

@@ -1,4 +1,4 @@
-"""With curvature in the records there is more to say and to draw; without, the report is what it was."""
+"""With curvature in the records there is more to find and to draw; without, the report is what it was."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,14 +7,23 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from polars.testing import assert_frame_equal
 
-from spinodal.analysis import CURVE, compare, deep_linear, find_transitions, foresight
+from spinodal import cli
+from spinodal.analysis import deep_linear
+from spinodal.analysis.findings import Findings, find
 from spinodal.records import read_records
-from spinodal.report import main, make_report
+from spinodal.report import Report, make_report
 from spinodal.report.curvature_figure import draw_curvature
-from spinodal.report.foresight_figure import draw_foresight
+from spinodal.report.foresight_figure import differences, draw_foresight
 from spinodal.report.names import CurveName
+from spinodal.report.networks import Curve, make_networks
+from spinodal.report.section import Section
+from spinodal.report.style import STYLE
 from spinodal.theory import geometry, learned_state, spinodal
 
 STRENGTHS = [1.0, 0.6, 0.36]
@@ -23,10 +32,18 @@ Measured = Callable[..., list[dict[str, Any]]]
 
 
 def curvature_figure(folder: Path) -> Figure:
-    records = read_records(folder)
-    transitions = compare(find_transitions(records), records)
-    from_curvature = find_transitions(records, "scalar_curvature")
-    return draw_curvature(records, transitions, from_curvature, CurveName("d", "m", "up", "f"))
+    found = find(read_records(folder))
+    return draw_curvature(found.branches, found.transitions, found.curvature_transitions)
+
+
+def curves_of(found: Findings) -> list[Curve]:
+    networks = make_networks(found.branches, found.transitions, found.unresolved)
+    return [curve for network in networks for curve in network.curves]
+
+
+def section_of(report: Report, name: str) -> Section:
+    (content,) = [content for registered, content in report.sections if registered.name == name]
+    return content
 
 
 def test_files_and_tables(
@@ -43,42 +60,81 @@ def test_files_and_tables(
         measured(0, activation="tanh", jitter=1e-4),
         rows(0, width=8),
     )
-    assert main(made) == 0
-    said = capsys.readouterr().out
-    lines = said.splitlines()
-    tables = lines[: next(i for i, line in enumerate(lines) if line.startswith("exact λ_sp:"))]
-    assert max(map(len, tables)) <= 100
-    assert [line.split()[0] for line in lines if "jumps agree" in line] == ["6/6", "3/3"]
-    assert said.count("neither E nor R jumps") == 1
-    numbered = [line.split() for line in lines if line.split()[:1] in (["1"], ["2"], ["3"])]
-    predictions = [line for line in numbered if line[1] not in ("1st", "2nd", "?")]
-    assert [line[0] for line in predictions] == ["1", "2", "3"] * 2
-    for line in predictions[:3]:
-        assert -6 < float(line[1]) < 0  # the soft mode, from the phase up to 0.95 λ_jump
-    assert [line[1] for line in predictions[3:]] == ["none"] * 3  # a constant soft mode
+    assert cli.main(["report", str(made)]) == 0
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert (
+        max(map(len, lines[: lines.index(next(line for line in lines if line.startswith("per jump")))]))
+        <= 100
+    )
 
     report = made / "report"
-    files = {path.name for path in report.iterdir()}
-    curves = ["linear-L2-w16", "linear-L3-w16", "tanh-L3-w16", "linear-L3-w8"]
-    figures = [f"linear_teacher-K3-{curve}-up" for curve in curves]
-    figures += [f"{figure}-curvature" for figure in figures[:3]] + ["foresight"]
-    csvs = {"transitions.csv", "agreement.csv", "foresight.csv", "rescaled.csv"}
-    assert files == csvs | {"report.html"} | {
-        f"{figure}.{suffix}" for figure in figures for suffix in ("png", "pdf")
-    }
-    assert all(str(report / name.removesuffix(".pdf")) in said for name in files)
+    found = find(read_records(made))
+    assert_frame_equal(
+        pl.read_csv(report / "agreement.csv", schema_overrides=found.agreement.schema), found.agreement
+    )
     assert pl.read_csv(report / "agreement.csv")["agrees"].to_list() == [True] * 9
-    foreseen = pl.read_csv(report / "foresight.csv")
-    assert len(foreseen) == 2 * 3 * 5 * 4
+    assert len(pl.read_csv(report / "foresight.csv")) == 2 * 3 * 5 * 4
     assert len(pl.read_csv(report / "rescaled.csv")) == 2 * 3
+    figures = {"linear_teacher-K3-linear-L2-L3-w16-up", "linear_teacher-K3-tanh-L3-w16-up"}
+    figures |= {
+        f"linear_teacher-K3-{each}-w16-up-curvature" for each in ("linear-L2", "linear-L3", "tanh-L3")
+    }
+    figures |= {"linear_teacher-K3-linear-L3-w8-up", "foresight"}
+    for suffix in ("png", "pdf"):
+        assert figures <= {path.stem for path in report.glob(f"*.{suffix}")}
+    assert all(
+        f"{report / figure}.png" in out for figure in figures if figure.endswith(("curvature", "foresight"))
+    )
+
+    content = make_report(made)
+    shared, scaled = section_of(content, "curvature").tables
+    (group, _) = shared.groups
+    cells = {tuple(row[0].split("; ")[1].split(", ")[:2]): row[1:] for row in group.rows}
+    assert cells == {
+        ("deep linear", "depth 2"): ("0", "0", "0"),
+        ("deep linear", "depth 3"): ("6", "6", "6"),
+        ("tanh", "depth 3"): ("3", "3", "3"),
+    }
+    assert [len(row) for group in scaled.groups for row in group.rows] == [4, 4]
+    captions = [picture.caption for picture in section_of(content, "curvature").pictures]
+    assert [caption.split()[0] for caption in captions] == ["Neither", "6/6", "3/3"]
+
+    (table,) = section_of(content, "foresight").tables
+    assert [column.title for column in table.columns] == ["jump", "soft mode", "R", "tr ∇²E", "‖θ‖", "E"]
+    linear, tanh = (group.rows for group in table.shown)
+    assert [row[0] for row in (*linear, *tanh)] == ["1", "2", "3"] * 2
+    for row in linear:
+        assert (
+            -6 < float(row[1].split()[0].replace("−", "-")) < 0
+        )  # the soft mode, from the phase up to 0.95 λ_jump
+    assert [row[1] for row in tanh] == ["none"] * 3  # a constant soft mode
+    for row in (*linear, *tanh):
+        assert str(row[4]) in out
+
+
+def test_the_pages_figures_show_the_curves_that_verdicts_lead_to(
+    folder: Callable[..., Path], measured: Measured
+) -> None:
+    report = make_report(folder(*(measured(seed) for seed in range(2))))
+    verdicts = [each for each in report.found.verdicts if each.claim == "curvature"]
+    assert [each.section for each in verdicts] == ["curvature", "foresight", "foresight"]
+    for each in verdicts:
+        assert any(name == each.section and each.curve in picture.shows for name, picture in report.pictures)
 
 
 def test_the_same_records_make_the_same_report(folder: Callable[..., Path], measured: Measured) -> None:
     made = folder(measured(0))
-    make_report(made)
-    first = {path.name: path.read_bytes() for path in (made / "report").iterdir()}
-    make_report(made)
-    assert {path.name: path.read_bytes() for path in (made / "report").iterdir()} == first
+
+    def files() -> dict[str, bytes]:
+        make_report(made)
+        return {path.name: path.read_bytes() for path in (made / "report").iterdir() if path.is_file()}
+
+    first = files()
+    assert files() == first
+    for kept in (made / "report" / "findings").iterdir():
+        kept.unlink()
+    assert files() == first
 
 
 def test_curvature_figure_shows_what_was_measured(folder: Callable[..., Path], measured: Measured) -> None:
@@ -143,43 +199,85 @@ def test_exact_curvature_is_drawn_where_the_sizes_are_known(
         assert drawn.sum() > 100
 
 
+def fonts(figure: Figure) -> list[float]:
+    """Points of all letters of a figure that has been laid out."""
+    with rc_context(STYLE):
+        figure.draw_without_rendering()
+    return [text.get_fontsize() for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+
+
 def test_foresight_figure(folder: Callable[..., Path], measured: Measured) -> None:
-    records = read_records(folder(measured(0), *(measured(s, activation="tanh", width=8) for s in range(2))))
-    transitions = compare(find_transitions(records), records)
-    identities = records.select(CURVE).unique().sort(CURVE)
-    names = [(identities[i], CurveName("d", f"m{i}", "up", "f")) for i in range(2)]
-    foreseen = foresight(records, transitions)
-    figure = draw_foresight(foreseen, records, transitions, names)
+    found = find(
+        read_records(folder(measured(0), *(measured(s, activation="tanh", width=8) for s in range(2))))
+    )
+    figure = draw_foresight(found.foresight, found.before_onset, curves_of(found))
     first, second, curvature, soft_mode = figure.axes
     crosses = [sum(line.get_marker() == "x" for line in panel.lines) for panel in (first, second)]
-    none = [foreseen.filter(activation=name, seeds=0).height for name in ("linear", "tanh")]
+    none = [found.foresight.filter(activation=name, seeds=0).height for name in ("linear", "tanh")]
     assert crosses == none
-    made = foreseen.filter(pl.col("seeds") > 0, activation="linear")
+    made = found.foresight.filter(pl.col("seeds") > 0, activation="linear")
     heights = [container.lines[0].get_ydata()[0] for container in first.containers]
     np.testing.assert_allclose(sorted(heights), made["deviation"].sort())
     share, relative = soft_mode.lines[0].get_data()
     assert relative[0] == 1
     assert 0.5 < share[0] < share[-1] < 1
     assert len([line for line in curvature.lines if len(line.get_xdata()) > 2]) == 2 * 3
+    assert [panel.get_title() for panel in (first, second)] == ["deep linear, width 16", "tanh, width 8"]
 
 
-def test_without_curvature_nothing_is_said_of_it(
+@pytest.mark.parametrize(("count", "in_rows"), [(1, [1]), (3, [3]), (4, [2, 2]), (5, [3, 2]), (7, [3, 2, 2])])
+def test_panels_of_foresight_fill_their_rows_and_can_be_read(
+    folder: Callable[..., Path], measured: Measured, count: int, in_rows: list[int]
+) -> None:
+    found = find(read_records(folder(*(measured(0, width=2 + width) for width in range(count)))))
+    figure = draw_foresight(found.foresight, found.before_onset, curves_of(found))
+    assert figure.get_size_inches()[0] <= 7.6
+    assert min(fonts(figure)) >= 9
+    panels: list[Axes] = figure.axes[:count]
+    heights = [round(panel.get_position().y0, 3) for panel in panels]
+    assert [heights.count(at) for at in sorted(set(heights), reverse=True)] == in_rows
+    lefts = {round(panel.get_position().x0, 2) for panel in panels}
+    assert min(lefts) < 0.2
+    for at in set(heights):
+        right = max(panel.get_position().x1 for panel in panels if round(panel.get_position().y0, 3) == at)
+        assert right > 0.95
+    upper, lower = figure.subfigs
+    labels = [text.get_text() for text in upper.legends[0].get_texts()]
+    assert labels == ["soft mode", "$R$", r"$\mathrm{tr}\,\nabla^2 E$", r"$\Vert\theta\Vert$", "$E$"]
+    units = [text.get_text() for text in figure.axes[-2].get_legend().get_texts()]
+    assert units == ["$c = 0.1$", "$c = 1$", "$c = 10$"]
+    assert len(lower.legends) == (count > 1)
+
+
+def test_names_of_curves_are_what_they_do_not_share() -> None:
+    names = [CurveName("teacher, K = 3", f"deep linear, width {w}", "up", "f") for w in (6, 12)]
+    assert differences(names) == ["width 6", "width 12"]
+    assert differences(names[:1]) == [""]
+
+
+def test_no_figure_of_curvature_has_a_title(folder: Callable[..., Path], measured: Measured) -> None:
+    assert curvature_figure(folder(measured(0))).get_suptitle() == ""
+
+
+def test_without_curvature_no_section_is_about_it(
     folder: Callable[..., Path], rows: Rows, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = folder([row | {"scalar_curvature": None} for row in rows(0)])
-    main(made)
-    assert len(list((made / "report").iterdir())) == 4
+    cli.main(["report", str(made)])
+    files = {path.name for path in (made / "report").iterdir() if path.is_file()}
+    figure = "linear_teacher-K3-linear-L3-w16-up"
+    assert files == {"transitions.csv", "report.html", f"{figure}.png", f"{figure}.pdf"}
     assert "agree" not in capsys.readouterr().out
 
 
 def test_curvature_alone_without_its_pieces(folder: Callable[..., Path], rows: Rows) -> None:
-    """Whoever records only R gets what can be made of it."""
+    """Records with R alone get what can be made of it."""
     trajectory = [
         row | {"scalar_curvature": row["norm"] ** 2} for row in rows(0, l2=np.geomspace(0.02, 0.4, 60))
     ]
-    made = folder(trajectory)
-    report = make_report(made).curvature
-    assert report is not None
-    assert len(report.curves) == 1
-    assert len(report.curves[0].agreement) == 3
-    assert report.curves[0].rescaled.is_empty()
+    report = make_report(folder(trajectory))
+    shared, scaled = section_of(report, "curvature").tables
+    assert len(shared) == 1
+    assert len(scaled) == 0
+    assert len(report.found.agreement) == 3
+    assert report.found.rescaled.is_empty()

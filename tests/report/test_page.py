@@ -18,9 +18,10 @@ from spinodal.analysis import compare, find_transitions
 from spinodal.analysis.deviation import RESOLUTION
 from spinodal.campaign import write_launch
 from spinodal.errors import UserError
-from spinodal.report import make_report
-from spinodal.report.groups import EXAMPLES, FIGURES, spread
-from spinodal.report.sheet import transition_sheet, verdict, verdicts
+from spinodal.report import Report, Table, make_report
+from spinodal.report.networks import EXAMPLES, FIGURES, spread
+from spinodal.report.numbers import number
+from spinodal.report.sections.comparison import verdict, verdicts
 from spinodal.report.summary import summarise
 from spinodal.report.unsettled import unfinished
 from spinodal.theory import spinodal
@@ -36,12 +37,18 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the figures, which are not drawn: this is about what is said of them."""
     names: list[str] = []
 
-    def save(figure: Figure, path: Path) -> None:
+    def save(figure: Figure, path: Path, *_: object) -> None:
         names.append(path.name)
         Path(f"{path}.png").write_bytes(b"0123456789abcdef" + struct.pack(">II", 100, 50))
 
     monkeypatch.setattr("spinodal.report.drawing.save", save)
     return names
+
+
+def comparison(report: Report) -> Table:
+    """Its one table."""
+    (table,) = next(section for each, section in report.sections if each.name == "comparison").tables
+    return table
 
 
 def text_of(page: Path) -> str:
@@ -54,10 +61,10 @@ def test_every_transition_is_in_the_comparison(campaign: Campaign, rows: Rows) -
     """Found, not found and found where none is predicted; none is dropped."""
     moved = rows(0, shift=0.7, width=8)
     report = make_report(campaign(rows(0), rows(1), moved, rows(0, l2=FEW, width=4)))
-    sheet = transition_sheet(report.groups)
-    compared = pl.read_csv(report.csv)
+    sheet = comparison(report)
+    compared = pl.read_csv(report.page.parent / "transitions.csv")
     assert len(sheet) == len(compared)
-    told = [row for _, rows in sheet.bodies for row in rows]
+    told = [row for group in sheet.groups for row in group.rows]
     verdict = [row[7].text for row in told]
     assert verdict.count("in the bracket") == compared["inside"].sum()
     assert verdict.count("not found") == compared.filter(status="missing").height > 0
@@ -67,14 +74,14 @@ def test_every_transition_is_in_the_comparison(campaign: Campaign, rows: Rows) -
     page = text_of(report.page)
     for row in told:
         assert " ".join(cell if isinstance(cell, str) else cell.text for cell in row if cell) in page
-    for verdict_line in verdicts(report.groups):
+    for verdict_line in verdicts(report.found.transitions):
         assert verdict_line in page
 
 
 def test_deviations_are_in_per_cent_and_in_errors(campaign: Campaign, rows: Rows) -> None:
     report = make_report(campaign(rows(0), rows(1)))
-    row = pl.read_csv(report.csv).row(0, named=True)
-    told = transition_sheet(report.groups).bodies[0][1][0]
+    row = pl.read_csv(report.page.parent / "transitions.csv").row(0, named=True)
+    told = comparison(report).groups[0].rows[0]
     number = [float(str(told[i]).removesuffix(" %").replace("−", "-")) for i in (5, 6)]
     off = row["location"] - row["l2_exact"]
     assert number == pytest.approx([100 * off / row["l2_exact"], off / row["location_error"]], abs=0.06)
@@ -83,17 +90,21 @@ def test_deviations_are_in_per_cent_and_in_errors(campaign: Campaign, rows: Rows
 def test_the_order_of_a_transition_is_told(campaign: Campaign, rows: Rows) -> None:
     """Kinks with how much they bend; a jump where a kink is predicted is of another order."""
     report = make_report(campaign(rows(0, depth=2), rows(1, depth=2), rows(0, width=8)))
-    kinks, jumps = (rows for _, rows in transition_sheet(report.groups).bodies)
+    kinks, jumps = (group.rows for group in comparison(report).groups)
     assert [row[1] for row in kinks] == ["2nd"] * 2
     assert [row[1] for row in jumps] == ["1st"] * 3
     # Without noise, what is left of the error is the resolution of minima.
-    bends = [f"dE/d ln λ by −{c**2:.4f} ± {RESOLUTION * c**2:.0e}" for c in (0.36, 0.6)]
-    assert [row[8].replace("e-7", "e-07") for row in kinks] == bends
+    bends = [f"−{c**2:.7f} ± {RESOLUTION * c**2:.7f}" for c in (0.36, 0.6)]
+    assert [row[8] for row in kinks] == bends
     assert [row[10] for row in (*kinks, *jumps)] == ["", "", "3 → 2", "2 → 1", "1 → 0"]
     page = text_of(report.page)
     assert "Up has a kink at λ = 0.18, 0.3." in page
     assert "Up jumps at λ = " in page
-    row = compare(find_transitions(report.records), report.records).filter(order=2).row(0, named=True)
+    row = (
+        compare(find_transitions(report.found.records), report.found.records)
+        .filter(order=2)
+        .row(0, named=True)
+    )
     assert verdict(row).text == "in the bracket"
     assert verdict({**row, "order": 1}).text == "of another order"
     assert verdict({**row, "order": None}).text == "in the bracket"
@@ -102,11 +113,11 @@ def test_the_order_of_a_transition_is_told(campaign: Campaign, rows: Rows) -> No
 def test_branches_share_a_figure(campaign: Campaign, rows: Rows) -> None:
     falling = rows(0, l2=FEW[::-1], branch="down", shift=0.3)
     report = make_report(campaign(rows(0), falling, rows(0, width=8)))
-    assert [len(group.curves) for group in report.groups] == [1, 2]
-    figure = report.groups[1].figure
-    assert figure is not None
-    assert figure.name == "linear_teacher-K3-linear-L3-w16-up-down"
-    assert "up and down" in str(report.groups[1].name)
+    assert [len(group.curves) for group in report.campaign.networks] == [1, 2]
+    assert [picture.path.name for name, picture in report.pictures if name == "branches"][
+        1
+    ] == "linear_teacher-K3-linear-L3-w16-up-down"
+    assert "up and down" in str(report.campaign.networks[1].name)
 
 
 def test_what_was_run(campaign: Campaign, rows: Rows) -> None:
@@ -115,7 +126,7 @@ def test_what_was_run(campaign: Campaign, rows: Rows) -> None:
 
     folder = campaign([*timed(0, job="a"), *timed(1, job="a")], timed(0, job="b", width=8)[:4])
     report = make_report(folder)
-    summary = report.summary
+    summary = report.campaign.summary
     assert [(axis.name, axis.values) for axis in summary.varied][:2] == [("width", "8, 16"), ("seed", "0, 1")]
     assert summary.wall_time == "2.67 min"  # 12 stages of one job, 4 of the other, whatever its replicas
     assert (summary.rows, summary.points, summary.finished, summary.jobs) == (28, 3, 2, 2)
@@ -126,7 +137,9 @@ def test_what_was_run(campaign: Campaign, rows: Rows) -> None:
 
 def test_a_long_axis_is_its_ends(campaign: Campaign, rows: Rows) -> None:
     report = make_report(campaign(rows(0)))
-    (l2,) = (axis for axis in summarise(report.campaign, report.records).varied if axis.name == "l2")
+    (l2,) = (
+        axis for axis in summarise(report.campaign.folder, report.found.records).varied if axis.name == "l2"
+    )
     assert l2.values == "30 values, 0.02 – 0.4"
 
 
@@ -138,7 +151,7 @@ def test_what_is_not_settled(campaign: Campaign, rows: Rows) -> None:
     folder = campaign(trajectory, rows(0, l2=FEW, job="b", width=8, stages=None)[:3])
     (folder / "records" / "c.yaml").write_text("")
     report = make_report(folder)
-    jobs = unfinished(folder, report.records).rows(named=True)
+    jobs = unfinished(folder, report.found.records).rows(named=True)
     assert [(job["job"], job["points"], job["stages"], job["of"]) for job in jobs] == [
         ("b", 1, 3, None),
         ("c", 0, None, None),
@@ -146,7 +159,7 @@ def test_what_is_not_settled(campaign: Campaign, rows: Rows) -> None:
     assert jobs[0]["l2"] == FEW[2]
     page = text_of(report.page)
     assert "Of 15 rows: not stationary: 2; saddles: 1." in page
-    assert f"up 2 1 12 {FEW[2]:.4g} – {FEW[6]:.4g} 1.0e-03" in page
+    assert f"up 2 1 12 {number(FEW[2])} – {number(FEW[6])} 0.001" in page
     assert "b 1 0 3 of ?" in page
     assert "c 0 0 none recorded" in page
 
@@ -156,10 +169,9 @@ def test_phase_diagram_where_complexity_varies(campaign: Campaign, rows: Rows) -
     curves = [rows(0, strengths=strengths[:k]) for k in (1, 2, 3)]
     unknown = [row | {"learned_features": None} for row in rows(0, width=4, strengths=[1.0])]
     report = make_report(campaign(*curves, rows(0, width=8), rows(0, width=4), unknown))
-    (diagram,) = report.phases
-    assert [curve.records["complexity"][0] for curve in diagram.curves] == [1, 2, 3]
-    assert diagram.figure is not None
-    assert diagram.figure.name == "phases-linear_teacher-linear-L3-w16-up"
+    (diagram,) = (picture for name, picture in report.pictures if name == "phases")
+    assert sorted(identity[1] for identity in diagram.shows) == [1, 2, 3]  # the complexities
+    assert diagram.path.name == "phases-linear_teacher-linear-L3-w16-up"
     assert "Phase diagram" in text_of(report.page)
 
 
@@ -187,10 +199,10 @@ def test_many_networks_are_not_all_drawn(campaign: Campaign, rows: Rows, drawn: 
     folder = campaign(*(rows(0, l2=FEW, width=width) for width in range(4, 5 + FIGURES)))
     report = make_report(folder)
     curves = [name for name in drawn if not name.startswith("dependence")]
-    assert len(curves) == len([group for group in report.groups if group.figure]) == EXAMPLES
+    assert len(curves) == len(report.campaign.drawn) == EXAMPLES
     page = text_of(report.page)
     assert f"{EXAMPLES} of {FIGURES + 1} networks are drawn" in page
-    assert all(str(curve.name) in page for curve in report.curves)
+    assert all(str(curve.name) in page for curve in report.campaign.curves)
 
     drawn.clear()
     make_report(folder, ["*-w5-*", "*-w1?-*"])

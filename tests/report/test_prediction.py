@@ -8,14 +8,15 @@ from matplotlib.figure import Figure
 
 from spinodal.report.prediction import Prediction, name_of, tell
 from spinodal.report.prediction_figure import GLOBAL, METASTABLE, UNSTABLE, draw_prediction
-from spinodal.theory import coexistence, phases, spinodal
+from spinodal.theory import DeepLinear, coexistence, phases, spinodal
 
 STRENGTHS = np.array([1.0, 0.6, 0.36])
-NAME = name_of("linear_teacher", 3, "linear", 3, 16, False)
+FACTS = {"task": "linear_teacher", "activation": "linear", "depth": 3, "width": 16, "bias": False}
+NAME = name_of(FACTS, 3)
 
 
 def figure(depth: int = 3, variances: tuple[float, ...] = (1, 1, 1)) -> Figure:
-    return draw_prediction(NAME, STRENGTHS, np.array(variances, dtype=float), depth, 0.75, True)
+    return draw_prediction(NAME, DeepLinear(STRENGTHS, np.array(variances, dtype=float), depth), 0.75)
 
 
 def drawn(figure: Figure, panel: int, style: dict[str, object]) -> list[np.ndarray]:
@@ -62,9 +63,10 @@ def test_phases_that_turn_before_their_spinodal_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     c, sigma = np.array([1.05, 1.0]), np.array([1.25, 1.0])
-    tell(Prediction(NAME, c, sigma, 1.0, 3, True), ["a note"], tmp_path / "new" / "folder")
+    tell(Prediction(NAME, c, sigma, 1.0, DeepLinear(c, sigma, 3)), ["a note"], tmp_path / "new" / "folder")
     said = capsys.readouterr().out
     assert "a note\nphase 1: no minimum where dotted" in said
     assert (tmp_path / "new" / "folder" / f"{NAME.file}.pdf").stat().st_size > 1000
-    tell(Prediction(NAME, STRENGTHS, np.ones(3), 1.0, 3, True), [], tmp_path)
+    white = DeepLinear(STRENGTHS, np.ones(3), 3)
+    tell(Prediction(NAME, *white[:2], 1.0, white), [], tmp_path)
     assert "dotted" not in capsys.readouterr().out

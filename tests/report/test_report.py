@@ -1,5 +1,6 @@
 """The report says what is in the records, draws what is said, and touches nothing else."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,12 @@ import polars as pl
 import pytest
 from matplotlib.figure import Figure
 
+from spinodal import cli
 from spinodal.analysis import compare, find_transitions
 from spinodal.errors import UserError
-from spinodal.records import read_records
+from spinodal.records import RecordWriter, read_records
 from spinodal.report import main, make_report
-from spinodal.report.figure import draw_curve
-from spinodal.report.names import CurveName
+from spinodal.report.figure import Column, draw_branches
 from spinodal.report.style import STYLE
 from spinodal.theory import learned_state, spinodal
 
@@ -27,7 +28,7 @@ Campaign = Callable[..., Path]
 
 def figure_of(folder: Path) -> Figure:
     records = read_records(folder)
-    return draw_curve(records, compare(find_transitions(records), records), CurveName("d", "m", "up", "f"))
+    return draw_branches([Column(records, compare(find_transitions(records), records), "")])
 
 
 def styled(figure: Figure, panel: int, style: str, colour: str) -> list[np.ndarray]:
@@ -54,19 +55,19 @@ def test_files_and_table(campaign: Campaign, rows: Rows, capsys: pytest.CaptureF
     for depth, order, count, seeds in expected:
         some, found = found[:count], found[count:]
         assert [line[:2] for line in some] == [[str(number), order] for number in range(1, count + 1)]
-        assert [("✓" in line, line[-1]) for line in some] == [(depth is not None, seeds)] * count
+        assert [("bracket" in line, line[-1]) for line in some] == [(depth is not None, seeds)] * count
         for line, at in zip(
             some, sorted(spinodal(STRENGTHS, depth))[:count] if depth else (), strict=bool(depth)
         ):
             assert abs(float(line[2]) - at) <= float(line[4])
-            assert f"{at:.4g}" in line
+            assert float(line[5]) == pytest.approx(at, rel=1e-4)
     assert not found
     assert "180 rows; all are stationary minima" in said
 
     files = {path.name for path in (folder / "report").iterdir()}
-    names = ["linear-L3-w16-up", "tanh-L3-w8-bias-up", "linear-L2-w16-up"]
+    names = ["linear-L2-L3-w16-up", "tanh-L3-w8-bias-up"]  # depths stand side by side
     expected = {f"linear_teacher-K3-{name}.{suffix}" for name in names for suffix in ("png", "pdf")}
-    assert files == expected | {"transitions.csv", "report.html"}
+    assert files == expected | {"transitions.csv", "report.html", "findings"}
     assert all(str(path.with_suffix("")) in said for path in (folder / "report").glob("*.png"))
     table = pl.read_csv(folder / "report" / "transitions.csv").sort(
         "activation", "depth", maintain_order=True
@@ -87,7 +88,7 @@ def test_rows_that_did_not_relax_are_told(
     main(campaign(trajectory))
     said = capsys.readouterr().out
     assert "30 rows; not stationary: 1; saddles: 1; stationary, not looked at whether minima: 1\n" in said
-    assert said.count("*") == 2  # at the bracket, and where that is explained
+    assert "*: rows that did not relax lie in between" in said
 
 
 def test_what_is_missing_or_unresolved_is_told(
@@ -109,8 +110,9 @@ def test_settings_of_matplotlib_stay(campaign: Campaign, rows: Rows) -> None:
 def test_curves_that_look_alike_have_files_of_their_own(campaign: Campaign, rows: Rows) -> None:
     folder = campaign(rows(0, curve="a"), rows(0, curve="b"), rows(0, samples=128), rows(0, samples=256))
     report = make_report(folder)
-    figures, names = ({getattr(group, each) for group in report.groups} for each in ("figure", "name"))
-    assert len(figures) == len(set(map(str, names))) == 4
+    names = {str(network.name) for network in report.campaign.networks}
+    files = {picture.path for name, picture in report.pictures if name == "branches"}
+    assert len(files) == len(names) == 4
 
 
 @pytest.mark.parametrize(("depth", "jumps"), [(2, 0), (3, 3)])
@@ -169,7 +171,7 @@ def test_hollow_is_what_did_not_relax(campaign: Campaign, rows: Rows) -> None:
     "l2", [[0.1], [0.1, 0.11, 0.12], [1e-6, 1e-4, 1e-2, 1.0], [0.0, 0.1, 0.2], [0.0]], ids=str
 )
 def test_any_grid_makes_a_figure(campaign: Campaign, rows: Rows, l2: list[float]) -> None:
-    assert len(make_report(campaign(rows(0, l2=np.array(l2), quench=True))).curves) == 1
+    assert len(make_report(campaign(rows(0, l2=np.array(l2), quench=True))).campaign.curves) == 1
 
 
 def test_a_campaign_that_says_little(campaign: Campaign) -> None:
@@ -180,7 +182,7 @@ def test_a_campaign_that_says_little(campaign: Campaign) -> None:
             for i in range(9)
         ]
     )
-    assert [str(curve.name) for curve in make_report(folder).curves] == ["data; network; "]
+    assert [str(curve.name) for curve in make_report(folder).campaign.curves] == ["data; network; "]
 
 
 def test_mistakes(tmp_path: Path, campaign: Campaign, rows: Rows) -> None:
@@ -208,7 +210,7 @@ def test_two_processes_draw_what_one_draws(
         shutil.rmtree(folder / "report")
     assert len(files[0]) == 10  # four networks, and how they depend on the width
     assert files[0] == files[1]
-    blocked = folder / "report" / f"{make_report(folder).groups[0].name.file}.pdf"
+    blocked = folder / "report" / f"{make_report(folder).campaign.networks[0].name.file}.pdf"
     blocked.unlink()
     blocked.mkdir()
     with pytest.raises(UserError, match="cannot be written"):
@@ -246,9 +248,9 @@ def test_what_relaxed_before_a_replica_ran_away_is_evidence(campaign: Campaign, 
     for row in trajectory[25:]:
         row |= {"error": float("inf"), "norm": float("nan"), "stationary": False, "minimum": None}
     report = make_report(campaign(trajectory))
-    assert report.records.height == 25
-    assert report.given_up.select("seed", "l2").rows() == [(0, pytest.approx(trajectory[25]["l2"]))]
-    assert report.curves[0].transitions["location"].count() == 2
+    assert report.found.records.height == 25
+    assert report.campaign.given_up.select("seed", "l2").rows() == [(0, pytest.approx(trajectory[25]["l2"]))]
+    assert report.campaign.curves[0].transitions["location"].count() == 2
 
 
 def test_a_campaign_of_which_all_diverged_has_a_report(
@@ -275,4 +277,64 @@ def test_columns_that_hold_no_numbers_are_not_known(
     folder = campaign(*trajectories)
     assert main(folder) == 0
     assert "diverged" not in capsys.readouterr().out
-    assert make_report(folder).curves[0].transitions["location"].count() == 3
+    assert make_report(folder).campaign.curves[0].transitions["location"].count() == 3
+
+
+def test_residuals_from_the_exact_branch(campaign: Campaign, rows: Rows) -> None:
+    """Where points lie on the exact branch, a panel shows by how much they are off."""
+    moved = rows(0)
+    for row in moved:
+        row["error"] += 1e-5
+    figure = figure_of(campaign(moved))
+    assert len(figure.axes) == 4
+    residuals = np.concatenate(
+        [np.array(line.get_ydata()) for line in figure.axes[3].lines if len(line.get_xdata()) > 2]
+    )
+    np.testing.assert_allclose(residuals, 1e-5, rtol=1e-6)
+    assert len(figure_of(campaign(rows(0, activation="tanh"))).axes) == 3
+
+
+def test_a_second_report_of_the_same_records_draws_and_finds_nothing(
+    campaign: Campaign, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = campaign(rows(0), rows(1))
+    first = make_report(folder)
+    page = first.page.read_bytes()
+    figures = {file: file.stat().st_mtime_ns for file in first.page.parent.glob("*.p*")}
+
+    def never(*_: object) -> None:
+        raise AssertionError("found again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("spinodal.analysis.find_transitions", never)
+        second = make_report(folder)
+    assert second.page.read_bytes() == page
+    assert {file: file.stat().st_mtime_ns for file in figures} == figures
+    RecordWriter(folder / "records" / "2.parquet").append(rows(2))
+    assert make_report(folder).found.transitions["seeds_all"].to_list() == [3] * 3
+    assert {file: file.stat().st_mtime_ns for file in figures} != figures
+
+
+def test_figures_for_a_paper(campaign: Campaign, rows: Rows) -> None:
+    """In the format and width asked for, beside those of the page, which stay."""
+    folder = campaign(rows(0))
+    assert cli.main(["report", str(folder)]) == 0
+    before = {file: file.read_bytes() for file in (folder / "report").glob("*.p*")}
+    assert cli.main(["report", str(folder), "--format", "svg", "--format", "png", "--width", "86mm"]) == 0
+    assert {file: file.read_bytes() for file in before} == before
+    svg = next((folder / "report" / "paper").glob("*.svg")).read_text(encoding="utf-8")
+    width = float(re.search(r'width="([0-9.]+)pt"', svg)[1])  # type: ignore[index]
+    assert width == pytest.approx(86 / 25.4 * 72, rel=1e-3)
+    assert {file.suffix for file in (folder / "report" / "paper").iterdir()} == {".svg", ".png"}
+
+
+def test_mistakes_about_figures_for_a_paper(
+    campaign: Campaign, rows: Rows, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(campaign(rows(0)))
+    assert cli.main(["report", folder, "--width", "86px"]) == 2
+    assert "86px: must be a length of 1 to 40 inches" in capsys.readouterr().err
+    assert cli.main(["report", folder, "--format", "gif"]) == 2
+    assert "gif" in capsys.readouterr().err
+    assert cli.main(["report", folder, "--with", "nowhere.py"]) == 2
+    assert "--with nowhere.py: cannot be imported: no such Python file" in capsys.readouterr().err

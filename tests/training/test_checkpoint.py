@@ -320,6 +320,18 @@ def test_a_signal_ends_a_job_at_once_and_the_same_job_goes_on_to_the_bit(kind, s
     assert handlers == (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))
 
 
+def test_a_refined_branch_goes_on_to_the_bit_with_what_ways_back_have_shown(signalling, outputs):
+    refined = ["protocol.refine=1", "l2=[0.2,0.3]"]
+    signalling("campaign=undisturbed", *refined)
+    whole, total = rows(outputs.parent / "undisturbed"), signalling.evaluations
+    assert whole["reversible"].value_counts().sort("reversible").rows() == [(None, 2), (False, 2), (True, 6)]
+    for fraction in (0.1, 0.2, 0.2, 0.15, 0.15):
+        with pytest.raises(Interrupted):
+            signalling(*refined, at=int(fraction * total), kind=signal.SIGTERM)
+    signalling(*refined)
+    assert_frame_equal(rows(outputs), whole, check_exact=True)
+
+
 @pytest.mark.parametrize("hook", ["on_train_batch_end", "on_train_end"])
 def test_a_signal_between_two_looks_is_not_lost(hook, signalling, outputs, capsys):
     """Lightning would end with exit code 0; a job that is finished already ends its sweep all the same."""

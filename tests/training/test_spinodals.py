@@ -18,11 +18,21 @@ def refined(tmp_path, monkeypatch, *overrides):
     table = read_records(tmp_path / "c")
     assert table["stationary"].all()
     assert table["minimum"].all()
+    restored_but_at_jumps(table)
     found = {}
     for (seed,), rows in table.sort("l2").group_by("seed", maintain_order=True):
         states = list(rows.select("l2", "learned_features").iter_rows())
         found[seed] = [(a[0], b[0]) for a, b in pairwise(states) if a[1] != b[1]]
     return found
+
+
+def restored_but_at_jumps(table):
+    """Every row but the first of a path lies on the branch of the one before, or beyond a jump."""
+    for (_, branch, depth), rows in table.group_by("point", "branch", "depth"):
+        path = rows.sort("l2", descending=branch == "down")
+        assert path["reversible"].is_null().to_list() == [True] + [False] * (len(path) - 1)
+        lost = path["learned_features"].diff()[1:] != 0
+        assert path["reversible"][1:].to_list() == [depth == 2 or not each for each in lost]
 
 
 def agree(found, depth):
@@ -36,6 +46,20 @@ def agree(found, depth):
 def test_jumps_are_located_to_four_digits(tmp_path, monkeypatch):
     found = refined(tmp_path, monkeypatch, "model.width=4", "l2=[0.03,0.15,0.4]", "seed=[0,1]")
     agree(found, depth=3)
+
+
+def test_with_one_hidden_layer_every_row_restores_the_one_before(tmp_path, monkeypatch):
+    l2 = "l2=[0.03,0.1,0.16,0.3,0.49,0.6]"
+    found = refined(tmp_path, monkeypatch, "model.width=4", "model.depth=2", l2, "seed=[0,1]")
+    assert [len(each) for each in found.values()] == [2, 2]
+
+
+def test_a_way_down_is_taken_back_up(tmp_path, monkeypatch):
+    """From the noise that each stage starts with: where it has learned, it does not unlearn."""
+    noise = ["protocol=down", "protocol.perturbation=0.1", "protocol.refine=1"]
+    l2 = "l2=[0.01,0.02,0.045,0.1,0.2]"
+    found = refined(tmp_path, monkeypatch, "model.width=4", l2, "seed=[0,1]", *noise)
+    assert all(found.values())
 
 
 @pytest.mark.slow

@@ -1,13 +1,13 @@
 """From records to statements with errors: where the transitions are, and how far from the exact ones."""
 
-from spinodal.analysis.agreement import agreement
+from spinodal.analysis.agreement import accuracy_agreement, agreement
 from spinodal.analysis.coexistence import coexistence
 from spinodal.analysis.curves import CURVE, evidence, trajectory
-from spinodal.analysis.deep_linear import DeepLinear, Expected, compare, deep_linear, expected
+from spinodal.analysis.deep_linear import compare, deep_linear, expected, landscape
 from spinodal.analysis.delays import l2_exponents, noise_ratios
 from spinodal.analysis.dependence import dependence, seed_jumps
 from spinodal.analysis.escape import HOLD, arrhenius_laws, escape_times, held
-from spinodal.analysis.foresight import foresight
+from spinodal.analysis.foresight import KNOWN, foresight
 from spinodal.analysis.grokking import grokking, milestones, trained
 from spinodal.analysis.hysteresis import hysteresis
 from spinodal.analysis.jumps import find_jumps
@@ -16,14 +16,16 @@ from spinodal.analysis.rescaling import SCALES, before_onset, rescaled, rescaled
 from spinodal.analysis.resolution import unresolved
 from spinodal.analysis.thermal import onset_under_noise
 from spinodal.analysis.transitions import find_transitions
+from spinodal.theory import DeepLinear
 
 __all__ = [
     "CURVE",
     "HOLD",
+    "KNOWN",
     "SCALES",
     "DeepLinear",
-    "Expected",
     "Run",
+    "accuracy_agreement",
     "agreement",
     "arrhenius_laws",
     "before_onset",
@@ -41,6 +43,7 @@ __all__ = [
     "held",
     "hysteresis",
     "l2_exponents",
+    "landscape",
     "milestones",
     "noise_ratios",
     "onset_under_noise",

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from spinodal.analysis.curves import CURVE, by_seed
-from spinodal.analysis.seeds import APART, Jump, match, of_seeds, trajectory_jumps
+from spinodal.analysis.jumps import RESOLUTION
+from spinodal.analysis.seeds import APART, Jump, match, of_seeds, relaxed, trajectory_jumps
 from spinodal.records import SCHEMA
 
 _PLACE = ("l2_low", "l2_high", "location")
+
+BESIDE = 2
+"""So many rows on either side of a jump show it."""
+
+STEEPER = 1.5
+"""Where an observable is moves so many times as much per interval as around, a jump may hide."""
 
 
 def agreement(table: pl.DataFrame, first: str = "error", second: str = "scalar_curvature") -> pl.DataFrame:
@@ -56,6 +64,54 @@ def agreement(table: pl.DataFrame, first: str = "error", second: str = "scalar_c
     schema += [("agrees", pl.Boolean())]
     order = pl.coalesce(f"location_{name}" for name in names)
     return pl.DataFrame(rows, schema=schema).sort(*CURVE, "seed", order)
+
+
+def accuracy_agreement(table: pl.DataFrame) -> pl.DataFrame:
+    """Find the jumps of the accuracy and of R apart from each other, and which of them the grid may hide in one.
+
+    Args:
+        table: Records.
+
+    Returns:
+        The table that `agreement` returns for these two, with `hidden`: whether the observable that shows no jump may
+        have one that the grid hides, as it has too few rows on either side, or is steeper there, and in the intervals
+        next to it, than beyond these. False where both show a jump.
+    """
+    names = ("accuracy", "scalar_curvature")
+    parts = []
+    for kind in table.partition_by("task", "activation", maintain_order=True):
+        found = agreement(_with_error(kind), *names)
+        hidden = [not row["agrees"] and _hidden(kind, row, *names) for row in found.iter_rows(named=True)]
+        parts.append(found.with_columns(hidden=pl.Series(hidden, dtype=pl.Boolean)))
+    return pl.concat(parts) if parts else agreement(table, *names).with_columns(hidden=pl.lit(False))
+
+
+def _with_error(kind: pl.DataFrame) -> pl.DataFrame:
+    """An accuracy that counts samples is a frequency, with a frequency's standard error."""
+    right = pl.col("accuracy") * pl.col("samples")
+    counts = kind.select(((right - right.round()).abs() < 1e-6).all()).item()
+    frequency = (pl.col("accuracy") * (1 - pl.col("accuracy")) / pl.col("samples")).sqrt()
+    return kind.with_columns(accuracy_se=frequency) if counts else kind
+
+
+def _hidden(table: pl.DataFrame, jump: dict[str, Any], *names: str) -> bool:
+    """Whether the observable that shows no jump where the other does may have one."""
+    silent = next((each for each in names if jump[f"location_{each}"] is None), None)
+    if silent is None:
+        return False
+    loud = next(each for each in names if each != silent)
+    identity = pl.DataFrame([{each: jump[each] for each in (*CURVE, "seed")}], schema_overrides=SCHEMA)
+    rows = table.join(identity, on=[*CURVE, "seed"], how="semi", nulls_equal=True)
+    rows = relaxed(rows, silent).sort("l2")
+    l2, values = rows["l2"].to_numpy(), rows[silent].cast(pl.Float64).to_numpy()
+    first = int(np.searchsorted(l2, jump[f"l2_low_{loud}"], side="right")) - 1
+    last = int(np.searchsorted(l2, jump[f"l2_high_{loud}"]))
+    if first < BESIDE or last > len(l2) - 1 - BESIDE:
+        return True
+    # A jump that is spread over neighbouring intervals looks like a slope, steeper than what comes before and after.
+    before, there, after = np.abs(np.diff(values[[first - 2, first - 1, last + 1, last + 2]]))
+    steepness = there / (last - first + 2)
+    return bool(there > RESOLUTION * np.ptp(values) and steepness > STEEPER * 0.5 * (before + after))
 
 
 def _pairs(ours: Sequence[Jump], theirs: Sequence[Jump]) -> Iterator[tuple[Jump | None, Jump | None]]:

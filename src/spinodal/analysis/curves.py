@@ -7,6 +7,8 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 import polars as pl
 
+from spinodal.records import SCHEMA
+
 CURVE = (
     "task",
     "complexity",
@@ -29,6 +31,12 @@ def evidence() -> pl.Expr:
     the branch is; close to a spinodal it smears the jump into a slope.
     """
     return pl.col("stationary").fill_null(False) & pl.col("minimum").fill_null(True)
+
+
+def own_observables(table: pl.DataFrame) -> list[str]:
+    """Return the names of the columns of numbers that the schema of the records does not have, where any is filled."""
+    numeric = [name for name, dtype in table.schema.items() if dtype.is_numeric() and name not in SCHEMA]
+    return [name for name in numeric if table[name].is_not_null().any()]
 
 
 def trajectory() -> pl.Expr:

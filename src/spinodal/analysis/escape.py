@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import polars as pl
 
 from spinodal import theory
 from spinodal.analysis.curves import CURVE
+from spinodal.analysis.deep_linear import landscape
 from spinodal.analysis.holding_times import arrhenius, holding_time, shape
 
 HOLD = (*(name for name in CURVE if name != "temperature"), "start_phase", "l2", "time_step")
@@ -163,30 +163,16 @@ def arrhenius_laws(records: pl.DataFrame, times: pl.DataFrame) -> pl.DataFrame:
 
 
 def ways_out(hold: pl.DataFrame) -> Sequence[theory.Escape]:
-    """Return the ways out of a phase, if theory knows them: of deep linear networks on a clean linear teacher.
+    """Return the ways out of a phase at λ, as far as theory knows any.
 
     Args:
         hold: Records of one phase at one λ.
     """
     row = hold.row(0, named=True)
-    strengths, depth, width = row["strengths"], row["depth"], row["width"]
-    known = (
-        row["activation"] == "linear"
-        and row["task"] == "linear_teacher"
-        and row["error_name"] == "squared"
-        and row["noise"] == 0
-        and not row["bias"]
-        and row["start_phase"] is not None
-        and strengths is not None
-        and depth >= 3
-    )
-    if not known:
+    network = landscape(row)
+    if network is None or row["start_phase"] is None:
         return ()
-    features = len(strengths)
-    sizes = (features, *[width] * (depth - 1), features)
-    if width < features or sum(n * m for n, m in pairwise(sizes)) != row["parameters"]:
-        return ()  # inputs or outputs without a feature, which the records do not describe
-    return theory.escapes(row["l2"], row["start_phase"], strengths, sizes, row["variances"])
+    return network.escapes(row["l2"], row["start_phase"]) or ()
 
 
 def _temperature(part: pl.DataFrame) -> tuple[float | None, float | None]:

@@ -13,9 +13,11 @@ import polars as pl
 import spinodal
 from spinodal import analysis
 from spinodal.analysis.claims import Verdict, judged, verdicts
-from spinodal.analysis.curves import CURVE
+from spinodal.analysis.curves import CURVE, own_observables
 from spinodal.analysis.diverged import diverged, held_together, known
 from spinodal.analysis.elsewhere import told_elsewhere
+from spinodal.analysis.resolution import shown
+from spinodal.analysis.transitions import ALONGSIDE
 from spinodal.campaign import write_atomically
 
 
@@ -105,7 +107,8 @@ class Findings:
     """Names of all of them."""
 
     inner: ClassVar[frozenset[str]] = frozenset(
-        {"found", "unresolved", "curvature_transitions", "milestones", "claims"}
+        {"found", "shown", "unresolved", "curvature_transitions", "accuracy_agreement", "before_onset"}
+        | {"milestones", "claims"}
     )
     """Those that others are made from, and that are no files of their own."""
 
@@ -117,8 +120,10 @@ class Findings:
 
     @finding
     def found(self) -> pl.DataFrame:
-        """Transitions in E, as `find_transitions` returns them."""
-        return analysis.find_transitions(self.branches)
+        """Transitions in E, as `find_transitions` returns them, with own observables on either side."""
+        return analysis.find_transitions(
+            self.branches, alongside=(*ALONGSIDE, *own_observables(self.branches))
+        )
 
     @finding
     def transitions(self) -> pl.DataFrame:
@@ -131,6 +136,11 @@ class Findings:
         return analysis.unresolved(self.branches, self.found)
 
     @finding
+    def shown(self) -> pl.DataFrame:
+        """Transitions that theory's own E shows on the rows of up branches: see the function of this name."""
+        return shown(self.quiet.filter(branch="up"))
+
+    @finding
     def curvature_transitions(self) -> pl.DataFrame:
         """Transitions in R, looked at alone."""
         return analysis.find_transitions(self.curved, "scalar_curvature")
@@ -141,14 +151,24 @@ class Findings:
         return analysis.agreement(self.curved)
 
     @finding
+    def accuracy_agreement(self) -> pl.DataFrame:
+        """Jumps of the accuracy and of R side by side, without noise: see the function of this name."""
+        return analysis.accuracy_agreement(self.curved.filter(pl.col("hold_time").is_null()))
+
+    @finding
     def foresight(self) -> pl.DataFrame:
         """Predictions of each transition from what precedes it: see the function of this name."""
         return analysis.foresight(self.curved, self.transitions)
 
     @finding
+    def before_onset(self) -> pl.DataFrame:
+        """Rows that precede the onset of learning: see the function of this name."""
+        return analysis.before_onset(self.curved, self.transitions)
+
+    @finding
     def rescaled(self) -> pl.DataFrame:
         """R before the onset of learning in several units of E: see the function of this name."""
-        return analysis.rescaled(self.curved, self.transitions)
+        return analysis.rescaled(self.before_onset)
 
     @finding
     def dependence(self) -> pl.DataFrame:

@@ -24,6 +24,9 @@ OBSERVABLES = ("soft_mode", "scalar_curvature", "trace_hessian", "norm", "error"
 CUT_OFFS = (0.8, 0.9, 0.95, 0.98)
 """Predictions know the phase up to these fractions of the λ at which it jumps."""
 
+KNOWN = 0.95
+"""The one of them by which observables are compared with each other."""
+
 POINTS = 3
 """Values that a line is laid through: more would average noise, and reach back to where nothing is linear."""
 

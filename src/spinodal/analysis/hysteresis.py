@@ -39,7 +39,7 @@ class _Bracket(NamedTuple):
         return 0.5 * (math.log(self.low) + math.log(self.high))
 
 
-def hysteresis(table: pl.DataFrame, reach: bool = True) -> pl.DataFrame:
+def hysteresis(table: pl.DataFrame) -> pl.DataFrame:
     """Set the way down of every network against its way up, transition by transition, run by run.
 
     Only `evidence` is looked at. A run is a trajectory down with its own way up (of a loop), or with that of the same
@@ -48,7 +48,6 @@ def hysteresis(table: pl.DataFrame, reach: bool = True) -> pl.DataFrame:
 
     Args:
         table: Records.
-        reach: Whether to predict what the noise reaches, which takes up to a second for every network.
 
     Returns:
         One row per loop and feature that is lost or learned again in it, one with `feature` null where there is
@@ -64,7 +63,7 @@ def hysteresis(table: pl.DataFrame, reach: bool = True) -> pl.DataFrame:
           seeds where it is, `lost` and `relearned` of them; errors: how far the end of a bracket is and the standard
           error over seeds, in quadrature; `l2_down_spread`: standard deviation over runs;
         - `l2_width`: l2_up − l2_down of the runs that show both, with its error, made likewise;
-        - `foretold`: whether theory predicts where the way down passes its transitions, `reach` or not;
+        - `foretold`: whether theory predicts where the way down passes its transitions;
         - what `predict_loop` returns for a deep linear network; `l2_reach_error`: the standard deviation over draws of
           a mean over as many of them as there are runs that learned it again, or runs, and `reach_deviation`: how far
           l2_down is from l2_reach, in both errors in quadrature.
@@ -81,7 +80,7 @@ def hysteresis(table: pl.DataFrame, reach: bool = True) -> pl.DataFrame:
             loop = identity | {"l2_low": low, "l2_high": high, "runs": len({run.seed for run in group})}
             loop |= loop_area(group)
             loop["foretold"] = foretold(pair, group)
-            predicted = predict_loop(pair, group, reach)
+            predicted = predict_loop(pair, group)
             ways = _of_seeds(group)
             features = sorted({m for way in ways for side in way for m in side})
             rows += [

@@ -9,8 +9,9 @@ from functools import lru_cache
 import numpy as np
 
 from spinodal import theory
-from spinodal.analysis.deep_linear import DeepLinear, deep_linear
+from spinodal.analysis.deep_linear import deep_linear
 from spinodal.analysis.loops import Pair, Run
+from spinodal.theory import DeepLinear
 
 PREDICTED = ("l2_spinodal", "l2_coexistence", "l2_reach", "l2_reach_spread", "reach_share")
 
@@ -32,13 +33,12 @@ def foretold(pair: Pair, group: Sequence[Run]) -> bool:
     return known and all(bool(np.all(np.diff(run.path) < 0)) for run in group)
 
 
-def predict_loop(pair: Pair, group: Sequence[Run], reach: bool = True) -> Callable[[int], dict[str, float]]:
+def predict_loop(pair: Pair, group: Sequence[Run]) -> Callable[[int], dict[str, float]]:
     """What theory says of a loop, feature by feature.
 
     Args:
         pair: The branches.
         group: Repetitions of one loop of theirs.
-        reach: Whether to predict what the noise reaches.
 
     Returns:
         A function of m = 1, 2, …, from the strongest, to columns; to none where no theory applies:
@@ -57,7 +57,7 @@ def predict_loop(pair: Pair, group: Sequence[Run], reach: bool = True) -> Callab
     order = theory.by_spinodal(exact.strengths, exact.depth, exact.variances)
     coexistences = theory.coexistence(exact.strengths, exact.depth, exact.variances)
     noise, width = pair.down["perturbation"][0], int(pair.down["width"][0])
-    draws = [_reach(exact, width, noise, run) for run in group] if reach and foretold(pair, group) else []
+    draws = [_reach(exact, width, noise, run) for run in group] if foretold(pair, group) else []
 
     def columns(m: int) -> dict[str, float]:
         if m > len(order):

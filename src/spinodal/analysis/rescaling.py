@@ -19,7 +19,7 @@ from spinodal.analysis.seeds import curve_jumps, relaxed, trajectories
 from spinodal.records import SCHEMA
 
 SCALES = (0.1, 1.0, 10.0)
-"""Units of E that R is told in."""
+"""Units of E in which R is found."""
 
 
 def rescaled_curvature(scale: float) -> pl.Expr:
@@ -39,37 +39,39 @@ def rescaled_curvature(scale: float) -> pl.Expr:
 
 
 def before_onset(table: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame:
-    """The rows of the up branches that precede the last jump of E, the onset of learning.
+    """Return the rows of the up branches that precede the last jump of E, the onset of learning.
 
     Args:
         table: Records.
         transitions: Those in E, as `compare` returns them for this table.
 
     Returns:
-        Those rows, seed by seed in the order of λ, with `spinodal`: the λ_sp that ends the last phase, exact
-        where it is known, else as measured. Seeds that do not show the last jump have none.
+        Those rows, seed by seed in the order of λ, with two columns more: `spinodal`, the λ_sp that ends the last
+        phase, exact where it is known, else as measured, and `phase_from`, the λ from which on all seeds are in that
+        phase, 0 if it is the first. Seeds that do not show the last jump have no rows.
     """
-    parts = [table.clear().with_columns(spinodal=pl.lit(None, pl.Float64))]
+    ends = {"spinodal": pl.lit(None, pl.Float64), "phase_from": pl.lit(None, pl.Float64)}
+    parts = [table.clear().with_columns(**ends)]
     for curve in table.filter(branch="up").partition_by(CURVE, maintain_order=True):
         branches, groups = trajectories(curve), curve_jumps(curve, "error")
         known = transitions.join(curve.select(CURVE).head(1), on=CURVE, how="semi", nulls_equal=True)
         for row in known.filter(index=len(groups)).iter_rows(named=True):
+            earlier = known.filter(pl.col("location") < row["location"]).sort("location")["l2_high"]
+            ends = {
+                "spinodal": pl.lit(row["l2_exact"] or row["location"]),
+                "phase_from": pl.lit(earlier[-1] if len(earlier) else 0.0),
+            }
             for jump in groups[-1]:
                 rows = relaxed(branches[jump.trajectory], "error").filter(pl.col("l2") <= jump.low)
-                parts.append(
-                    rows.select(table.columns).with_columns(spinodal=row["l2_exact"] or row["location"])
-                )
+                parts.append(rows.select(table.columns).with_columns(**ends))
     return pl.concat(parts)
 
 
-def rescaled(
-    table: pl.DataFrame, transitions: pl.DataFrame, scales: Sequence[float] = SCALES
-) -> pl.DataFrame:
-    """Tell R before the onset of learning, and where it changes sign, for several units of E.
+def rescaled(path: pl.DataFrame, scales: Sequence[float] = SCALES) -> pl.DataFrame:
+    """Find R before the onset of learning, and where it changes sign, for several units of E.
 
     Args:
-        table: Records.
-        transitions: Those in E, as `compare` returns them for this table.
+        path: As `before_onset` returns it.
         scales: c.
 
     Returns:
@@ -80,7 +82,6 @@ def rescaled(
           seeds in which it does; null if in none;
         - `seeds_changing`: how many these are, of `seeds_all` that show the transition and have R.
     """
-    path = before_onset(table, transitions)
     rows = []
     for curve in path.partition_by(CURVE, maintain_order=True):
         for scale in scales:

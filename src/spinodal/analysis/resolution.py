@@ -47,20 +47,21 @@ def unresolved(table: pl.DataFrame, transitions: pl.DataFrame, observable: str =
     return pl.DataFrame(stretches, schema=schema, orient="row")
 
 
-def shown(curve: pl.DataFrame) -> pl.DataFrame | None:
-    """Find the transitions that theory's own E shows where a curve was measured.
+def shown(table: pl.DataFrame) -> pl.DataFrame:
+    """Find the transitions that theory's own E shows where curves were measured.
 
     On the same grid, in the same trajectories and without the rows that are no evidence: a transition that these do
     not show may be there all the same, and one that they show without its being predicted is made by the grid.
 
     Args:
-        curve: Records of one curve, at least one row.
+        table: Records.
 
     Returns:
-        As of `compare`; None where theory does not apply.
+        As of `compare`, of the curves that theory applies to.
     """
-    rows = predicted_rows(curve)
-    return None if rows is None else compare(find_transitions(rows), rows)
+    curves = map(predicted_rows, table.partition_by(CURVE, maintain_order=True))
+    rows = pl.concat([table.clear(), *(curve for curve in curves if curve is not None)])
+    return compare(find_transitions(rows), rows)
 
 
 def _steep(table: pl.DataFrame, observable: str) -> pl.DataFrame:

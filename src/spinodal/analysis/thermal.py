@@ -7,7 +7,7 @@ import polars as pl
 
 from spinodal import theory
 from spinodal.analysis.curves import CURVE, evidence
-from spinodal.analysis.escape import ways_out
+from spinodal.analysis.deep_linear import landscape
 
 NETWORK = tuple(name for name in CURVE if name not in ("branch", "temperature"))
 """Columns that the loops of one network share, whatever their temperature."""
@@ -77,23 +77,20 @@ def _mean(way: str, onsets: pl.DataFrame) -> dict[str, float]:
 
 def _expected(branch: pl.DataFrame) -> float | None:
     """λ at which half of the replicas of one feature have left, stage after stage, by Kramers' rates."""
-    if branch.is_empty() or branch["strengths"].list.len().max() != 1:
+    network = None if branch.is_empty() else landscape(branch.row(0, named=True))
+    if network is None or len(network.strengths) != 1:
         return None
     start = int(branch["branch"][0] == "up")
     first = branch.filter(pl.col("seed") == branch["seed"][0]).sort("stage")
     passed, before = 0.0, float(first["l2"][0])
-    for stage in range(len(first)):
-        row = first[stage].with_columns(start_phase=pl.lit(start, pl.Int64))
-        ways, l2 = ways_out(row), float(row["l2"][0])
-        gone = not ways and start == 1 and _known(row)
+    for l2, hold_time, temperature in first.select("l2", "hold_time", "temperature").iter_rows():
+        ways = network.escapes(l2, start)
+        if ways is None or temperature is None:
+            return None
         if ways:
-            passed += float(row["hold_time"][0] / theory.escape_time(ways, float(row["temperature"][0])))
-        if gone or passed >= np.log(2):
+            passed += float(hold_time / theory.escape_time(ways, temperature))
+        # No way out of the learned phase means that there is no such phase.
+        if passed >= np.log(2) or (start == 1 and not ways):
             return float(np.sqrt(l2 * before))
         before = l2
     return None
-
-
-def _known(row: pl.DataFrame) -> bool:
-    """Whether theory applies to this network: then no way out of its learned phase means that there is no phase."""
-    return bool(ways_out(row.with_columns(start_phase=pl.lit(0, pl.Int64), l2=row["l2"] * 0 + 1e-3)))

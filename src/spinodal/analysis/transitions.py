@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from spinodal.analysis.ends import jumped_by, with_ends
 from spinodal.analysis.jumps import SIGNIFICANCE
 from spinodal.analysis.paths import Path, paths_of
 from spinodal.analysis.pooled import Mean, PooledBreak, mean_of, pooled_breaks
+from spinodal.analysis.reversibility import restored_in
 from spinodal.analysis.seeds import Jump, Kink, match, of_seeds, path_jumps, path_kinks, starts_as
 from spinodal.records import SCHEMA
 
@@ -50,8 +52,9 @@ def find_transitions(
 
     No grid tells a jump between two neighbouring λ from a slope that begins and ends between them. The rule is: it is
     a jump (order 1) if both phases lead up to the bracket without a trace of it. A slope leaves tails beside the
-    bracket, which show down to widths of 0.3 spacings (tanh) on a curve without noise. `protocol.refine` narrows the
-    bracket, and with it what could hide there.
+    bracket, which show down to widths of 0.3 spacings (tanh) on a curve without noise. With `protocol.refine` each
+    minimum was taken back to the λ before: if most seeds do not restore E there, it is a jump, whatever it looks like;
+    if they do, it is continuous where there are tails, and else there may be a whole loop within the bracket.
 
     Args:
         table: Records, as `read_records` returns them.
@@ -63,8 +66,8 @@ def find_transitions(
 
         - `index`: 1, 2, … along the curve from small to large λ: first the jumps of single trajectories, then kinks
           and what only the mean shows; what few trajectories show is left out if it is within the scatter of all;
-        - `order`: 1 for a jump, 2 for a kink (continuous), null if it is not decided whether it is a jump, and
-          `evidence`: what this rests on, in words;
+        - `order`: 1 for a jump, 2 for a kink and for a slope that, taken back, restores E (continuous), null if it is
+          not decided whether it is a jump, and `evidence`: what this rests on, in words;
         - `l2_low`, `l2_high`: every seed that shows it jumps between these two λ of the grid; that of a kink, and of
           what the mean shows, lies between them within two standard errors;
         - `location`: geometric mean of the brackets of all seeds, or of where their kinks are; `location_error`: how
@@ -74,7 +77,7 @@ def find_transitions(
           of the path (for a quench, of rising λ), mean over seeds (see `extrapolation`); of a kink, at the two ends of
           the bracket. `<column>_before` and `<column>_after` of those alongside, at the two ends of the bracket;
         - `jump`: after − before; `jump_error`: how far following the branches there may be off, and the standard error
-          over seeds, in quadrature; both null for a kink;
+          over seeds, in quadrature; both null where it is continuous;
         - `kink`: by how much the slope over ln λ changes there, for rising λ; `kink_error`: what the bend of the
           branches makes of it, and the standard error over seeds, in quadrature; null for all but kinks;
         - `seeds`: how many seeds show it, or are averaged, of `seeds_all`: one that was taken through λ on several
@@ -84,12 +87,16 @@ def find_transitions(
     alongside = [name for name in alongside if name in table.columns and name != observable]
     curves = paths_of(table, CURVE, observable, alongside)
     found = [[path_jumps(path, observable, alongside) for path in curve] for curve in curves.values()]
+    restored = restored_in(table)
     rows = []
     for (identity, curve), jumps, own in zip(
         curves.items(), found, _followed(list(curves.values()), found, observable), strict=True
     ):
         names = dict(zip(CURVE, identity, strict=True))
-        rows += [names | row for row in _curve(curve, jumps, own, observable, alongside)]
+        rows += [
+            names | row
+            for row in _curve(curve, jumps, own, observable, alongside, partial(restored, names["branch"]))
+        ]
     sides = [f"{name}_{side}" for name in alongside for side in ("before", "after")]
     schema = [(name, SCHEMA[name]) for name in CURVE]
     schema += [("index", pl.Int64()), ("order", pl.Int64()), ("evidence", pl.String())]
@@ -126,6 +133,7 @@ def _curve(
     own: Sequence[Jump],
     observable: str,
     alongside: Sequence[str],
+    restored: Callable[[Sequence[Jump]], bool | None],
 ) -> list[dict[str, Any]]:
     """The transitions of one curve: jumps of single seeds first."""
     kinks = [
@@ -145,7 +153,7 @@ def _curve(
     pooled = [] if mean is None else pooled_breaks(mean, starts_as(observable), known)
     rows: list[dict[str, Any] | None] = []
     for group in groups:
-        row: dict[str, Any] | None = _of_jumps(group, seeds, observable, alongside)
+        row: dict[str, Any] | None = _of_jumps(group, seeds, observable, alongside, restored(group))
         same = [each for each in pooled if not _most(group, seeds) and _same(each, group)]
         if mean is not None and same:
             pooled.remove(same[0])
@@ -187,21 +195,21 @@ def _clear(group: Sequence[Jump], curve: Sequence[Path], mean: Mean, observable:
     return bool(np.abs(np.mean(changes)) > SIGNIFICANCE * math.sqrt(6) * noise)
 
 
-def _of_jumps(group: Sequence[Jump], seeds: int, observable: str, alongside: Sequence[str]) -> dict[str, Any]:
+def _of_jumps(
+    group: Sequence[Jump], seeds: int, observable: str, alongside: Sequence[str], restored: bool | None
+) -> dict[str, Any]:
     places = np.array([jump.place for jump in group])
     # The geometric mean is nearer to the lower end.
     half_bracket = float(np.mean([jump.high - math.exp(jump.place) for jump in group]))
-    order, words = _order(group, seeds)
+    order, words = _order(group, seeds, restored)
     size = jumped_by(group)
+    sides = {"before": size.before, "after": size.after}
     return {
         "order": order,
         "evidence": words,
         **_of_seeds(group, observable, alongside),
         **_located(places, half_bracket),
-        "before": size.before,
-        "after": size.after,
-        "jump": size.after - size.before,
-        "jump_error": size.error,
+        **({} if order == 2 else sides | {"jump": size.after - size.before, "jump_error": size.error}),
     }
 
 
@@ -212,16 +220,23 @@ def _located(places: Float64[np.ndarray, " s"], error: float) -> dict[str, float
     return {"location": at, "location_error": off}
 
 
-def _order(group: Sequence[Jump], seeds: int) -> tuple[int | None, str]:
-    """Whether the jumps of a group are what they look like, and why."""
+def _order(group: Sequence[Jump], seeds: int, restored: bool | None) -> tuple[int | None, str]:
+    """Whether the jumps of a group are what they look like, and why: as tested by taking them back, if they were."""
     if not _most(group, seeds):
         return None, "few trajectories jump"
+    if restored is False:
+        return 1, "taken back, E is not restored"
     if 2 * sum(jump.unrelaxed > 0 for jump in group) > len(group):
         return None, "rows in between did not relax"
     told = np.array([jump.steepening for jump in group])
     before, after, error = told.mean(axis=0)
     error = math.sqrt(float(np.sum(told[:, 2] ** 2))) / len(group)
-    if max(before, after) > TAIL + 2 * error:
+    steep = max(before, after) > TAIL + 2 * error
+    if restored:
+        if steep:
+            return 2, "steep beside it and, taken back, E is restored"
+        return None, "taken back, E is restored: a slope, or a loop within the bracket"
+    if steep:
         return None, "steep beside it: a slope or a jump"
     return 1, "trajectories jump"
 

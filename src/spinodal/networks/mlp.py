@@ -72,16 +72,12 @@ class MLP(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.activation = ACTIVATIONS[activation]()
         self.width = width
+        self.settings = {"activation": activation, "bias": bias, "depth": depth, "width": width}
 
     @property
     def depth(self) -> int:
         """L, the number of weight layers."""
         return len(self.layers)
-
-    @property
-    def deep_linear(self) -> bool:
-        """Whether it is the network whose phase diagram is known: linear, without biases."""
-        return isinstance(self.activation, nn.Identity) and self.layers[0].bias is None
 
     def forward(self, inputs: Float[Tensor, "*B d"]) -> Float[Tensor, "*B c"]:
         """Outputs of the network for any batch of inputs."""

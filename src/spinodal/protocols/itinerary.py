@@ -11,7 +11,12 @@ from spinodal.protocols.trajectory import Hold, Trajectory
 
 JUMP = 1e-3
 """E has jumped between two λ if, taken back, it is off by more than this fraction of E₀, the error of the zero
-function. A continuous change, however steep, is undone on the way back; a first-order jump is not."""
+function. A continuous change, however steep, is undone on the way back; a first-order jump is not, unless its whole
+loop of hysteresis lies between the two."""
+
+RESTORED = 0.1
+"""E is restored if, taken back, it is off by at most this fraction of its change between the two λ, or by what two
+relaxations to one minimum may differ by, 10⁻⁶ E₀."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,12 @@ class Visit:
 
 @dataclass(frozen=True)
 class _Minimum:
-    """A relaxed state: where, with what E, and the state itself."""
+    """A state at which a visit ended: where, with what E, the state itself, and whether it is a minimum."""
 
     l2: float
     error: float
     state: Any
+    relaxed: bool = False  # as in a checkpoint that does not hold it
 
 
 @dataclass
@@ -62,8 +68,8 @@ class Itinerary:
     """The visits of one replica, each following from what was found at the ones before.
 
     Without `refine` they are the trajectory's path. With it, each new minimum B is taken back to the λ of the one
-    before, A. If that restores A, the way from A to B is continuous and B becomes the next A. If not, a jump lies
-    between; λ is bisected, always starting from A's state, until the jump is bracketed to the relative width
+    before, A. If that restores A, the way from A to B counts as continuous and B becomes the next A. If not, a jump
+    lies between; λ is bisected, always starting from A's state, until the jump is bracketed to the relative width
     10^−refine. Several jumps between two λ of the path are found one after the other.
 
     Attributes:
@@ -138,33 +144,43 @@ class Itinerary:
         fresh = target.stage == 0 and not self.trajectory.unlearned
         return Visit(target.stage, target.l2, target.branch, start, perturbed=not fresh)
 
-    def conclude(self, error: float, state: Any) -> None:
+    def conclude(self, error: float, state: Any, relaxed: bool) -> bool | None:
         """Takes what the visit found.
 
         Args:
             error: E of the relaxed state.
             state: the state, kept by reference.
+            relaxed: whether the state is a minimum, as far as it was looked at.
+
+        Returns:
+            After a visit back with which the row visited before it is final: whether that row's minimum restores E
+            at the λ of the row before it on the path. False: E jumps in between. None where that is not known: after
+            any other visit, if one of the three states is no minimum, or if E changes by too little to tell.
         """
         target, anchor = self._targets[-1], self._anchor
         if self._arrived is None:
-            found = _Minimum(target.l2, error, state)
+            found = _Minimum(target.l2, error, state, relaxed)
             if self.refine and anchor is not None:
                 self._arrived = found
             else:
                 self._accept(found)
-            return
+            return None
         arrived, self._arrived = self._arrived, None
         assert anchor is not None
+        off, change = abs(error - anchor.error), abs(arrived.error - anchor.error)
         # NaN compares false on purpose: what cannot be judged is not bisected for ever.
-        jumped = abs(error - anchor.error) > JUMP * self.error_scale
+        jumped = off > JUMP * self.error_scale
         if jumped and not self._close(target):
             target.jumped = True
             self._bisect(target)
-            return
+            return None
         if jumped:  # and bracketed: what lies beyond has to be looked at again from this side
             for beyond in self._targets:
                 beyond.jumped = False
         self._accept(arrived)
+        restored = off <= max(RESTORED * change, JUMP**2 * self.error_scale)
+        tested = anchor.relaxed and arrived.relaxed and relaxed
+        return restored if tested and restored != jumped else None
 
     def _accept(self, found: _Minimum) -> None:
         self._anchor = found if self.refine else None

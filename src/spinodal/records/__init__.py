@@ -2,6 +2,7 @@
 
 from spinodal.records.reader import finished_points, finished_points_of, read_records, without
 from spinodal.records.schema import (
+    COLUMN,
     COLUMNS,
     IDENTITY,
     MEASURED_TASK,
@@ -15,6 +16,7 @@ from spinodal.records.schema import (
 from spinodal.records.writer import RecordWriter, write_configuration
 
 __all__ = [
+    "COLUMN",
     "COLUMNS",
     "IDENTITY",
     "MEASURED_TASK",

@@ -1,20 +1,39 @@
-"""What a row says, one stage of one point: the one home of column names, their units and their meanings."""
+"""What a row holds, one stage of one point: the one home of names, units, symbols and meanings of columns.
+
+Units are powers of E, the unit of the error, and of θ, that of parameters: λ has E/θ² by 𝓛 = E + λ‖θ‖², a time θ²/E
+and a temperature E by dθ = −∇𝓛 dt + √(2T) dW. Targets have √E (squared error), inputs none. R of the surface
+z = E(θ) takes z for a length like any parameter, and has 1/θ². "1" is the unit of ratios and of numbers of things,
+whatever is no number has none.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import polars as pl
 
 
 class Column(NamedTuple):
-    """One column of the records."""
+    """One column of the records, and how its values are shown."""
 
     name: str
     dtype: pl.DataType | type[pl.DataType]
     unit: str
-    """Empty for names, numbers of things and what is measured in the units of the targets."""
+    """In E and θ, see above; empty for what is no number."""
     meaning: str
+    symbol: str = ""
+    """In text, as in tr ∇²E; by default the name, in words."""
+    latex: str = ""
+    """At an axis, as in $R$, for Matplotlib; by default the symbol."""
+    scale: Literal["linear", "log", "symlog"] = "linear"
+    """Of an axis with its values."""
+    colour: str = ""
+    """Where several observables share a panel; empty for what does not."""
+
+    def shown(self) -> Column:
+        """Return the column with its defaults filled in."""
+        symbol = self.symbol or self.name.replace("_", " ")
+        return self._replace(symbol=symbol, latex=self.latex or symbol)
 
 
 _FLOATS = pl.List(pl.Float64)
@@ -28,89 +47,169 @@ COLUMNS = (
     # what was asked for
     Column("task", pl.String, "", "the data"),
     Column("error_name", pl.String, "", "what E is: squared or cross_entropy"),
-    Column("complexity", pl.Int64, "", "K, number of distinct features to learn, as asked for"),
-    Column("noise", pl.Float64, "", "standard deviation of the label noise"),
-    Column("samples", pl.Int64, "", "N, number of training samples"),
+    Column("complexity", pl.Int64, "1", "K, number of distinct features to learn, as asked for", symbol="K"),
+    Column("noise", pl.Float64, "√E", "standard deviation of the label noise"),
+    Column("samples", pl.Int64, "1", "N, number of training samples", symbol="N"),
     Column("activation", pl.String, "", "nonlinearity of the hidden layers"),
     Column("bias", pl.Boolean, "", "whether the layers have biases"),
-    Column("depth", pl.Int64, "", "L, number of weight layers"),
-    Column("width", pl.Int64, "", "units in a hidden layer"),
-    Column("input_dim", pl.Int64, "", "d, numbers in an input"),
-    Column("output_dim", pl.Int64, "", "c, numbers in an output"),
-    Column("parameters", pl.Int64, "", "n, number of trainable parameters"),
-    Column("init_scale", pl.Float64, "", "standard deviation of fresh weights times √fan_in"),
-    Column("lr", pl.Float64, "", "step length of the descent, or of its first step"),
+    Column("depth", pl.Int64, "1", "L, number of weight layers", symbol="L"),
+    Column("width", pl.Int64, "1", "units in a hidden layer"),
+    Column("input_dim", pl.Int64, "1", "d, numbers in an input"),
+    Column("output_dim", pl.Int64, "1", "c, numbers in an output"),
+    Column("parameters", pl.Int64, "1", "n, number of trainable parameters"),
+    Column("init_scale", pl.Float64, "θ", "standard deviation of fresh weights times √fan_in"),
+    Column("lr", pl.Float64, "θ²/E", "step length of the descent, or of its first step"),
     Column("branch", pl.String, "", "where the state comes from: up, down, quench, escape or train"),
     Column(
-        "perturbation", pl.Float64, "", "standard deviation of the noise on each parameter at a stage's start"
+        "perturbation",
+        pl.Float64,
+        "θ",
+        "standard deviation of the noise on each parameter at a stage's start",
     ),
-    Column("refine", pl.Int64, "", "digits to which λ of each jump is bisected; 0: the grid as it is"),
-    Column("seed", pl.Int64, "", "of the replica"),
-    Column("stage", pl.Int64, "", "place in the trajectory, from 0"),
-    Column("stages", pl.Int64, "", "length of the trajectory; null until it is known"),
-    Column("l2", pl.Float64, "", "λ, strength of the L2 term in 𝓛 = E + λ‖θ‖²"),
+    Column("refine", pl.Int64, "1", "digits to which λ of each jump is bisected; 0: the grid as it is"),
+    Column("seed", pl.Int64, "1", "of the replica"),
+    Column("stage", pl.Int64, "1", "place in the trajectory, from 0"),
+    Column("stages", pl.Int64, "1", "length of the trajectory; null until it is known"),
+    Column(
+        "l2",
+        pl.Float64,
+        "E/θ²",
+        "λ, strength of the L2 term in 𝓛 = E + λ‖θ‖²",
+        symbol="λ",
+        latex=r"$\lambda$",
+        scale="log",
+    ),
     # holding times under noise
-    Column("start_phase", pl.Int64, "", "features alive where the hold began; null if nobody counted them"),
-    Column("temperature", pl.Float64, "", "T of the Langevin noise in dθ = −∇𝓛 dt + √(2T) dW"),
-    Column("batch", pl.Int64, "", "B, samples that each step of minibatch noise sees"),
+    Column("start_phase", pl.Int64, "1", "features alive where the hold began; null if nobody counted them"),
+    Column(
+        "temperature",
+        pl.Float64,
+        "E",
+        "T of the Langevin noise in dθ = −∇𝓛 dt + √(2T) dW",
+        symbol="T",
+        latex="$T$",
+    ),
+    Column(
+        "batch", pl.Int64, "1", "B, samples that each step of minibatch noise sees", symbol="B", latex="$B$"
+    ),
     Column(
         "effective_temperature",
         pl.Float64,
-        "",
+        "E",
         "mean of (q·(θ − θ*))(q·∇𝓛), q = θ*/‖θ*‖, while held: T if in balance",
     ),
-    Column("hold_time", pl.Float64, "steps × step length", "of a stage that is held whatever happens"),
-    Column("time_step", pl.Float64, "", "η, length of a step: time is steps × step length"),
+    Column("hold_time", pl.Float64, "θ²/E", "steps × step length of a stage that is held whatever happens"),
+    Column("time_step", pl.Float64, "θ²/E", "η, length of a step: time is steps × step length"),
     Column(
         "escaped", pl.Boolean, "", "whether the flow without noise led elsewhere before the time was over"
     ),
     Column(
-        "escape_time", pl.Float64, "steps × step length", "until it did, or until which it certainly had not"
+        "escape_time",
+        pl.Float64,
+        "θ²/E",
+        "steps × step length until it did, or until which it certainly had not",
     ),
     Column(
         "escape_resolution",
         pl.Float64,
-        "steps × step length",
+        "θ²/E",
         "time between two looks: it left in the last one",
     ),
     # along a training
-    Column("trained_steps", pl.Int64, "", "done since the start, by a network that is not relaxed"),
+    Column("trained_steps", pl.Int64, "1", "done since the start, by a network that is not relaxed"),
     # order parameters
-    Column("error", pl.Float64, "", "E on the training data, without the L2 term"),
-    Column("test_error", pl.Float64, "", "E on the test data"),
-    Column("accuracy", pl.Float64, "", "fraction right, or 1 − E/E₀, on the training data"),
-    Column("test_accuracy", pl.Float64, "", "fraction right, or 1 − E/E₀, on the test data"),
-    Column("loss", pl.Float64, "", "𝓛 = E + λ‖θ‖²"),
-    Column("norm", pl.Float64, "", "‖θ‖"),
-    Column("learned_features", pl.Int64, "", "features whose overlap says that they are learned"),
-    Column("overlaps", _FLOATS, "", "u_kᵀ(fᵀX/N)v_k / c_k of every feature k"),
-    Column("strengths", _FLOATS, "", "c_k, measured on the training data"),
-    Column("variances", _FLOATS, "", "σ_k = v_kᵀΣ_xx v_k, measured on the training data"),
+    Column(
+        "error",
+        pl.Float64,
+        "E",
+        "E on the training data, without the L2 term",
+        symbol="E",
+        latex="$E$",
+        colour="#0072B2",
+    ),
+    Column("test_error", pl.Float64, "E", "E on the test data"),
+    Column("accuracy", pl.Float64, "1", "fraction right, or 1 − E/E₀, on the training data"),
+    Column("test_accuracy", pl.Float64, "1", "fraction right, or 1 − E/E₀, on the test data"),
+    Column("loss", pl.Float64, "E", "𝓛 = E + λ‖θ‖²", symbol="𝓛", latex=r"$\mathcal{L}$"),
+    Column("norm", pl.Float64, "θ", "‖θ‖", symbol="‖θ‖", latex=r"$\Vert\theta\Vert$", colour="#56B4E9"),
+    Column(
+        "learned_features",
+        pl.Int64,
+        "1",
+        "features whose overlap says that they are learned",
+        symbol="features",
+    ),
+    Column("overlaps", _FLOATS, "1", "u_kᵀ(fᵀX/N)v_k / c_k of every feature k"),
+    Column("strengths", _FLOATS, "√E", "c_k, measured on the training data"),
+    Column("variances", _FLOATS, "1", "σ_k = v_kᵀΣ_xx v_k, measured on the training data"),
     # geometry of the error surface z = E(θ), or of 𝓛's where curvature_method says so; null where not measured
-    Column("scalar_curvature", pl.Float64, "", "R of the surface, at the minimum"),
-    Column("scalar_curvature_se", pl.Float64, "", "its standard error; 0 if exact"),
-    Column("trace_hessian", pl.Float64, "", "tr ∇²E"),
-    Column("trace_hessian_se", pl.Float64, "", "its standard error"),
-    Column("frobenius_hessian", pl.Float64, "", "‖∇²E‖_F², the sum of all squared eigenvalues"),
-    Column("frobenius_hessian_se", pl.Float64, "", "its standard error"),
-    Column("gradient_squared", pl.Float64, "", "‖v‖², v = ∇E"),
-    Column("gradient_hessian_gradient", pl.Float64, "", "vᵀ ∇²E v"),
-    Column("hessian_gradient_squared", pl.Float64, "", "‖∇²E v‖²"),
+    Column(
+        "scalar_curvature",
+        pl.Float64,
+        "1/θ²",
+        "R of the surface, at the minimum",
+        symbol="R",
+        latex="$R$",
+        scale="symlog",
+        colour="#009E73",
+    ),
+    Column("scalar_curvature_se", pl.Float64, "1/θ²", "its standard error; 0 if exact"),
+    Column(
+        "trace_hessian",
+        pl.Float64,
+        "E/θ²",
+        "tr ∇²E",
+        symbol="tr ∇²E",
+        latex=r"$\mathrm{tr}\,\nabla^2 E$",
+        colour="#E69F00",
+    ),
+    Column("trace_hessian_se", pl.Float64, "E/θ²", "its standard error"),
+    Column(
+        "frobenius_hessian",
+        pl.Float64,
+        "E²/θ⁴",
+        "‖∇²E‖_F², the sum of all squared eigenvalues",
+        symbol="‖∇²E‖²",
+        latex=r"$\Vert\nabla^2 E\Vert^2$",
+    ),
+    Column("frobenius_hessian_se", pl.Float64, "E²/θ⁴", "its standard error"),
+    Column(
+        "gradient_squared",
+        pl.Float64,
+        "E²/θ²",
+        "‖v‖², v = ∇E",
+        symbol="‖∇E‖²",
+        latex=r"$\Vert\nabla E\Vert^2$",
+    ),
+    Column("gradient_hessian_gradient", pl.Float64, "E³/θ⁴", "vᵀ ∇²E v"),
+    Column("hessian_gradient_squared", pl.Float64, "E⁴/θ⁶", "‖∇²E v‖²"),
     Column(
         "curvature_method", pl.String, "", "exact or stochastic, and of what if not of E's smooth surface"
     ),
-    Column("hessian_min", pl.Float64, "", "smallest eigenvalue of ∇²E; that of ∇²𝓛 is 2λ above"),
-    Column("hessian_max", pl.Float64, "", "largest eigenvalue of ∇²E; that of ∇²𝓛 is 2λ above"),
+    Column("hessian_min", pl.Float64, "E/θ²", "smallest eigenvalue of ∇²E; that of ∇²𝓛 is 2λ above"),
+    Column("hessian_max", pl.Float64, "E/θ²", "largest eigenvalue of ∇²E; that of ∇²𝓛 is 2λ above"),
     Column(
-        "soft_mode", pl.Float64, "", "eigenvalue of ∇²𝓛 whose mode overlaps most with ∂θ*/∂λ; null for θ = 0"
+        "soft_mode",
+        pl.Float64,
+        "E/θ²",
+        "eigenvalue of ∇²𝓛 whose mode overlaps most with ∂θ*/∂λ; null for θ = 0",
+        colour="#D55E00",
     ),
-    Column("soft_mode_residual", pl.Float64, "", "an eigenvalue lies within this of it"),
+    Column("soft_mode_residual", pl.Float64, "E/θ²", "an eigenvalue lies within this of it"),
     Column(
-        "zero_modes", pl.Int64, "", "eigenvalues of ∇²𝓛 below 1e-6 of the largest; null if not all are known"
+        "zero_modes", pl.Int64, "1", "eigenvalues of ∇²𝓛 below 1e-6 of the largest; null if not all are known"
     ),
-    Column("negative_modes", pl.Int64, "", "eigenvalues of ∇²𝓛 below −1e-6 of the largest; likewise"),
+    Column("negative_modes", pl.Int64, "1", "eigenvalues of ∇²𝓛 below −1e-6 of the largest; likewise"),
     # how far it is relaxed
-    Column("grad_max", pl.Float64, "", "max |∇𝓛|"),
+    Column(
+        "grad_max",
+        pl.Float64,
+        "E/θ",
+        "max |∇𝓛|",
+        symbol="max |∇𝓛|",
+        latex=r"$\max\,|\nabla\mathcal{L}|$",
+        scale="log",
+    ),
     Column("stationary", pl.Boolean, "", "whether the criterion was met within the budget"),
     Column(
         "criterion",
@@ -119,20 +218,30 @@ COLUMNS = (
         "what stationary means: gradient (max |∇𝓛|), or fall (𝓛 no longer falls: kinks)",
     ),
     Column("minimum", pl.Boolean, "", "whether ∇²𝓛 has no negative eigenvalue; null where nobody looked"),
-    Column("saddles", pl.Int64, "", "saddles left on the way"),
-    Column("steps", pl.Int64, "gradients", "cost of the stage"),
+    Column(
+        "reversible",
+        pl.Boolean,
+        "",
+        "whether, taken back to λ of the row before it on the path, it restores E there; if not, E jumps in between; "
+        "null where that was not tested (protocol.refine), or did not relax",
+    ),
+    Column("saddles", pl.Int64, "1", "saddles left on the way"),
+    Column("steps", pl.Int64, "1", "gradients, the cost of the stage", scale="log"),
     # the way there, at a handful of moments of the stage
-    Column("training_steps", pl.List(pl.Int64), "gradients", "spent by then, from the start of the stage"),
-    Column("training_loss", pl.List(pl.Float32), "", "𝓛 at that moment"),
-    Column("training_grad_max", pl.List(pl.Float32), "", "max |∇𝓛| at that moment"),
+    Column("training_steps", pl.List(pl.Int64), "1", "gradients spent by then, from the start of the stage"),
+    Column("training_loss", pl.List(pl.Float32), "E", "𝓛 at that moment"),
+    Column("training_grad_max", pl.List(pl.Float32), "E/θ", "max |∇𝓛| at that moment"),
     # provenance
-    Column("wall_time", pl.Float64, "s", "time the stage took, all replicas together"),
+    Column("wall_time", pl.Float64, "s", "time the stage took, all replicas together", scale="log"),
     Column("version", pl.String, "", "of spinodal"),
     Column("commit", pl.String, "", "of its source"),
     Column("torch", pl.String, "", "its version"),
     Column("device", pl.String, "", "it was computed on"),
     Column("dtype", pl.String, "", "floating point it was computed in"),
 )
+
+COLUMN = {column.name: column.shown() for column in COLUMNS}
+"""Each by its name."""
 
 SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
 

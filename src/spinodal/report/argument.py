@@ -14,7 +14,9 @@ from spinodal.analysis.claims import Verdict, claims, silent
 from spinodal.analysis.claims.rules import AGREE, CONTRADICT, NONE, PLACED, PRECISE, SEEN, Quantity
 from spinodal.analysis.deviation import RESOLUTION
 from spinodal.errors import UserError
+from spinodal.report.campaign import Campaign
 from spinodal.report.commands import launches, report_command
+from spinodal.report.drawing import Drawings
 from spinodal.report.names import capitalised
 from spinodal.report.numbers import number, with_error
 from spinodal.report.page import Picture, write_page
@@ -129,6 +131,20 @@ def campaigns_in(folder: Path) -> list[Path]:
     return sorted(each for each in folder.iterdir() if any((each / "records").glob("*.parquet")))
 
 
+def judge(folder: Path) -> Argument:
+    """Judge all claims by the records of a campaign, or of every campaign of a folder, and draw nothing.
+
+    Raises:
+        UserError: If there are no records.
+    """
+    verdicts = [
+        verdict
+        for each in campaigns_in(folder) or [folder]
+        for verdict in Campaign(each, Drawings()).found.verdicts
+    ]
+    return Argument(folder, [], [(each, None) for each in verdicts])
+
+
 def make_argument(folder: Path, second_process: bool = False) -> Argument:
     """Report on every campaign of a folder, judge all claims by their records, and write the page and the table.
 
@@ -164,7 +180,7 @@ def make_argument(folder: Path, second_process: bool = False) -> Argument:
 
 def _write(argument: Argument) -> None:
     pictures = list(_pictures(argument))
-    counts = Counter(verdict.decision for verdict, _ in argument.judged)
+    counts: Counter[str] = Counter(verdict.decision for verdict, _ in argument.judged)
     summaries = [report.campaign.summary for report in argument.reports]
     running = [each for each in summaries if each.running]
     left = sum(each.points - each.finished for each in running)

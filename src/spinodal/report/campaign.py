@@ -105,6 +105,7 @@ class Campaign:
         curves: Sequence[Curve] = (),
         jobs_of: Iterable[str] = (),
         shows: Iterable[tuple[object, ...]] = (),
+        wide: bool = False,
     ) -> Picture:
         """Return a figure for the page, with the commands that compute again what it shows.
 
@@ -116,10 +117,11 @@ class Campaign:
             curves: That it shows.
             jobs_of: Jobs that computed what it shows, beside those of the curves.
             shows: Identities of curves that it shows, beside those of the curves.
+            wide: Whether it takes the whole width of the page.
         """
         commands = again(self.folder, {*jobs_of, *jobs(curves)})
         identities = frozenset([*shows, *(curve.identity for curve in curves)])
-        return Picture(path, alt, caption, title, commands, shows=identities)
+        return Picture(path, alt, caption, title, commands, shows=identities, wide=wide)
 
 
 def _read(folder: Path) -> pl.DataFrame:

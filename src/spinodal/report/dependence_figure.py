@@ -20,7 +20,7 @@ PREDICTED: dict[str, Any] = {"color": "black", "marker": "_", "markersize": 17, 
 SEED: dict[str, Any] = {"marker": "o", "markersize": 2.6, "alpha": 0.5, "linestyle": "none"}
 
 
-def draw_dependence(found: pl.DataFrame, records: pl.DataFrame, title: str) -> Figure:
+def draw_dependence(found: pl.DataFrame, records: pl.DataFrame) -> Figure:
     """Draw where each transition is, and by how much E jumps there, against one axis.
 
     Every seed is a point, slightly to the right of the mean with its error; hollow where the transition is
@@ -29,7 +29,6 @@ def draw_dependence(found: pl.DataFrame, records: pl.DataFrame, title: str) -> F
     Args:
         found: Rows of one family, as `analysis.dependence` returns them.
         records: Of their networks.
-        title: What they share.
     """
     seeds = seed_jumps(records, found)
     values = found["value"].unique().sort().to_list()
@@ -37,7 +36,6 @@ def draw_dependence(found: pl.DataFrame, records: pl.DataFrame, title: str) -> F
     with rc_context(STYLE):
         figure = Figure(figsize=(4.8, 5.0), layout="constrained")
         place, size = figure.subplots(2, sharex=True, height_ratios=[1.4, 1])
-        figure.suptitle(title, linespacing=1.05)
         for rank in ranks:
             colour = CURVES[rank % len(CURVES)]
             here = found.filter(from_onset=rank)

@@ -1,67 +1,128 @@
-"""One figure per curve: order parameters against λ, transitions, and the exact branch where it applies."""
+"""The figure of branches: order parameters against λ, a column for each of several networks."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float64
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spinodal.analysis import DeepLinear, deep_linear
+from spinodal.analysis import DeepLinear, deep_linear, evidence
+from spinodal.records import COLUMN
 from spinodal.report import panels
-from spinodal.report.names import CurveName
-from spinodal.report.style import BRANCHES, EXACT, SEED, STYLE, TEST, TRANSITION
+from spinodal.report.style import BRANCHES, ESTIMATE, EXACT, SEED, STYLE, TEST, TRANSITION
 
-PANELS = {"error": "error $E$", "accuracy": "accuracy", "norm_squared": r"$\Vert\theta\Vert^2$"}
+PANELS = {
+    "error": f"error {COLUMN['error'].latex}",
+    "accuracy": COLUMN["accuracy"].latex,
+    "norm_squared": COLUMN["norm"].latex[:-1] + "^2$",
+}
 """Column and label of each panel, from the top."""
 
+RESIDUAL = r"$|E - E_\mathrm{exact}|$"
+"""Label of the panel beneath, where E lies on the exact one."""
 
-def draw_curve(curve: pl.DataFrame, transitions: pl.DataFrame, name: CurveName) -> Figure:
-    """Draw E, accuracy and ‖θ‖² of a curve, or of the branches of one network, against λ on a log axis.
+ROUNDING = 1e-17
+"""Smaller residuals are drawn as this."""
 
-    Every trajectory is a set of points, hollow where a row is no evidence. Their mean is a line, broken
-    where the curve jumps. The exact branch and its spinodals are there only if the theory applies.
+
+class Column(NamedTuple):
+    """A network in the figure."""
+
+    records: pl.DataFrame
+    """Of one curve, or of several that differ only in their branches."""
+    transitions: pl.DataFrame
+    """Theirs, as `Findings.transitions`."""
+    title: str
+    """Above its panels; empty where the network is alone."""
+
+
+def draw_branches(columns: Sequence[Column]) -> Figure:
+    """Draw E, accuracy and ‖θ‖² of networks against λ on a log axis, and how far E is from the exact one.
+
+    Every trajectory is a set of points, hollow where a row is no evidence. Their mean is a line, broken where the curve
+    jumps. The exact branch and its spinodals are there only if the theory applies; where it is an estimate, the
+    estimated places of transitions are.
 
     Args:
-        curve: Records of one curve, or of several that differ only in their branches.
-        transitions: Theirs, as `find_transitions` or `compare` returns them.
-        name: Of the curve, or of the branches `together`.
+        columns: The networks, from the left.
     """
-    rows = curve.filter(pl.col("l2") > 0).with_columns(norm_squared=pl.col("norm") ** 2)
-    transitions = transitions.drop_nulls("location")  # what was missed has no place here
-    branches = {part["branch"][0] or "": part for part in rows.partition_by("branch", maintain_order=True)}
+    exact = [_theory(each.records) for each in columns]
+    labels = PANELS | ({"residual": RESIDUAL} if any(exact) else {})
+    with rc_context(STYLE):
+        size = (4.8, 6.6) if len(columns) == 1 else (1.0 + 3.6 * len(columns), 6.6)
+        figure = Figure(figsize=(size[0], size[1] + 1.2 * (len(labels) - len(PANELS))), layout="constrained")
+        grid = figure.subplots(len(labels), len(columns), sharex="col", sharey="row", squeeze=False)
+        for panel, label in zip(grid[:, 0], labels.values(), strict=True):
+            panel.set_ylabel(label)
+        handles: dict[str, Any] = {}
+        for axes, column, theory in zip(grid.T, columns, exact, strict=True):
+            axes[0].set_title(column.title, pad=14)
+            for handle in _column(list(axes), column, theory):
+                handles.setdefault(handle.get_label(), handle)
+        figure.align_ylabels(grid[:, 0])
+        figure.legend(
+            handles=list(handles.values()), loc="outside lower center", ncols=4 + 2 * (len(columns) > 1)
+        )
+    return figure
+
+
+def _column(axes: Sequence[Axes], column: Column, exact: DeepLinear | None) -> list[Any]:
+    """One network; returns the handles of its legend."""
+    rows = column.records.filter(pl.col("l2") > 0).with_columns(norm_squared=pl.col("norm") ** 2)
+    found = column.transitions.drop_nulls("location")  # what was missed has no place here
+    branches = by_branch(rows)
+    styles = draw_rows(dict(zip(PANELS, axes, strict=False)), rows, found)
+    panels.scale_l2(axes[-1], rows)
+    estimates = column.transitions["l2_estimate"].drop_nulls()
+    if exact is not None:
+        _exact(axes, exact)
+        for branch, part in branches.items():
+            _residual(axes[len(PANELS)], part, exact, styles[branch])
+    for panel in axes:
+        for at in estimates:
+            panel.axvline(at, **ESTIMATE)
+    test = len(branches) == 1 and rows["test_accuracy"].is_not_null().any()
+    return panels.legend(rows, found, exact, test, styles, len(estimates) > 0)
+
+
+def by_branch(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return the rows of each branch of a network, by its name."""
+    return {part["branch"][0] or "": part for part in rows.partition_by("branch", maintain_order=True)}
+
+
+def draw_rows(
+    axes: Mapping[str, Axes], rows: pl.DataFrame, transitions: pl.DataFrame
+) -> dict[str, dict[str, Any]]:
+    """Draw columns of the records against λ: every seed, means, and the transitions.
+
+    Args:
+        axes: A panel for each column.
+        rows: Of one network, λ > 0.
+        transitions: Its own.
+
+    Returns:
+        The style of each branch, for `panels.legend`.
+    """
+    branches = by_branch(rows)
     several = len(branches) > 1
     styles = {branch: BRANCHES.get(branch, SEED) if several else SEED for branch in branches}
-    exact = _theory(curve)
-    with rc_context(STYLE):
-        figure = Figure(figsize=(4.8, 6.6), layout="constrained")
-        axes: list[Axes] = list(figure.subplots(len(PANELS), sharex=True))
-        figure.suptitle(panels.title(name, rows), linespacing=1.05)
-        for panel, (column, label) in zip(axes, PANELS.items(), strict=True):
-            panel.set_ylabel(label)
-            for branch, part in branches.items():
-                _branch(panel, part, column, _of(transitions, branch), styles[branch], several)
-        panels.scale_l2(axes[-1], rows)
-        if exact is not None:
-            _exact(axes, exact)
-        figure.align_ylabels()
-        test = not several and rows["test_accuracy"].is_not_null().any()
-        handles = panels.legend(rows, transitions, exact, test, styles)
-        figure.legend(handles=handles, loc="outside lower center", ncols=4)
-    return figure
+    for column, panel in axes.items():
+        for branch, part in branches.items():
+            found = transitions.filter(pl.col("branch").fill_null("") == branch)
+            _branch(panel, part, column, found, styles[branch], several)
+    return styles
 
 
 def _theory(curve: pl.DataFrame) -> DeepLinear | None:
     """That of the first branch it speaks of."""
     parts = curve.partition_by("branch", maintain_order=True)
     return next((exact for part in parts if (exact := deep_linear(part)) is not None), None)
-
-
-def _of(transitions: pl.DataFrame, branch: str) -> pl.DataFrame:
-    return transitions.filter(pl.col("branch").fill_null("") == branch)
 
 
 def _branch(
@@ -84,10 +145,19 @@ def _branch(
         panels.draw_mean(panel, rows, column, transitions, colour)
 
 
-def _exact(axes: list[Axes], exact: DeepLinear) -> None:
+def _exact(axes: Sequence[Axes], exact: DeepLinear) -> None:
     l2, ended = panels.branch_grid(axes[0], exact)
     state = exact.learned_state(l2)
     values = {"error": state.error, "accuracy": state.accuracy, "norm_squared": state.norm_squared}
-    for panel, column in zip(axes, PANELS, strict=True):
+    for panel, column in zip(axes, PANELS, strict=False):
         panel.plot(l2, np.where(ended, np.nan, values[column]), **EXACT)
     panels.mark_spinodals(axes, exact)
+
+
+def _residual(panel: Axes, rows: pl.DataFrame, exact: DeepLinear, style: dict[str, Any]) -> None:
+    """How far E of every minimum is from that of the branch on which all is learned that can be."""
+    used = rows.filter(evidence(), pl.col("error").is_finite())
+    l2: Float64[np.ndarray, " l"] = used["l2"].to_numpy()
+    residual = np.abs(used["error"].to_numpy() - exact.learned_state(l2).error)
+    panel.set_yscale("log")
+    panel.plot(l2, np.maximum(residual, ROUNDING), **style)

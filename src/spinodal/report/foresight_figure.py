@@ -4,36 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float64
 from matplotlib import rc_context
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from spinodal.analysis import CURVE, SCALES, before_onset, rescaled_curvature
+from spinodal.analysis import SCALES, rescaled_curvature
+from spinodal.analysis.foresight import OBSERVABLES
+from spinodal.records import COLUMN
 from spinodal.report.names import CurveName
-from spinodal.report.style import CURVES, DASHES, OBSERVABLES, STYLE, ZERO
+from spinodal.report.networks import Curve
+from spinodal.report.numbers import signed
+from spinodal.report.style import CURVES, DASHES, STYLE, ZERO
 
 COLUMNS = 3
-MARKERS = "os^Dv<>p"
-"""Of the transitions of a curve, in order."""
+"""Panels in a row, at most."""
+
+MARKERS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "<": "◀", ">": "▶", "p": "⬟"}
+"""Of the jumps of a curve, in order; as Matplotlib has them, and in text."""
 
 PER_CENT = (-10, 0, 10, 100, 1000)
 """Ticks, on a scale that is linear up to 10 %."""
 
+SMALL = 9.5
+"""Points of the least letters."""
 
-def draw_foresight(
-    foreseen: pl.DataFrame,
-    records: pl.DataFrame,
-    transitions: pl.DataFrame,
-    names: Sequence[tuple[pl.DataFrame, CurveName]],
-) -> Figure:
+
+def draw_foresight(foreseen: pl.DataFrame, path: pl.DataFrame, curves: Sequence[Curve]) -> Figure:
     """Draw how far predictions of λ_sp are off, curve by curve, and what R and the soft mode depend on.
 
     In the upper panels a marker is one transition, predicted from one observable with the phase up to a
@@ -41,39 +45,51 @@ def draw_foresight(
     panels follow R and the soft mode through the last phase, for every curve and several units of E.
 
     Args:
-        foreseen: As `analysis.foresight` returns it, not empty.
-        records: Those it was made from.
-        transitions: Those in E, as `compare` returns them.
-        names: The curves that it speaks of, by a row with the columns of `CURVE`.
+        foreseen: Predictions of these curves, as `Findings.foresight`.
+        path: What precedes their last jumps, as `Findings.before_onset`.
+        curves: At least one.
     """
-    rows, columns = math.ceil(len(names) / COLUMNS), min(COLUMNS, len(names))
+    labels = differences([curve.name for curve in curves])
+    rows = np.array_split(np.arange(len(curves)), math.ceil(len(curves) / COLUMNS))
     with rc_context(STYLE):
-        heights = [3.0 * rows, 3.2 + 0.12 * len(names)]
+        heights = [0.9 + 1.9 * len(rows), 3.1 + 0.06 * len(curves)]
         figure = Figure(figsize=(7.6, sum(heights)), layout="constrained")
         upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=heights).flat
-        grid = upper.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-        for panel, (identity, name) in zip(grid.flat, names, strict=False):
-            here = foreseen.join(identity, on=CURVE, how="semi", nulls_equal=True)
-            panel.set_title(f"{name.data}\n{name.model}", fontsize="small")
-            _predictions(panel, here)
-        for panel in grid.flat[len(names) :]:
-            panel.set_visible(False)
-        for panel in grid.flat[len(names) - columns : len(names)]:
-            panel.tick_params(labelbottom=True)  # with nothing below it
-        upper.supylabel(r"predicted $\lambda_\mathrm{sp}$ off by (%)", fontsize=11.5)
-        upper.supxlabel(r"from the phase up to this fraction of $\lambda_\mathrm{jump}$", fontsize=11.5)
-        handles = _legend(foreseen)
-        lines = math.ceil(len(handles) / 10)
-        upper.legend(
-            handles=handles,
-            loc="outside upper center",
-            ncols=math.ceil(len(handles) / lines),
-            columnspacing=1.0,
-            handletextpad=0.1,
+        for panel, curve, label in zip(_rows_of_panels(upper, rows), curves, labels, strict=True):
+            panel.set_title(label, fontsize=SMALL)
+            _predictions(panel, curve.of(foreseen))
+        upper.supylabel(r"predicted $\lambda_\mathrm{sp}$ off by (%)", fontsize=STYLE["axes.labelsize"])
+        upper.supxlabel(
+            r"from the phase up to this fraction of $\lambda_\mathrm{jump}$", fontsize=STYLE["axes.labelsize"]
         )
-        _last_phase(list(lower.subplots(1, 2)), before_onset(records, transitions), transitions, names)
-        lower.legend(loc="outside lower center", ncols=2, fontsize=9)
+        observables = [
+            Line2D([], [], color=column.colour, marker="s", linestyle="none", label=column.latex)
+            for column in (COLUMN[name] for name in OBSERVABLES if name in foreseen["observable"])
+        ]
+        upper.legend(handles=observables, loc="outside upper center", ncols=len(observables))
+        _last_phase(lower, [curve.of(path) for curve in curves], labels)
     return figure
+
+
+def differences(names: Sequence[CurveName]) -> list[str]:
+    """Return what names of curves do not share, as in "K = 3, width 6"; nothing of a single one."""
+    parts = [[*name.data.split(", "), *name.model.split(", ")] for name in names]
+    shared = set.intersection(*map(set, parts))
+    return [", ".join(part for part in own if part not in shared) for own in parts]
+
+
+def _rows_of_panels(figure: SubFigure, rows: Sequence[np.ndarray]) -> list[Axes]:
+    """Panels that share their axes, in rows that are filled whether they are of the same number or not."""
+    grid = figure.add_gridspec(len(rows), math.lcm(*map(len, rows)))
+    panels: list[Axes] = []
+    for number, row in enumerate(rows):
+        share = grid.ncols // len(row)
+        for place in range(len(row)):
+            first = panels[0] if panels else None
+            spot = grid[number, place * share : (place + 1) * share]
+            panels.append(figure.add_subplot(spot, sharex=first, sharey=first))
+            panels[-1].tick_params(labelleft=place == 0)
+    return panels
 
 
 def _predictions(panel: Axes, foreseen: pl.DataFrame) -> None:
@@ -82,84 +98,67 @@ def _predictions(panel: Axes, foreseen: pl.DataFrame) -> None:
     panel.set_yscale("symlog", linthresh=10, linscale=1.2)
     panel.yaxis.set_major_locator(FixedLocator(PER_CENT))
     panel.yaxis.set_minor_locator(NullLocator())
-    panel.yaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{value:+g}".replace("-", "−") if value else "0")
-    )
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: signed(value, 0) if value else "0"))
     panel.set_xticks(range(len(cut_offs)), [f"{x:g}" for x in cut_offs])
+    panel.tick_params(axis="x", which="both", length=0)
     panel.set_ylim(-100, 4000)
     panel.set_xlim(-0.5, len(cut_offs) - 0.5)
     for column, at in enumerate(cut_offs):
         if column:
             panel.axvline(column - 0.5, **ZERO)
+        missing = dict.fromkeys(OBSERVABLES, 0)
         for row in foreseen.filter(cut_off=at).iter_rows(named=True):
-            place = column + 0.17 * (list(OBSERVABLES).index(row["observable"]) - 2)
-            colour = OBSERVABLES[row["observable"]][1]
-            style: dict[str, Any] = {"color": colour, "linestyle": "none"}
+            observable = row["observable"]
+            place = column + 0.17 * (OBSERVABLES.index(observable) - 2)
+            style: dict[str, Any] = {"color": COLUMN[observable].colour, "linestyle": "none"}
             if not row["seeds"]:
-                panel.plot(
-                    place, 0.955, marker="x", markersize=4, transform=panel.get_xaxis_transform(), **style
-                )
+                height = 0.95 - 0.07 * missing[observable]
+                missing[observable] += 1
+                top = panel.get_xaxis_transform()
+                panel.plot(place, height, marker="x", markersize=4.5, transform=top, **style)
                 continue
-            style |= {"marker": MARKERS[(row["index"] - 1) % len(MARKERS)], "markersize": 3.6}
+            style |= {"marker": [*MARKERS][(row["index"] - 1) % len(MARKERS)], "markersize": 4.2}
             if row["seeds"] < row["seeds_all"]:
                 style |= {"markerfacecolor": "white"}
-            panel.errorbar(place, row["deviation"], row["deviation_error"] or 0, linewidth=0.7, **style)
+            panel.errorbar(place, row["deviation"], row["deviation_error"] or 0, linewidth=0.8, **style)
 
 
-def _legend(foreseen: pl.DataFrame) -> list[Artist]:
-    shown = foreseen["observable"].unique()
-    handles: list[Artist] = [
-        Line2D([], [], color=colour, marker="s", linestyle="none", markersize=5, label=label)
-        for name, (label, colour) in OBSERVABLES.items()
-        if name in shown
-    ]
-    for index in foreseen["index"].unique().sort():
-        marker = MARKERS[(index - 1) % len(MARKERS)]
-        handles.append(
-            Line2D(
-                [], [], color="0.4", marker=marker, linestyle="none", markersize=3.6, label=f"jump {index}"
-            )
-        )
-    if foreseen.filter(seeds=0).height:
-        handles.append(Line2D([], [], color="0.4", marker="x", linestyle="none", markersize=4, label="none"))
-    return handles
-
-
-def _last_phase(
-    axes: Sequence[Axes],
-    path: pl.DataFrame,
-    transitions: pl.DataFrame,
-    names: Sequence[tuple[pl.DataFrame, CurveName]],
-) -> None:
+def _last_phase(figure: SubFigure, paths: Sequence[pl.DataFrame], labels: Sequence[str]) -> None:
     """R_c and the soft mode through the last phase against λ/λ_sp, in units of their own.
 
     The soft mode is c times what it is for c = 1, so that there is one line for all c.
     """
-    curvature, soft_mode = axes
-    models = [name.model for _, name in names]
-    for number, ((identity, name), colour) in enumerate(zip(names, CURVES * len(names), strict=False)):
-        here, known = (
-            table.join(identity, on=CURVE, how="semi", nulls_equal=True) for table in (path, transitions)
-        )
-        starts = known.drop_nulls("location").sort("location")["l2_high"].to_list()[-2:-1] or [0.0]
-        phase = here.filter(pl.col("l2") >= starts[0])
-        label = name.model if models.count(name.model) == 1 else f"{name.data}; {name.model}"
+    curvature, soft_mode = figure.subplots(1, 2)
+    for number, (path, colour) in enumerate(zip(paths, cycle(CURVES), strict=False)):
+        phase = path.filter(pl.col("l2") >= pl.col("phase_from"))
         for scale, dashes in zip(SCALES, DASHES, strict=True):
             share, values = _mean(phase, rescaled_curvature(scale))
             largest = np.abs(values).max(initial=0.0) or 1.0
-            curvature.plot(share, values / largest, color=colour, linestyle=dashes, linewidth=1.1)
+            curvature.plot(share, values / largest, color=colour, linestyle=dashes, linewidth=1.2)
         share, values = _mean(phase, pl.col("soft_mode"))
         # They may all be the same line: the later ones leave a rim of the earlier.
-        width = 1.1 + min(1.6, 5 / len(names)) * (len(names) - 1 - number)
-        soft_mode.plot(share, values / values[:1], color=colour, linewidth=width, label=label)
-    for scale, dashes in zip(SCALES, DASHES, strict=True):
-        curvature.plot([], [], color="0.4", linestyle=dashes, label=f"$c = {scale:g}$")
+        width = 1.2 + min(1.0, 5 / len(paths)) * (len(paths) - 1 - number)
+        soft_mode.plot(share, values / values[:1], color=colour, linewidth=width)
+    units = [
+        Line2D([], [], color="0.3", linestyle=dashes, linewidth=1.2, label=f"$c = {scale:g}$")
+        for scale, dashes in zip(SCALES, DASHES, strict=True)
+    ]
+    curvature.legend(
+        handles=units, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(units), handlelength=2.4
+    )
     curvature.set_ylabel(r"$R_c\,/\,\max\,|R_c|$")
-    soft_mode.set_ylabel("soft mode / where the phase begins")
-    for panel in axes:
+    soft_mode.set_ylabel("soft mode / its first value")
+    for panel in (curvature, soft_mode):
         panel.axhline(0, **ZERO)
         panel.axvline(1, **ZERO)
         panel.set_xlabel(r"$\lambda/\lambda_\mathrm{sp}$, last phase")
+    if len(labels) > 1:
+        columns = max(1, 100 // (8 + max(map(len, labels))))
+        lines = [
+            Line2D([], [], color=colour, label=label)
+            for label, colour in zip(labels, cycle(CURVES), strict=False)
+        ]
+        figure.legend(handles=lines, loc="outside lower center", ncols=columns)
 
 
 def _mean(

@@ -1,9 +1,9 @@
-"""The figure of a loop: ‖θ‖² and 𝓛 up and down, the area between them, spinodals and coexistence."""
+"""The figure of loops: ‖θ‖² and 𝓛 up and down, the area between them, spinodals and coexistence, depth by depth."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -17,7 +17,6 @@ from matplotlib.patches import Patch
 from spinodal import theory
 from spinodal.analysis import DeepLinear, Run, deep_linear, pairs, runs
 from spinodal.report import panels
-from spinodal.report.names import CurveName
 from spinodal.report.style import BRANCHES, EXACT, SPINODAL, STYLE
 
 COEXISTENCE: dict[str, Any] = {"color": "#009E73", "linewidth": 1.0, "linestyle": (0, (5, 1.5, 1, 1.5))}
@@ -33,42 +32,57 @@ AREA: dict[str, Any] = {"color": "#E69F00", "linewidth": 0}
 REACH: dict[str, Any] = {"facecolor": BRANCHES["down"]["color"], "alpha": 0.16, "linewidth": 0}
 
 
-def draw_loops(records: pl.DataFrame, loops: pl.DataFrame, phases: pl.DataFrame, name: CurveName) -> Figure:
-    """Draw the ways of every run of a network, up and down, against λ on a log axis.
+class Loops(NamedTuple):
+    """What is drawn of one network."""
+
+    title: str
+    """Above its panels."""
+    records: pl.DataFrame
+    """Of its branches."""
+    loops: pl.DataFrame
+    """As `Findings.hysteresis`."""
+    phases: pl.DataFrame
+    """As `Findings.coexistence`."""
+
+
+def draw_loops(networks: Sequence[Loops]) -> Figure:
+    """Draw the ways of every run of some networks, up and down, against λ on a log axis, a column per network.
 
     Above ‖θ‖², whose area between the ways is shaded run by run; below 𝓛, with circles where phases were found to
     have equal 𝓛. What is exact is drawn where the theory applies, and where the noise of the way down must reach.
 
     Args:
-        records: Of the up and down branches of one network.
-        loops: What `analysis.hysteresis` says of them.
-        phases: What `analysis.coexistence` says.
-        name: Of the branches.
+        networks: At least one. Their panels share the axes of ‖θ‖² and 𝓛.
     """
-    rows = records.filter(pl.col("l2") > 0)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(1.4 + 3.4 * len(networks), 5.4), layout="constrained")
+        grid = figure.subplots(2, len(networks), squeeze=False, sharex="col", sharey="row")
+        columns: list[list[Axes]] = [list(axes) for axes in grid.T]
+        exact = [_ways(axes, network) for axes, network in zip(columns, networks, strict=True)]
+        for panel, label in zip(columns[0], (r"$\Vert\theta\Vert^2$", r"loss $\mathcal{L}$"), strict=True):
+            panel.set_ylabel(label)
+        handles: dict[str, Artist] = {}
+        for axes, network, theirs in zip(columns, networks, exact, strict=True):
+            if theirs is not None:
+                _exact(axes, theirs)
+            _compared(axes, network)
+            handles |= {str(each.get_label()): each for each in _legend(network, theirs)}
+        figure.align_ylabels()
+        ncols = 4 if len(networks) == 1 else len(handles)
+        figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=ncols)
+    return figure
+
+
+def _ways(axes: Sequence[Axes], network: Loops) -> DeepLinear | None:
+    """Draw what was measured, and return the exact theory of it."""
+    rows = network.records.filter(pl.col("l2") > 0)
     known = list(pairs(rows))
     found = [run for pair in known for run in runs(pair)]
-    exact = next((each for pair in known if (each := deep_linear(pair.up)) is not None), None)
-    with rc_context(STYLE):
-        figure = Figure(figsize=(4.8, 5.6), layout="constrained")
-        axes: list[Axes] = list(figure.subplots(2, sharex=True))
-        figure.suptitle(panels.title(name, rows), linespacing=1.05)
-        for panel, label in zip(axes, (r"$\Vert\theta\Vert^2$", r"loss $\mathcal{L}$"), strict=True):
-            panel.set_ylabel(label)
-        for run in found:
-            _run(axes, run, 0.5 / len(found))
-        panels.scale_l2(axes[-1], rows)
-        if exact is not None:
-            _exact(axes, exact)
-        for at, spread in (
-            loops.select("l2_reach", "l2_reach_spread").drop_nulls().unique(maintain_order=True).iter_rows()
-        ):
-            for panel in axes:
-                panel.axvspan(at - spread, at + spread, **REACH)
-        _equal(axes[1], phases)
-        figure.align_ylabels()
-        figure.legend(handles=_legend(loops, phases, exact), loc="outside lower center", ncols=4)
-    return figure
+    axes[0].set_title(network.title, pad=16)
+    for run in found:
+        _run(axes, run, 0.5 / len(found))
+    panels.scale_l2(axes[-1], rows)
+    return next((each for pair in known if (each := deep_linear(pair.up)) is not None), None)
 
 
 def _run(axes: Sequence[Axes], run: Run, shade: float) -> None:
@@ -93,32 +107,34 @@ def _exact(axes: Sequence[Axes], exact: DeepLinear) -> None:
         panel.set_ylim(height)
     panels.mark_spinodals(axes, exact)
     low, high = axes[0].get_xlim()
-    for at in theory.coexistence(exact.strengths, exact.depth, exact.variances) if exact.depth > 2 else ():
+    for at in exact.coexistences if exact.depth > 2 else ():
         if low < at < high:
             for panel in axes:
                 panel.axvline(at, **COEXISTENCE)
 
 
-def _equal(panel: Axes, phases: pl.DataFrame) -> None:
-    """Coexistence as measured: both phases have this 𝓛 there."""
-    found = phases.drop_nulls("l2_coexistence")
-    panel.plot(found["l2_coexistence"], found["loss"], **EQUAL)
+def _compared(axes: Sequence[Axes], network: Loops) -> None:
+    """Where noise must reach, and coexistence as measured: both phases have this 𝓛 there."""
+    reached = network.loops.select("l2_reach", "l2_reach_spread").drop_nulls().unique(maintain_order=True)
+    for at, spread in reached.iter_rows():
+        for panel in axes:
+            panel.axvspan(at - spread, at + spread, **REACH)
+    found = network.phases.drop_nulls("l2_coexistence")
+    axes[1].plot(found["l2_coexistence"], found["loss"], **EQUAL)
 
 
-def _legend(loops: pl.DataFrame, phases: pl.DataFrame, exact: DeepLinear | None) -> list[Artist]:
-    handles: list[Artist] = [
-        Line2D([], [], **{**BRANCHES[branch], "alpha": 1.0, "linestyle": "-"}, label=branch)
-        for branch in ("up", "down")
-    ]
-    handles.append(Patch(alpha=0.5, **AREA, label="area"))
-    if phases["l2_coexistence"].is_not_null().any():
-        handles.append(Line2D([], [], **EQUAL, label=r"equal $\mathcal{L}$"))
+def _legend(network: Loops, exact: DeepLinear | None) -> Iterator[Artist]:
+    for branch in ("up", "down"):
+        yield Line2D([], [], **{**BRANCHES[branch], "alpha": 1.0, "linestyle": "-"}, label=branch)
+    yield Patch(alpha=0.5, **AREA, label="area")
+    if network.phases["l2_coexistence"].is_not_null().any():
+        yield Line2D([], [], **EQUAL, label=r"equal $\mathcal{L}$")
     if exact is not None:
-        handles.append(Line2D([], [], **EXACT, label="exact phases"))
-        sign = r"$\lambda_\mathrm{sp}(c_k)$" if exact.depth > 2 else "$c_k/2$"
-        handles.append(Line2D([], [], **SPINODAL, label=sign))
+        yield Line2D([], [], **EXACT, label="exact phases")
+        yield Line2D(
+            [], [], **SPINODAL, label=r"$\lambda_\mathrm{sp}(c_k)$" if exact.depth > 2 else "$c_k/2$"
+        )
         if exact.depth > 2:
-            handles.append(Line2D([], [], **COEXISTENCE, label=r"$\lambda_\mathrm{co}(c_k)$"))
-    if loops["l2_reach"].is_not_null().any():
-        handles.append(Patch(**REACH, label="noise reaches"))
-    return handles
+            yield Line2D([], [], **COEXISTENCE, label=r"$\lambda_\mathrm{co}(c_k)$")
+    if network.loops["l2_reach"].is_not_null().any():
+        yield Patch(**REACH, label="noise reaches")

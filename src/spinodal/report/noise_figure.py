@@ -8,15 +8,16 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spinodal.analysis import DeepLinear
 from spinodal.report.style import BRANCHES, EXACT, SPINODAL, STYLE
 
 
-def draw_onsets(onsets: pl.DataFrame, exact: tuple[float, float] | None) -> Figure:
+def draw_onsets(onsets: pl.DataFrame, exact: DeepLinear | None) -> Figure:
     """Draw λ of the onset against T, above, and the width of the hysteresis, below.
 
     Args:
         onsets: As `onset_under_noise` returns them, of one network.
-        exact: λ_sp and λ_co, if they are known.
+        exact: The network, if the theory of it is exact.
     """
     temperature = onsets["temperature"].to_numpy()
     l2 = {name: onsets[name].to_numpy() for name in onsets.columns if name.startswith("l2_")}
@@ -34,13 +35,11 @@ def draw_onsets(onsets: pl.DataFrame, exact: tuple[float, float] | None) -> Figu
             temperature, l2["l2_up"] - l2["l2_down"], errors, fmt="ko", markersize=4, elinewidth=0.8
         )
         width.plot(temperature, l2["l2_up_exact"] - l2["l2_down_exact"], **EXACT)
-        for place, label in zip(
-            exact or (), (r"$\lambda_\mathrm{sp}$", r"$\lambda_\mathrm{co}$"), strict=False
-        ):
-            both.axhline(place, **SPINODAL)
+        for places, label in () if exact is None else ((exact.spinodals, "sp"), (exact.coexistences, "co")):
+            both.axhline(places[0], **SPINODAL)
             both.annotate(
-                label,
-                (1, place),
+                rf"$\lambda_\mathrm{{{label}}}$",
+                (1, places[0]),
                 xycoords=("axes fraction", "data"),
                 xytext=(3, -3),
                 textcoords="offset points",

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
+import numpy as np
 from uncertainties import ufloat
 
 PLAIN = 1e-4, 1e6
@@ -25,10 +26,7 @@ def number(value: float | None, digits: int = 4) -> str:
         return "∞" if value > 0 else "−∞"
     if value and not PLAIN[0] <= abs(value) < PLAIN[1]:
         return _typeset(f"{value:.{digits - 1}e}", trimmed=True)
-    rounded = float(f"{value:.{digits}g}")
-    return _typeset(
-        f"{rounded:.{max(0, 14 - math.floor(math.log10(abs(rounded) or 1)))}f}".rstrip("0").rstrip(".")
-    )
+    return _typeset(np.format_float_positional(float(f"{value:.{digits}g}") + 0.0, trim="-"))
 
 
 def with_error(value: float | None, error: float | None) -> str:
@@ -73,4 +71,4 @@ def _typeset(text: str, trimmed: bool = False) -> str:
     if trimmed and "." in mantissa:
         mantissa = mantissa.rstrip("0").rstrip(".")
     text = mantissa + (f"×10{str(int(power)).translate(_SUPERSCRIPTS)}" if e else "")
-    return re.sub(r"-(?=\d)", "−", text)
+    return re.sub(r"-(?=\d)", "−", re.sub(r"-(0(\.0+)?)(?= ±)", r"\1", text))

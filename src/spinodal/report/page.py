@@ -30,6 +30,8 @@ class Picture:
     """What computes again what it shows."""
     folder: str = ""
     """Of its files, as seen from the page; with a slash at its end."""
+    wide: bool = False
+    """Whether it takes the whole width of the page."""
     shows: frozenset[tuple[object, ...]] = frozenset()
     """Identities of curves, the columns of `CURVE`, for what leads to the figure of a curve."""
 

@@ -15,8 +15,18 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from spinodal.analysis import DeepLinear, evidence, trajectory
-from spinodal.report.names import CurveName
-from spinodal.report.style import BAND, EXACT, HOLLOW, MEAN, MEASURED, SEED, SPINODAL, TEST, TRANSITION
+from spinodal.report.style import (
+    BAND,
+    ESTIMATE,
+    EXACT,
+    HOLLOW,
+    MEAN,
+    MEASURED,
+    SEED,
+    SPINODAL,
+    TEST,
+    TRANSITION,
+)
 
 KINK: dict[str, Any] = {"color": TRANSITION, "linewidth": 0.9, "linestyle": (0, (5, 1.5))}
 
@@ -103,17 +113,6 @@ def mark_spinodals(axes: Sequence[Axes], exact: DeepLinear) -> None:
     axes[0].set_xlim(low, high)
 
 
-def title(name: CurveName, rows: pl.DataFrame) -> str:
-    """What the curve is, with the strengths of its features as measured."""
-    text = f"{name.data}\n{name.model}, {name.branch}"
-    measured = rows["strengths"].drop_nulls()
-    if measured.is_empty():
-        return text
-    values = [f"{value:.3g}" for value in measured[0]]
-    shown = values if len(values) <= 9 else [*values[:8], "…"]
-    return f"{text}\n$c_k = $ {', '.join(shown)}"
-
-
 def scale_l2(panel: Axes, rows: pl.DataFrame) -> None:
     """A log axis of λ, over the whole grid."""
     l2 = rows["l2"].to_numpy()
@@ -137,6 +136,7 @@ def legend(
     exact: DeepLinear | None,
     test: bool = False,
     branches: Mapping[str, dict[str, Any]] | None = None,
+    estimated: bool = False,
 ) -> list[Artist]:
     """Handles for what a figure shows.
 
@@ -146,6 +146,7 @@ def legend(
         exact: What theory says, if it does.
         test: Whether test data are among it.
         branches: Styles of the branches where there are several.
+        estimated: Whether estimated places of transitions are among it.
     """
     several = len(branches or {}) > 1
     handles: list[Artist] = (
@@ -171,4 +172,6 @@ def legend(
         handles.append(
             Line2D([], [], **SPINODAL, label=r"$\lambda_\mathrm{sp}(c_k)$" if exact.depth > 2 else "$c_k/2$")
         )
+    if estimated:
+        handles.append(Line2D([], [], **ESTIMATE, label="estimate"))
     return handles

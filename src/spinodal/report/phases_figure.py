@@ -29,7 +29,7 @@ RIM: dict[str, Any] = {"colors": "white", "linewidth": 2.3}
 """Under a spinodal, so that it is seen on every colour."""
 
 
-def draw_phases(curves: Sequence[Curve], title: str) -> Figure:
+def draw_phases(curves: Sequence[Curve]) -> Figure:
     """Draw which phase each λ leads to, a column per complexity, with the predicted spinodals over it.
 
     The colour is that of the mean over seeds, rounded: where they disagree, the edge between two phases is where
@@ -37,7 +37,6 @@ def draw_phases(curves: Sequence[Curve], title: str) -> Figure:
 
     Args:
         curves: Of one network and branch, sorted by complexity.
-        title: What they share.
     """
     tables = [_phases(curve.records) for curve in curves]
     most = max(int(np.ceil(table["features"].max() or 0)) for table in tables)  # type: ignore[arg-type]
@@ -47,7 +46,6 @@ def draw_phases(curves: Sequence[Curve], title: str) -> Figure:
     with rc_context(STYLE):
         figure = Figure(figsize=(4.8, 4.4), layout="constrained")
         panel: Axes = figure.subplots()
-        figure.suptitle(title)
         for place, (curve, table) in enumerate(zip(curves, tables, strict=True)):
             ends = _edges(table["l2"].to_numpy())
             features = table["features"].cast(pl.Float64).fill_null(np.nan).to_numpy()
@@ -57,7 +55,7 @@ def draw_phases(curves: Sequence[Curve], title: str) -> Figure:
             if theirs is not None:
                 predicted = True
                 for style in (RIM, SPINODAL):
-                    panel.hlines(theirs.l2, place - 0.46, place + 0.46, **style)
+                    panel.hlines(theirs.spinodals, place - 0.46, place + 0.46, **style)
         _axes(panel, curves)
         bar = figure.colorbar(
             ScalarMappable(norm, colours),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,8 +16,8 @@ from rich.table import Table
 
 from spinodal import theory
 from spinodal.report.names import CurveName, curve_names
-from spinodal.report.panels import save
 from spinodal.report.prediction_figure import draw_prediction
+from spinodal.report.style import save
 
 
 @dataclass(frozen=True)
@@ -29,38 +31,14 @@ class Prediction:
     """σ_k as measured."""
     zero_error: float
     """E₀ of the zero function."""
-    depth: int | None
-    """L, if the network is within the theory's reach; else None."""
-    exact: bool
-    """Whether Σ_xx commutes with Σ_yxᵀΣ_yx."""
-
-    @property
-    def spinodals(self) -> Float64[np.ndarray, " k"]:
-        """λ_sp of each feature, none if the network is out of reach."""
-        return (
-            np.empty(0) if self.depth is None else theory.spinodal(self.strengths, self.depth, self.variances)
-        )
+    network: theory.DeepLinear | None
+    """What the theory needs to know; None outside its scope."""
 
 
-def name_of(
-    task: str,
-    complexity: int,
-    activation: str | None,
-    depth: int | None,
-    width: int | None,
-    bias: bool | None,
-) -> CurveName:
-    """What the report calls a task and a network too."""
-    identity = {
-        "task": task,
-        "complexity": complexity,
-        "activation": activation,
-        "depth": depth,
-        "width": width,
-        "bias": bias,
-        "branch": "",
-    }
-    return curve_names(pl.DataFrame([identity]))[0]
+def name_of(facts: Mapping[str, Any], complexity: int) -> CurveName:
+    """Return what the report calls a task and a network too, whose facts are those of `theory.scope`."""
+    identity = {name: facts[name] for name in ("task", "activation", "depth", "width", "bias")}
+    return curve_names(pl.DataFrame([{**identity, "complexity": complexity, "branch": ""}]))[0]
 
 
 def tell(prediction: Prediction, notes: list[str], folder: Path) -> None:
@@ -77,21 +55,11 @@ def tell(prediction: Prediction, notes: list[str], folder: Path) -> None:
     console = Console(highlight=False)
     console.print(f"[bold]{prediction.name.data}; {prediction.name.model}[/]")
     console.print(prediction_table(prediction))
-    if prediction.depth is not None:
+    if prediction.network is not None:
         path = folder / prediction.name.file
         folder.mkdir(parents=True, exist_ok=True)
-        save(
-            draw_prediction(
-                prediction.name,
-                prediction.strengths,
-                prediction.variances,
-                prediction.depth,
-                prediction.zero_error,
-                prediction.exact,
-            ),
-            path,
-        )
-        notes = [*notes, *_turning(prediction), f"{path}.png (and .pdf)"]
+        save(draw_prediction(prediction.name, prediction.network, prediction.zero_error), path)
+        notes = [*notes, *_turning(prediction.network), f"{path}.png (and .pdf)"]
     for note in notes:
         console.print(note, soft_wrap=True, markup=False)
 
@@ -101,7 +69,7 @@ def prediction_table(prediction: Prediction) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for column in ("feature", "c", "σ"):
         table.add_column(column, justify="right", no_wrap=True)
-    depth = prediction.depth
+    depth = None if prediction.network is None else prediction.network.depth
     if depth is not None:
         for column in ("λ_sp", "λ_co", "order", "ΔV at λ_co"):
             table.add_column(column, justify="right", no_wrap=True)
@@ -116,13 +84,12 @@ def prediction_table(prediction: Prediction) -> Table:
     return table
 
 
-def _turning(prediction: Prediction) -> list[str]:
+def _turning(network: theory.DeepLinear) -> list[str]:
     """Which phases end before their spinodal, which only unequal variances bring about."""
-    depth = prediction.depth
-    if depth is None or depth == 2:
+    if network.depth == 2:
         return []
-    l2 = np.outer(prediction.spinodals, np.linspace(0.01, 1 - 1e-9, 200)).ravel()
-    phases = theory.phases(l2, prediction.strengths, depth, prediction.variances)
+    l2 = np.outer(network.spinodals, np.linspace(0.01, 1 - 1e-9, 200)).ravel()
+    phases = theory.phases(l2, network.strengths, network.depth, network.variances)
     turned = [str(m) for m, phase in enumerate(phases) if not phase.minimum[phase.exists].all()]
     if not turned:
         return []

@@ -27,14 +27,7 @@ FARTHEST = 1e-4
 """Features that die below this fraction of the onset's λ are left of the figure."""
 
 
-def draw_prediction(
-    name: CurveName,
-    strengths: Float64[np.ndarray, " k"],
-    variances: Float64[np.ndarray, " k"],
-    depth: int,
-    zero_error: float,
-    exact: bool,
-) -> Figure:
+def draw_prediction(name: CurveName, network: theory.DeepLinear, zero_error: float) -> Figure:
     """Draw extent, E and ‖θ‖² of the phases m = 0 … K against λ on a log axis.
 
     A phase is drawn thick where it is the global minimum, thin where it is another minimum, dotted where it is
@@ -42,22 +35,18 @@ def draw_prediction(
 
     Args:
         name: Of task and network.
-        strengths: c_k.
-        variances: σ_k.
-        depth: L ≥ 2.
+        network: with the task; the title has whether it is exact or an estimate.
         zero_error: E₀ of the zero function.
-        exact: or an estimate, which the title says.
     """
-    edges = theory.spinodal(strengths, depth, variances)
-    equal = theory.coexistence(strengths, depth, variances)
+    depth, edges, equal = network.depth, network.spinodals, network.coexistences
     l2 = _grid(edges, equal)
-    features = (strengths, depth, variances, zero_error)
+    features = (network.strengths, depth, network.variances, zero_error)
     phases, best = theory.phases(l2, *features), theory.global_minimum(l2, *features)
     colours = colormaps["viridis"](np.linspace(0.92, 0, len(phases)))
     with rc_context(STYLE):
         figure = Figure(figsize=(4.8, 6.2), layout="constrained")
         extent, error, norm = axes = list(figure.subplots(3, sharex=True))
-        kind = "exact" if exact else "estimate"
+        kind = "exact" if network.exact else "estimate"
         figure.suptitle(f"{name.data}\n{name.model}: {kind}", linespacing=1.05)
         for m, (phase, colour) in enumerate(zip(phases, colours, strict=True)):
             chosen = best.learned == m

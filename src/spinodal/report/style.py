@@ -9,6 +9,8 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from spinodal.records import COLUMN
+
 FORMATS = ("png", "pdf")
 """In which every figure is written."""
 
@@ -61,11 +63,17 @@ HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "alpha": 1.0}
 MEAN: dict[str, Any] = {"color": MEASURED, "linewidth": 1.3}
 EXACT: dict[str, Any] = {"color": "black", "linewidth": 0.8, "linestyle": (0, (4, 2.5))}
 SPINODAL: dict[str, Any] = {"color": "black", "linewidth": 0.7, "linestyle": (0, (1, 1.8))}
+ESTIMATE: dict[str, Any] = {
+    "color": "0.45",
+    "linewidth": 0.8,
+    "linestyle": (0, (3, 1.5, 1, 1.5)),
+    "zorder": 0,
+}
 BAND: dict[str, Any] = {"facecolor": TRANSITION, "linewidth": 0}
 ERROR: dict[str, Any] = {"color": MEASURED, "linestyle": "none", "linewidth": 0.7, "capsize": 1.2}
 ZERO: dict[str, Any] = {"color": "0.6", "linewidth": 0.5, "zorder": 0}
 FROM_R: dict[str, Any] = {
-    "color": "#009E73",
+    "color": COLUMN["scalar_curvature"].colour,
     "marker": "v",
     "markersize": 5.5,
     "linestyle": "none",
@@ -73,22 +81,13 @@ FROM_R: dict[str, Any] = {
     "zorder": 5,
 }
 
-OBSERVABLES: dict[str, tuple[str, str]] = {
-    "soft_mode": ("soft mode", "#D55E00"),
-    "scalar_curvature": ("$R$", "#009E73"),
-    "trace_hessian": (r"$\mathrm{tr}\,\nabla^2 E$", "#E69F00"),
-    "norm": (r"$\Vert\theta\Vert$", "#56B4E9"),
-    "error": ("$E$", "#0072B2"),
-}
-"""Label and colour of each observable where several share a panel."""
-
 CURVES = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
     *("#000000", "#999999", "#882255", "#332288", "#999933", "#AA4499"),
 )
 """Colours of curves where several share a panel."""
 
-DASHES = ((0, (1, 1.5)), "solid", (0, (4, 2)))
+DASHES: tuple[Any, ...] = ((0, (1, 1.5)), "solid", (0, (4, 2)))
 """From the least of three units of E to the largest."""
 
 

@@ -86,9 +86,13 @@ class Table:
         for group in self.shown:
             if not group.brief:
                 continue
-            title = "\n".join(filter(None, (f"[bold]{escape(group.title or self.caption)}[/]",)))
             table = rich.table.Table(
-                title=title, title_justify="left", title_style="", box=SIMPLE_HEAD, padding=0, pad_edge=False
+                title=f"[bold]{escape(group.title or self.caption)}[/]",
+                title_justify="left",
+                title_style="",
+                box=SIMPLE_HEAD,
+                padding=0,
+                pad_edge=False,
             )
             for place in brief:
                 column = self.columns[place]
@@ -98,17 +102,18 @@ class Table:
             yield table
 
     def markdown(self) -> str:
-        """Return the table in Markdown, titles of groups in bold."""
+        """Return the brief columns in Markdown: titles of groups, and cells that are not good, in bold."""
+        brief = [place for place, column in enumerate(self.columns) if column.brief]
         lines = [
-            "| " + " | ".join(column.title for column in self.columns) + " |",
-            "| " + " | ".join("---" for _ in self.columns) + " |",
+            "| " + " | ".join(self.columns[place].title for place in brief) + " |",
+            "| " + " | ".join("---" for _ in brief) + " |",
         ]
         for group in self.shown:
             if group.title:
-                lines.append(f"| **{group.title}** |" + " |" * (len(self.columns) - 1))
+                lines.append(f"| **{group.title}** |" + " |" * (len(brief) - 1))
             for row in group.rows:
-                cells = (cell if isinstance(cell, str) else cell.text for cell in row)
-                lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+                cells = (_plain(row[place]).replace("|", "\\|") for place in brief)
+                lines.append("| " + " | ".join(cells) + " |")
         return "\n".join(lines) + "\n"
 
 
@@ -131,3 +136,9 @@ def _marked(cell: Cell | str) -> str:
         return escape(cell)
     colour = COLOURS.get(cell.kind)
     return f"[{colour}]{escape(cell.text)}[/]" if colour else escape(cell.text)
+
+
+def _plain(cell: Cell | str) -> str:
+    if isinstance(cell, str):
+        return cell
+    return f"**{cell.text}**" if cell.kind in ("bad", "open") else cell.text

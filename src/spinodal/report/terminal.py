@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from rich.console import Console
 
-from spinodal.errors import UserError
-from spinodal.report.argument import campaigns_in, make_argument
-from spinodal.report.drawing import Look
+from spinodal.errors import UserError, in_a_line
+from spinodal.report.argument import campaigns_in, judge, make_argument
+from spinodal.report.drawing import PAPER, Look
 from spinodal.report.report import Report, make_report
 from spinodal.report.table import Table
 from spinodal.waiting import waiting
@@ -21,6 +23,7 @@ def main(
     patterns: Sequence[str] = (),
     publish: Callable[[Report], str] | None = None,
     look: Look | None = None,
+    modules: Sequence[Path] = (),
 ) -> int:
     """Make the report of a campaign and print it; of a folder of campaigns, print the verdicts.
 
@@ -29,14 +32,17 @@ def main(
         patterns: As of `make_report`.
         publish: Publishes the report elsewhere, and returns where.
         look: As of `make_report`.
+        modules: Python files that register sections or claims of a user's own.
 
     Returns:
         Exit code 0.
 
     Raises:
-        UserError: As `make_report`.
+        UserError: As `make_report`, or if a module cannot be imported.
     """
-    second_process = (os.cpu_count() or 1) > 1
+    for file in modules:
+        load(file)
+    second_process = (os.cpu_count() or 1) > 1 and not modules  # which has not imported what is drawn there
     if campaigns_in(campaign):
         if patterns or publish or look:
             raise UserError(
@@ -54,8 +60,48 @@ def main(
     notes = [*report.results, *(remark for _, section in report.sections for remark in section.remarks)]
     notes += map(str, report.csvs)
     notes += [f"{picture.path}.png (and .pdf)" for _, picture in report.pictures]
+    if look is not None:
+        notes.append(f"{report.page.parent / PAPER}: the figures as {', '.join(look.formats)}")
     _print(tables, [*notes, str(report.page), *([publish(report)] if publish is not None else [])])
     return 0
+
+
+def print_claims(campaign: Path, modules: Sequence[Path] = ()) -> int:
+    """Print the verdicts on all claims by the records of a campaign, or of a folder of campaigns, and draw nothing.
+
+    Args:
+        campaign: Its folder.
+        modules: As of `main`.
+
+    Returns:
+        Exit code 0.
+
+    Raises:
+        UserError: If there are no records, or a module cannot be imported.
+    """
+    for file in modules:
+        load(file)
+    with waiting("judging the claims"):
+        judged = judge(campaign)
+    _print([judged.table()], [])
+    return 0
+
+
+def load(file: Path) -> None:
+    """Import a file of a user's, which registers sections or claims of its own.
+
+    Raises:
+        UserError: If it cannot be imported.
+    """
+    spec = spec_from_file_location(file.stem, file)
+    try:
+        if spec is None or spec.loader is None or not file.is_file():
+            raise FileNotFoundError("no such Python file")
+        module = module_from_spec(spec)
+        sys.modules[file.stem] = module
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # whatever a user's file raises
+        raise UserError(f"--with {file}: cannot be imported: {in_a_line(error)}") from error
 
 
 def _print(tables: Iterable[Table], notes: Iterable[str]) -> None:

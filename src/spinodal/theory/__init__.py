@@ -1,8 +1,8 @@
 """Closed forms: what must happen, computed without training anything.
 
 Deep linear networks of any depth L ≥ 2 without biases, squared error, no layer narrower than there are features.
-Exact where Σ_xx commutes with Σ_yxᵀΣ_yx (whitened inputs always do), an estimate elsewhere: the functions take
-strengths and variances and cannot know which.
+Exact where Σ_xx commutes with Σ_yxᵀΣ_yx (whitened inputs always do), an estimate elsewhere: `scope` decides which;
+the other functions take strengths and variances.
 """
 
 from spinodal.theory.escape import Escape, escape_time, escapes
@@ -19,10 +19,13 @@ from spinodal.theory.feature import (
 from spinodal.theory.geometry import Geometry, geometry, soft_mode, zero_modes
 from spinodal.theory.phases import State, by_spinodal, global_minimum, learned_state, phases, saddles
 from spinodal.theory.reach import reach, relearning
+from spinodal.theory.scope import FACTS, DeepLinear, scope
 from spinodal.theory.stability import is_minimum
 
 __all__ = [
+    "FACTS",
     "Barriers",
+    "DeepLinear",
     "Escape",
     "Geometry",
     "State",
@@ -43,6 +46,7 @@ __all__ = [
     "relearning",
     "saddle_amplitude",
     "saddles",
+    "scope",
     "soft_mode",
     "spinodal",
     "zero_modes",

@@ -7,7 +7,7 @@ from typing import Any
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 
-from spinodal.records import COLUMNS
+from spinodal.records import COLUMN
 from spinodal.tracking.runs import STEPS, TRAINED
 from spinodal.tracking.survival import HELD, SURVIVAL
 
@@ -24,10 +24,6 @@ SECTIONS = {
 
 TRAININGS = (("accuracy", "test_accuracy"), ("norm",), ("scalar_curvature",), ("soft_mode",))
 """Columns of a panel each, drawn against steps where networks are not relaxed."""
-
-LOGARITHMIC = {"grad_max", "steps", "wall_time"}
-
-_COLUMNS = {column.name: column for column in COLUMNS}
 
 
 def workspace(entity: str, project: str) -> ws.Workspace:
@@ -63,15 +59,15 @@ def workspace(entity: str, project: str) -> ws.Workspace:
 
 
 def _against_l2(column: str) -> wr.LinePlot:
-    meaning, unit = _COLUMNS[column].meaning, _COLUMNS[column].unit
+    meaning, unit = COLUMN[column].meaning, COLUMN[column].unit
     return wr.LinePlot(
         title=f"{column}: {meaning}",
         x="l2",
         y=[column],
         log_x=True,
-        log_y=column in LOGARITHMIC,
+        log_y=COLUMN[column].scale == "log",
         title_x="λ",
-        title_y=f"{column} ({unit})" if unit else column,
+        title_y=f"{column} ({unit})" if unit not in ("", "1") else column,
         groupby_aggfunc="mean",
         groupby_rangefunc="stderr",
         smoothing_type="none",
@@ -109,7 +105,7 @@ def _grid() -> wr.ParallelCoordinatesPlot:
 
 def _training(name: str) -> wr.LinePlot:
     return wr.LinePlot(
-        title=_COLUMNS[f"training_{name}"].meaning,
+        title=COLUMN[f"training_{name}"].meaning,
         x=STEPS,
         y=[f"training/{name}"],
         log_y=True,
@@ -121,7 +117,7 @@ def _training(name: str) -> wr.LinePlot:
 
 def _trained(*columns: str) -> wr.LinePlot:
     return wr.LinePlot(
-        title="; ".join(_COLUMNS[column].meaning for column in columns),
+        title="; ".join(COLUMN[column].meaning for column in columns),
         x=TRAINED,
         y=list(columns),
         log_x=True,
@@ -133,7 +129,7 @@ def _trained(*columns: str) -> wr.LinePlot:
 
 def _escape() -> list[Any]:
     """First passages: a curve for each strength of the noise, or a dot for each replica that is a run."""
-    unit = _COLUMNS["escape_time"].unit
+    unit = COLUMN["escape_time"].unit
     return [
         wr.LinePlot(
             title="Fraction still in its phase",
@@ -144,7 +140,7 @@ def _escape() -> list[Any]:
             max_runs_to_show=100,
         ),
         wr.ScatterPlot(
-            title=f"escape_time ({unit}): {_COLUMNS['escape_time'].meaning}",
+            title=f"escape_time ({unit}): {COLUMN['escape_time'].meaning}",
             x=wr.Config("temperature"),
             y=wr.SummaryMetric("escape_time"),
             z=wr.SummaryMetric("escaped"),

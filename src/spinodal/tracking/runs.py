@@ -10,7 +10,6 @@ from typing import Any
 
 import polars as pl
 
-from spinodal import theory
 from spinodal.analysis import deep_linear, evidence
 from spinodal.campaign import own_values, with_values
 from spinodal.records import IDENTITY, MEASURED_TASK, OBSERVED, PROVENANCE, SETTINGS, TRAINING
@@ -246,8 +245,7 @@ def _config(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> dict[str, A
     if exact is not None:
         config["predicted"] = {"spinodal": exact.spinodals.tolist()}
         if exact.depth > 2:
-            places = theory.coexistence(exact.strengths, exact.depth, exact.variances)
-            config["predicted"]["coexistence"] = places.tolist()
+            config["predicted"]["coexistence"] = exact.coexistences.tolist()
     return config
 
 

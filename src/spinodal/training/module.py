@@ -179,11 +179,16 @@ class EnsembleModule(pl.LightningModule):
         """Lets every itinerary know what its visit has found; stops the trainer when all have come to their end."""
         theta = self.ensemble.theta.detach()
         errors = self.objective.error(theta).tolist()
+        replicas, columns = len(self.itineraries), self.relaxation.columns()
+        stationary, minimum = (_listed(columns[name], replicas) for name in ("stationary", "minimum"))
         for row, (itinerary, visit) in enumerate(zip(self.itineraries, self.visits, strict=True)):
             if visit is None:
                 continue
             if math.isfinite(errors[row]) and theta[row].isfinite().all():
-                itinerary.conclude(errors[row], theta[row].clone())
+                relaxed = stationary[row] and minimum[row] is not False
+                reversible = itinerary.conclude(errors[row], theta[row].clone(), relaxed)
+                if visit.stage is None and (checked := self._rows[row]):
+                    checked["reversible"] = reversible
             else:
                 # There is no state to go on from, and nothing to measure.
                 self.failures[row] = f"E = {errors[row]} at λ = {visit.l2:g}, stage {visit.stage}"
@@ -239,12 +244,11 @@ class EnsembleModule(pl.LightningModule):
                     "stage": visit.stage,
                     **{name: values[replica] for name, values in listed.items()},
                 }
-            elif not itinerary.finished:
-                continue
-            # After the last check the row before it is said again: now it is known how many there are.
             row = self._rows[replica]
             assert row is not None
-            rows.append((replica, row | {"stages": itinerary.stages}))
+            # After a check the row before it is said again where more is known of it now.
+            if visit.stage is not None or itinerary.finished or row.get("reversible") is not None:
+                rows.append((replica, row | {"stages": itinerary.stages}))
         return rows
 
 

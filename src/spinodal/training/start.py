@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float64
@@ -50,17 +51,15 @@ def phase_parameters(ensemble: Ensemble, task: Task, phase: int, l2: float) -> F
     theta = torch.zeros(ensemble.theta.shape[-1], dtype=torch.float64)
     if phase == 0:
         return theta
-    network, features = ensemble.network, len(task.strengths)
-    known = ensemble.frozen is None and task.error_name == "squared"
-    if not isinstance(network, MLP) or not network.deep_linear or not known:
+    features = len(task.strengths)
+    if phase > features:
+        raise UserError(f"protocol.phase={phase}: must be at most the {features} features")
+    network = theory.scope({**facts_of(ensemble, task), "alive": phase})
+    if isinstance(network, str):
         raise UserError(
-            f"protocol.phase={phase}: must be 0, or null to start where a fresh initialisation relaxes to; other "
-            "phases are known of deep linear networks without biases and with squared error alone"
+            f"protocol.phase={phase}: must be 0, or null to start where a fresh initialisation relaxes to: {network}"
         )
-    if phase > features or network.width < phase:
-        raise UserError(f"protocol.phase={phase}: must be at most the {features} features, and the width")
-    strengths, variances = task.strengths.numpy(), task.variances.numpy()
-    state = theory.phases(l2, strengths, network.depth, variances)[phase]
+    state = theory.phases(l2, network.strengths, network.depth, network.variances)[phase]
     if not state.minimum[0]:
         raise UserError(f"protocol.phase={phase}: there is no such phase at l2={l2:g}")
     weights = ensemble.named_parameters_of(theta)
@@ -72,6 +71,20 @@ def phase_parameters(ensemble: Ensemble, task: Task, phase: int, l2: float) -> F
             inputs = task.input_directions[k] if level == 0 else _unit(weight.shape[1], p)
             weight += a * torch.outer(output.cpu(), inputs.cpu())
     return theta
+
+
+def facts_of(ensemble: Ensemble, task: Task) -> dict[str, Any]:
+    """Return what decides whether the theory applies to an ensemble and its task."""
+    network, trainable = ensemble.network, ensemble.frozen is None
+    kind = type(network).__qualname__ if trainable else "networks with frozen parameters"
+    return {
+        "task": task.name,
+        "error_name": task.error_name,
+        "strengths": task.strengths.numpy(),
+        "variances": task.variances.numpy(),
+        **task.sizes,
+        **(network.settings if trainable and isinstance(network, MLP) else {"network": kind}),
+    }
 
 
 def _unit(size: int, place: int) -> Float64[Tensor, " h"]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from spinodal.analysis.claims.order import EDGE, unseen
+from spinodal.analysis.claims.branches import EDGE, PREDICTED, UpBranch, up_branches
 from spinodal.analysis.claims.rules import (
     AGREE,
     FINER,
@@ -17,12 +17,11 @@ from spinodal.analysis.claims.rules import (
     Ruling,
     Verdict,
     claim,
+    refuted,
     settled,
     worst,
 )
-from spinodal.analysis.curves import CURVE, evidence
-from spinodal.analysis.deep_linear import Expected, expected
-from spinodal.analysis.resolution import shown, unresolved
+from spinodal.analysis.curves import evidence
 
 if TYPE_CHECKING:
     from spinodal.analysis.findings import Findings
@@ -39,8 +38,11 @@ ESTIMATED = 10.0
 CLOSE = 2
 """With fewer rows than this between two transitions, they cannot be told apart."""
 
-PREDICTED = pl.coalesce("l2_exact", "l2_estimate")
-"""λ of a transition, as theory has it."""
+LOST = (pl.col("learned_features_before") - pl.col("learned_features_after")).round()
+"""Features lost at a transition, for rising λ."""
+
+EXPECTED = pl.col("status").is_in(["matched", "missing"])
+"""Transitions that theory has within the grid."""
 
 
 @claim("complexity", "More complex data has more transitions, where predicted", place=3)
@@ -48,160 +50,117 @@ def complexity_verdicts(found: Findings) -> Iterator[Verdict]:
     """Two verdicts for each network run at several complexities: on the number of transitions, and on their places.
 
     Where theory speaks there must be exactly the transitions that it has within the grid; elsewhere K at which
-    features are lost, and others are only told. Places: all within `AGREE` errors of exact ones, or within `ESTIMATED`
-    per cent of estimates. What is missing, or too many, is undecided where rows did not relax, and where the grid is
-    too coarse: theory's own E shows no better on it, or, without theory, E moves steeply without a jump.
+    features are lost, and others are only listed. Places: all within `AGREE` errors of exact ones, or within
+    `ESTIMATED` per cent of estimates. What is missing, or too many, is undecided where rows did not relax, and where
+    the grid is too coarse: theory's own E shows no better on it, or, without theory, E moves steeply without a jump.
 
     Args:
         found: In the campaign.
     """
-    table, transitions = found.quiet, found.transitions
-    ups = table.filter(pl.col("branch") == "up")
+    ups = found.quiet.filter(branch="up")
     for network in ups.partition_by(NETWORK, maintain_order=True):
-        curves = network.sort("complexity", maintain_order=True).partition_by(CURVE, maintain_order=True)
-        values = [curve["complexity"][0] for curve in curves]
+        branches = list(up_branches(found, network.sort("complexity", maintain_order=True)))
+        values = [each.rows["complexity"][0] for each in branches]
         if None in values or len(values) < FEWEST or len(set(values)) < len(values):
             continue
-        own = [
-            transitions.join(curve.select(CURVE).head(1), on=CURVE, how="semi", nulls_equal=True)
-            for curve in curves
-        ]
-        yield _numbers(curves, own)
-        yield _places(curves, own)
+        task, activation = network.select("task", "activation").row(0)
+        name = f"{str(task).replace('_', ' ')}, {'deep linear' if activation == 'linear' else activation}"
+        for case, (predicted, measured, ruling) in {
+            f"number of transitions, K = {values[0]}…{values[-1]}": _numbers(branches),
+            f"λ of the transitions, K = {values[-1]}": _places(branches),
+        }.items():
+            curve = branches[-1].identity
+            yield Verdict("complexity", f"{name}: {case}", predicted, measured, *ruling, "phases", curve)
 
 
-def _numbers(curves: Sequence[pl.DataFrame], found: Sequence[pl.DataFrame]) -> Verdict:
-    predicted, measured, rulings, others = [], [], [], []
-    for curve, own in zip(curves, found, strict=True):
-        theirs = expected(curve)
-        there = own.drop_nulls("location")
-        lost = there if theirs else there.filter(_lost() >= 1)
-        number = int(curve["complexity"][0]) if theirs is None else len(_inside(curve, theirs))
+Judged = tuple[Sequence[Quantity], Sequence[Quantity], Ruling]
+
+
+def _numbers(branches: Sequence[UpBranch]) -> Judged:
+    predicted, measured, rulings, others = [], [], [], 0
+    for branch in branches:
+        there = branch.transitions.drop_nulls("location")
+        if branch.expected is None:
+            number, counted = int(branch.rows["complexity"][0]), there.filter(LOST >= 1).height
+            rulings.append(_counted_by_features(branch, counted, number))
+        else:
+            number, counted = branch.transitions.filter(EXPECTED).height, there.height
+            rulings.append(_counted(branch, counted, number))
         predicted.append(Quantity("", number))
-        measured.append(Quantity("", len(lost)))
-        others.append(len(there) - len(lost))
-        counted = _counted if theirs else _counted_by_features
-        rulings.append(counted(curve, own, len(lost), number))
-    ruling = worst(rulings)
-    if ruling.decision == "confirmed":
-        ruling = Ruling("confirmed", "as many as features, as far as the grid goes")
-    if any(others):
-        measured.append(Quantity("other jumps of E:", sum(others)))
-    return _verdict(curves, "number", predicted, measured, ruling)
+        measured.append(Quantity("", counted))
+        others += there.height - counted
+    if others:
+        measured.append(Quantity("other jumps of E:", others))
+    return predicted, measured, worst(rulings, confirmed="as many as features, as far as the grid goes")
 
 
-def _counted(curve: pl.DataFrame, own: pl.DataFrame, number: int, predicted: int) -> Ruling:
-    name = f"K = {curve['complexity'][0]}"
-    unexpected = own.filter(pl.col("status") == "unexpected")
+def _counted(branch: UpBranch, number: int, predicted: int) -> Ruling:
+    own = branch.transitions
+    unexpected, open_ = own.filter(status="unexpected"), own.filter(pl.col("order").is_null())
     if number == predicted and unexpected.is_empty():
-        open_ = own.filter(pl.col("order").is_null())
         if open_.is_empty():
-            return Ruling("confirmed", name)
-        return Ruling(
-            "not decided", f"{name}, λ = {open_['location'][0]:.4g}: {open_['evidence'][0]}: {FINER}"
-        )
-    told = f"{name}: {number} for {predicted}"
-    if len(unexpected):
-        told += f", {len(unexpected)} of them unexpected"
-    if missing := _unseen(curve, own):
-        return Ruling("not decided", f"{told}: {missing}")
-    doubtful = unexpected.filter(pl.col("order").is_null())
-    if len(unexpected) and len(doubtful) == len(unexpected) and number - len(unexpected) == predicted:
-        return Ruling("not decided", f"{told}: {doubtful['evidence'][0]}: {FINER}")
-    theirs = shown(curve)
-    if len(unexpected) and theirs is not None and (theirs["status"] == "unexpected").any():
-        return Ruling("not decided", f"{told}, as theory's own E would show on this grid: {FINER}")
-    return Ruling("not confirmed", told)
+            return Ruling("confirmed", branch.name)
+        at, doubt = open_.select("location", "evidence").row(0)
+        return Ruling("not decided", f"{branch.name}, λ = {at:.4g}: {doubt}: {FINER}")
+    doubtful = open_.filter(status="unexpected")
+    unless = ""
+    if branch.unseen:
+        unless = f": {branch.unseen}"
+    elif 0 < len(unexpected) == len(doubtful) == number - predicted:
+        unless = f": {doubtful['evidence'][0]}: {FINER}"
+    elif len(unexpected) and (branch.shown["status"] == "unexpected").any():
+        unless = f", as theory's own E would show on this grid: {FINER}"
+    more = f", {len(unexpected)} of them unexpected" if len(unexpected) else ""
+    return refuted(f"{branch.name}: {number} for {predicted}{more}", unless)
 
 
-def _unseen(curve: pl.DataFrame, own: pl.DataFrame) -> str:
-    """Why the first that is missing on a curve is not to be seen on it; empty if something missing would be."""
-    reasons = unseen(curve, own.filter(pl.col("status") == "missing").select(PREDICTED).to_series().to_list())
-    return reasons[0] if reasons and all(reasons) else ""
-
-
-def _counted_by_features(curve: pl.DataFrame, own: pl.DataFrame, number: int, predicted: int) -> Ruling:
+def _counted_by_features(branch: UpBranch, number: int, predicted: int) -> Ruling:
     """Where no theory says which transitions are within the grid: it must go from K features to none, and beyond."""
-    told = f"K = {predicted}: {number} for {predicted}"
-    rows = curve.filter(evidence()).group_by("l2").agg(pl.col("learned_features").min()).sort("l2")
+    rows = branch.rows.filter(evidence()).group_by("l2").agg(pl.col("learned_features").min()).sort("l2")
     path = rows["learned_features"].to_list()
     if len(path) < 2 * EDGE or None in path or min(path[:EDGE]) < predicted or max(path[-EDGE:]) > 0:
-        return Ruling(
-            "not decided",
-            f"K = {predicted}: the grid does not go well beyond all transitions: a wider one decides",
-        )
+        short = "the grid does not go well beyond all transitions: a wider one decides"
+        return Ruling("not decided", f"{branch.name}: {short}")
+    counted = f"{branch.name}: {number} for {predicted}"
     if number == predicted:
-        return Ruling("confirmed", told)
-    found = own.drop_nulls("location")
-    if len(found) >= predicted or found.select(_lost().clip(0).sum()).item() == predicted:
-        return Ruling("not decided", f"{told}: jumps of E and lost features do not come in pairs: {FINER}")
-    steep = unresolved(curve, own.drop_nulls("location"))
-    if len(steep):
-        ends = ", ".join(
-            f"{low:.4g} – {high:.4g}" for low, high in steep.select("l2_low", "l2_high").iter_rows()
-        )
-        return Ruling("not decided", f"{told}: E moves steeply in λ {ends}: {FINER}")
-    losses = [i for i, (here, there) in enumerate(pairwise(path)) if there < here]
-    crowded = any(j - i < CLOSE for i, j in pairwise(losses)) or any(
-        here - there > 1 for here, there in pairwise(path)
-    )
-    if crowded:
-        return Ruling("not decided", f"{told}: features are lost in neighbouring intervals of λ: {FINER}")
-    return Ruling("not confirmed", told)
+        return Ruling("confirmed", counted)
+    there = branch.transitions.drop_nulls("location")
+    steps = [before - after for before, after in pairwise(path)]
+    losses = [i for i, step in enumerate(steps) if step > 0]
+    if len(there) >= predicted or there.select(LOST.clip(0).sum()).item() == predicted:
+        why = "jumps of E and lost features do not come in pairs"
+    elif len(steep := branch.unresolved.select("l2_low", "l2_high")):
+        ends = ", ".join(f"{low:.4g} – {high:.4g}" for low, high in steep.iter_rows())
+        why = f"E moves steeply in λ {ends}"
+    elif max(steps) > 1 or any(j - i < CLOSE for i, j in pairwise(losses)):
+        why = "features are lost in neighbouring intervals of λ"
+    else:
+        why = ""
+    return refuted(counted, f": {why}: {FINER}" if why else "")
 
 
-def _places(curves: Sequence[pl.DataFrame], found: Sequence[pl.DataFrame]) -> Verdict:
-    theirs = [expected(curve) for curve in curves]
-    if None in theirs:
-        last = found[-1].drop_nulls("location").filter(_lost() >= 1).sort("location")
-        ruling = Ruling("not decided", "no theory says where, for these networks")
-        return _verdict(curves, "places", [], _located(last), ruling)
-    exact = all(each.exact for each in theirs if each)
-    compared = pl.concat(found)
-    matched = compared.filter(pl.col("status") == "matched")
-    rulings = [
-        settled(
-            row["location"],
-            row["location_error"],
-            row["l2_exact"],
-            f"K = {row['complexity']}: λ",
-            precise=PLACED,
-        )
-        if exact
-        else _estimated(row["location"], row["location_error"], row["l2_estimate"])
-        for row in matched.iter_rows(named=True)
-    ]
-    rulings += [
-        _unplaced(curve, own)
-        for curve, own in zip(curves, found, strict=True)
-        if (own["status"] == "missing").any()
-    ]
-    ruling = worst(rulings)
-    if ruling.decision == "confirmed":
-        largest = float(matched["deviation_percent"].abs().max())  # type: ignore[arg-type]
-        within = f"{AGREE:g} errors" if exact else f"{ESTIMATED:g} % of the estimate"
-        reason = f"{len(matched)} transitions within {within}, the farthest off by {largest:.2g} %"
-        ruling = Ruling("confirmed", reason)
-    last = found[-1].filter(pl.col("status").is_in(["matched", "missing"])).sort(PREDICTED)
+def _places(branches: Sequence[UpBranch]) -> Judged:
+    last = branches[-1].transitions
+    if any(branch.expected is None for branch in branches):
+        lost = last.drop_nulls("location").filter(LOST >= 1).sort("location")
+        return [], _located(lost), Ruling("not decided", "no theory says where, for these networks")
+    matched = pl.concat([branch.transitions for branch in branches]).filter(status="matched")
+    rulings = [_placed(row) for row in matched.iter_rows(named=True)]
+    rulings += [_unplaced(each) for each in branches if len(each.missing)]
+    within = f"{AGREE:g} errors"
+    if matched["l2_estimate"].is_not_null().any():
+        within = f"{ESTIMATED:g} % of the estimate"
+    farthest = matched.select(pl.col("deviation_percent").abs().max()).item()
+    reason = f"{len(matched)} transitions within {within}, the farthest off by {farthest or 0:.2g} %"
+    last = last.filter(EXPECTED).sort(PREDICTED)
     at = [Quantity("", each) for each in last.select(PREDICTED).to_series()]
-    return _verdict(curves, "places", at, _located(last.drop_nulls("location")), ruling)
+    return at, _located(last.drop_nulls("location")), worst(rulings, confirmed=reason)
 
 
-def _unplaced(curve: pl.DataFrame, own: pl.DataFrame) -> Ruling:
-    """On predicted places where nothing was found: it is elsewhere, or the count of transitions judges it."""
-    missing = own.filter(pl.col("status") == "missing")
-    told = f"K = {curve['complexity'][0]}: none near λ = " + ", ".join(
-        f"{at:.4g}" for at in missing.select(PREDICTED).to_series()
-    )
-    elsewhere = own.filter(pl.col("status") == "unexpected", pl.col("order").is_not_null())
-    if len(elsewhere) and not _unseen(curve, own):
-        return Ruling(
-            "not confirmed", f"{told}, but near {', '.join(f'{at:.4g}' for at in elsewhere['location'])}"
-        )
-    return Ruling("not decided", told)
-
-
-def _estimated(measured: float, error: float, estimate: float) -> Ruling:
+def _placed(row: dict[str, Any]) -> Ruling:
+    measured, error, estimate = row["location"], row["location_error"], row["l2_estimate"]
+    if estimate is None:
+        return settled(measured, error, row["l2_exact"], f"K = {row['complexity']}: λ", precise=PLACED)
     off = 100 * abs(measured / estimate - 1)
     by = f"λ is {off:.1f} % from the estimate {estimate:.4g}"
     if off - ESTIMATED > AGREE * 100 * error / estimate:
@@ -211,40 +170,14 @@ def _estimated(measured: float, error: float, estimate: float) -> Ruling:
     return Ruling("confirmed", "near the estimate") if off <= ESTIMATED else Ruling("not decided", by)
 
 
+def _unplaced(branch: UpBranch) -> Ruling:
+    """On predicted places where nothing was found: it is elsewhere, or the count of transitions judges it."""
+    none = f"{branch.name}: none near λ = {', '.join(f'{at:.4g}' for at in branch.missing)}"
+    elsewhere = branch.transitions.filter(pl.col("order").is_not_null(), status="unexpected")["location"]
+    if len(elsewhere) and not branch.unseen:
+        return Ruling("not confirmed", f"{none}, but near {', '.join(f'{at:.4g}' for at in elsewhere)}")
+    return Ruling("not decided", none)
+
+
 def _located(rows: pl.DataFrame) -> list[Quantity]:
-    return [Quantity("", row["location"], row["location_error"]) for row in rows.iter_rows(named=True)]
-
-
-def _inside(curve: pl.DataFrame, theirs: Expected) -> list[float]:
-    l2 = curve["l2"].to_numpy()
-    return [at for at in theirs.l2.tolist() if l2.min() < at < l2.max()]
-
-
-def _lost() -> pl.Expr:
-    """Features lost at a transition, for rising λ."""
-    return (pl.col("learned_features_before") - pl.col("learned_features_after")).round()
-
-
-def _verdict(
-    curves: Sequence[pl.DataFrame],
-    what: str,
-    predicted: Sequence[Quantity],
-    measured: Sequence[Quantity],
-    ruling: Ruling,
-) -> Verdict:
-    first, last = (curve.row(0, named=True) for curve in (curves[0], curves[-1]))
-    network = "deep linear" if first["activation"] == "linear" else first["activation"]
-    task = str(first["task"]).replace("_", " ")
-    ends = (
-        f"K = {first['complexity']}…{last['complexity']}" if what == "number" else f"K = {last['complexity']}"
-    )
-    case = {"number": "number of transitions", "places": "λ of the transitions"}[what]
-    return Verdict(
-        "complexity",
-        f"{task}, {network}: {case}, {ends}",
-        tuple(predicted),
-        tuple(measured),
-        *ruling,
-        section="phases",
-        curve=curves[-1].select(CURVE).row(0),
-    )
+    return [Quantity("", at, error) for at, error in rows.select("location", "location_error").iter_rows()]

@@ -1,55 +1,31 @@
-"""Claim: R jumps where the accuracy does, and says so before."""
+"""Claim: R jumps where the accuracy does, and foresees where that will be."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from spinodal.analysis.agreement import agreement
 from spinodal.analysis.claims.rules import FINER, NONE, Quantity, Ruling, Verdict, claim
 from spinodal.analysis.curves import CURVE
-from spinodal.analysis.foresight import foresight
-from spinodal.analysis.jumps import RESOLUTION
-from spinodal.analysis.seeds import relaxed
-from spinodal.records import SCHEMA
+from spinodal.analysis.foresight import KNOWN
+from spinodal.records import COLUMN
 
 if TYPE_CHECKING:
     from spinodal.analysis.findings import Findings
 
-KNOWN = 0.95
-"""Predictions know the phase up to this fraction of the λ at which it jumps."""
-
 FEWEST = 3
 """Transitions without which nothing is decided."""
 
-NAMES = {
-    "scalar_curvature": "R",
-    "soft_mode": "soft mode",
-    "trace_hessian": "tr ∇²E",
-    "norm": "‖θ‖",
-    "error": "E",
-}
-"""What foresees, and what is called so."""
-
-COMPARED = ("accuracy", "scalar_curvature")
-"""What must jump together."""
-
-BESIDE = 2
-"""So many rows on either side of a jump show it."""
-
-STEEPER = 1.5
-"""Where an observable is moves so many times as much per interval as around, a jump may hide."""
-
 CONTROLS = ("trace_hessian", "norm", "error")
-"""At a jump every function of θ* jumps: what is claimed of R must be more than these say."""
+"""At a jump every function of θ* jumps: what is claimed of R must be more than these show."""
 
 
 @claim("curvature", "The curvature of the error landscape marks it", place=2)
 def curvature_verdicts(found: Findings) -> Iterator[Verdict]:
-    """Three verdicts for each kind of network with R: on its jumps, and on what R and the soft mode foresee.
+    """Judge each kind of network with R: its jumps, and what R and the soft mode foresee, a verdict each.
 
     - Every jump that the accuracy alone shows must be where R alone shows one, and the other way round, within one
       spacing of the grid. If most are not, though the grid would show it, that is not confirmed.
@@ -61,101 +37,70 @@ def curvature_verdicts(found: Findings) -> Iterator[Verdict]:
     Args:
         found: In the campaign.
     """
-    table, transitions = found.quiet, found.transitions
-    measured = table.filter(pl.col("scalar_curvature").is_not_null().any().over(CURVE))
-    if measured.is_empty():
-        return
-    for kind in measured.partition_by("task", "activation", maintain_order=True):
+    for kind in found.curved.filter(pl.col("hold_time").is_null()).partition_by(
+        "task", "activation", maintain_order=True
+    ):
         first = kind.row(0, named=True)
         network = "deep linear" if first["activation"] == "linear" else first["activation"]
         name = f"{str(first['task']).replace('_', ' ')}, {network}"
-        curve = kind.sort("complexity", maintain_order=True).select(CURVE).row(-1)
-        yield _jumps(kind, name, curve)
-        foreseen = foresight(kind, transitions, (KNOWN,))
+        curves = kind.sort("complexity", maintain_order=True).select(CURVE)
+        jumps, foreseen = (
+            table.join(curves, on=CURVE, how="semi", nulls_equal=True)
+            for table in (found.accuracy_agreement, found.foresight.filter(cut_off=KNOWN))
+        )
+        yield _jumps(jumps, name, curves.row(-1))
         for observable in ("scalar_curvature", "soft_mode"):
             if (foreseen["observable"] == observable).any():
-                yield _foreseen(foreseen, observable, name, curve)
+                yield _foreseen(foreseen, observable, name, curves.row(-1))
 
 
-def _jumps(kind: pl.DataFrame, name: str, curve: tuple[object, ...]) -> Verdict:
-    kind = _with_error(kind)
-    found = agreement(kind, *COMPARED)
+def _jumps(found: pl.DataFrame, name: str, curve: tuple[object, ...]) -> Verdict:
     agreed = int(found["agrees"].sum())
-    in_accuracy, in_curvature = (found[f"location_{name}"].count() for name in COMPARED)
-    alone = found.filter(~pl.col("agrees"))
-    hidden = sum(_hidden(kind, row) for row in alone.iter_rows(named=True))
+    alone, hidden = len(found) - agreed, int(found["hidden"].sum())
     if len(found) < FEWEST:
         ruling = Ruling("not decided", f"only {len(found)} jumps: more seeds, or complexities, decide")
-    elif agreed == len(found):
+    elif not alone:
         ruling = Ruling("confirmed", "so does every function of θ*: it is the foresight that tells")
-    elif 2 * (len(alone) - hidden) >= len(found):
-        ruling = Ruling("not confirmed", f"{len(alone)} are not shared")
+    elif 2 * (alone - hidden) >= len(found):
+        ruling = Ruling("not confirmed", f"{alone} are not shared")
     else:
         steep = f", where the other moves steeply at {hidden}" if hidden else ""
-        ruling = Ruling("not decided", f"{len(alone)} are not shared{steep}: {FINER}")
-    predicted = (Quantity("jumps of accuracy", in_accuracy),)
-    measured = (Quantity("of R", in_curvature), Quantity("shared", agreed))
+        ruling = Ruling("not decided", f"{alone} are not shared{steep}: {FINER}")
+    predicted = (Quantity("jumps of accuracy", found["location_accuracy"].count()),)
+    measured = (Quantity("of R", found["location_scalar_curvature"].count()), Quantity("shared", agreed))
     return Verdict(
         "curvature", f"{name}: jumps", predicted, measured, *ruling, section="curvature", curve=curve
     )
 
 
-def _hidden(kind: pl.DataFrame, jump: dict[str, Any]) -> bool:
-    """Whether the observable that shows no jump where the other does may have one that the grid hides.
-
-    It has too few rows on either side, or is steeper there, and in the intervals next to it, than beyond these.
-    """
-    silent = next((each for each in COMPARED if jump[f"location_{each}"] is None), None)
-    if silent is None:
-        return False
-    loud = next(each for each in COMPARED if each != silent)
-    identity = pl.DataFrame([{each: jump[each] for each in (*CURVE, "seed")}], schema_overrides=SCHEMA)
-    rows = kind.join(identity, on=[*CURVE, "seed"], how="semi", nulls_equal=True)
-    rows = relaxed(rows, silent).sort("l2")
-    l2, values = rows["l2"].to_numpy(), rows[silent].cast(pl.Float64).to_numpy()
-    first = int(np.searchsorted(l2, jump[f"l2_low_{loud}"], side="right")) - 1
-    last = int(np.searchsorted(l2, jump[f"l2_high_{loud}"]))
-    if first < BESIDE or last > len(l2) - 1 - BESIDE:
-        return True
-    # A jump that is spread over neighbouring intervals looks like a slope, steeper than what comes before and after.
-    before, there, after = np.abs(np.diff(values[[first - 2, first - 1, last + 1, last + 2]]))
-    steepness = there / (last - first + 2)
-    return bool(there > RESOLUTION * np.ptp(values) and steepness > STEEPER * 0.5 * (before + after))
-
-
-def _with_error(kind: pl.DataFrame) -> pl.DataFrame:
-    """An accuracy that counts samples is a frequency, with a frequency's standard error."""
-    right = pl.col("accuracy") * pl.col("samples")
-    counts = kind.select(((right - right.round()).abs() < 1e-6).all()).item()
-    frequency = (pl.col("accuracy") * (1 - pl.col("accuracy")) / pl.col("samples")).sqrt()
-    return kind.with_columns(accuracy_se=frequency) if counts else kind
-
-
 def _foreseen(foreseen: pl.DataFrame, observable: str, name: str, curve: tuple[object, ...]) -> Verdict:
-    controls = [each for each in CONTROLS if (foreseen["observable"] == each).any()]
-    compared = foreseen.filter(pl.col("observable").is_in([observable, *controls]))
+    shown = [observable, *(each for each in CONTROLS if (foreseen["observable"] == each).any())]
+    compared = foreseen.filter(pl.col("observable").is_in(shown))
     # One seed has no scatter; with rows too few before a jump nothing could have foreseen it.
     usable = (pl.col("enough").all() & (pl.col("seeds_all").min() > 1)).over(*CURVE, "index")
     known = compared.filter(usable)
-    off = {each: _off(known, each) for each in (observable, *controls)}
+    off = {each: _off(known, each) for each in shown}
     ruling = _nearer(off, observable, compared.filter(observable=observable).height)
-    off = {each: _off(compared, each) for each in off} if known.is_empty() else off
-    medians = {each: float(np.median(distance)) for each, (distance, _) in off.items()}
-    own, *others = [
-        Quantity(NAMES[each], at, unit=" %")
-        if np.isfinite(at)
-        else Quantity(f"{NAMES[each]} mostly predicts none", np.nan)
-        for each, at in medians.items()
-    ]
+    off = {each: _off(compared, each) for each in shown} if known.is_empty() else off
+    own, *others = (_median(COLUMN[each].symbol, distance) for each, (distance, _) in off.items())
     controlled = [each._replace(name=f"nearer than {each.name}") for each in others[:1]]
     return Verdict(
         "curvature",
-        f"{name}: {NAMES[observable]} foresees λ_sp (median off by, known up to {KNOWN:g} λ_jump)",
+        f"{name}: {COLUMN[observable].symbol} foresees λ_sp (median off by, known up to {KNOWN:g} λ_jump)",
         (*controlled, *others[1:]),
         (own,),
         *ruling,
         section="foresight",
         curve=curve,
+    )
+
+
+def _median(symbol: str, distance: np.ndarray) -> Quantity:
+    at = float(np.median(distance))
+    return (
+        Quantity(symbol, at, unit=" %")
+        if np.isfinite(at)
+        else Quantity(f"{symbol} mostly predicts none", np.nan)
     )
 
 
@@ -169,21 +114,22 @@ def _off(foreseen: pl.DataFrame, observable: str) -> tuple[np.ndarray, np.ndarra
 
 def _nearer(off: dict[str, tuple[np.ndarray, np.ndarray]], observable: str, all_: int) -> Ruling:
     own, own_error = off[observable]
-    if len(off) == 1:
+    controls = {name: each for name, each in off.items() if name != observable}
+    if not controls:
         return Ruling("not decided", f"no control was measured: {', '.join(CONTROLS)}")
     if len(own) < FEWEST:
-        told = f"of {all_} transitions {len(own)} with two seeds, and rows enough before them"
-        return Ruling("not decided", f"{told}: more seeds, or a finer grid of λ, decide")
+        usable = f"of {all_} transitions {len(own)} with two seeds, and rows enough before them"
+        return Ruling("not decided", f"{usable}: more seeds, or a finer grid of λ, decide")
     behind, ahead = {}, {}
-    for control, (distance, error) in off.items():
-        if control == observable:
-            continue
+    for control, (distance, error) in controls.items():
         scatter = NONE * np.hypot(own_error, error)
         behind[control] = int(np.count_nonzero(distance + scatter < own))
         ahead[control] = int(np.count_nonzero(own + scatter < distance))
     if min(ahead.values()) == len(own):
         return Ruling("confirmed", f"nearer than each control at all {len(own)} transitions")
     better = {control: count for control, count in behind.items() if 2 * count > len(own)}
-    told = ", ".join(f"{NAMES[control]} at {count}" for control, count in (better or behind).items())
-    nearer = f"of {len(own)} transitions nearer: {told}"
+    counts = ", ".join(
+        f"{COLUMN[control].symbol} at {count}" for control, count in (better or behind).items()
+    )
+    nearer = f"of {len(own)} transitions nearer: {counts}"
     return Ruling("not confirmed" if better else "not decided", nearer)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 from scipy.special import erfc
 
 from spinodal.analysis.claims.rules import (
     AGREE,
     CONTRADICT,
     FINER,
+    NARROW,
     NONE,
     SEEN,
     Quantity,
     Ruling,
     Verdict,
     claim,
+    refuted,
     settled,
     there,
     worst,
@@ -28,15 +31,14 @@ from spinodal.analysis.deviation import deviation
 if TYPE_CHECKING:
     from spinodal.analysis.findings import Findings
 
-NARROW = 0.05
-"""Part of the area below the way up; where a loop of so much would not be seen, none is refuted."""
-
 MORE = "more seeds, or a finer grid of λ, decide"
 """What to run where the draws of the noise are too few, or the grid too coarse."""
 
 LOOP = (*CURVE, "curve_up", "l2_low", "l2_high")
+"""Columns of the findings that are the same in all rows of a loop."""
 
-Rows = Sequence[dict[str, Any]]
+Part = tuple[str, Sequence[Quantity], Sequence[Quantity], Ruling]
+"""What is judged, predicted, measured, and what follows."""
 
 
 @claim("hysteresis", "First-order transitions have hysteresis", place=4)
@@ -52,122 +54,100 @@ def hysteresis_verdicts(found: Findings) -> Iterator[Verdict]:
     Args:
         found: In the campaign.
     """
-    loops = found.hysteresis.partition_by(LOOP, maintain_order=True)
-    parts = [list(part.iter_rows(named=True)) for part in loops]
-    parts = sorted((rows for rows in parts if rows[0]["area"] is not None), key=lambda rows: rows[0]["depth"])
-    deep = [rows[0]["area"] for rows in parts if rows[0]["depth"] > 2]
-    for rows in parts:
-        if rows[0]["depth"] == 2:
-            yield _none(rows, min(deep, default=None))
-        else:
-            yield from _deep([row for row in rows if row["feature"] is not None], rows[0])
-
-
-def _none(rows: Rows, smallest: float | None) -> Verdict:
-    row = rows[0]
-    area, error = row["area"], row["area_error"]
-    errors = abs(deviation(area, error, 0.0))
-    if errors > CONTRADICT:
-        ruling = Ruling("not confirmed", f"area {errors:.1f} errors from zero")
-    elif smallest is None or smallest < SEEN * error:
-        ruling = Ruling(
-            "not decided",
-            f"no loop of a deep network that would have been seen: depth 3 beside it, or {FINER}",
-        )
-    elif errors > NONE:
-        ruling = Ruling("not decided", f"area {errors:.1f} errors from zero")
-    else:
-        reason = f"area {errors:.1f} errors from zero; that of a deep network, {smallest:.2g}, would be seen"
-        ruling = Ruling("confirmed", reason)
-    return _verdict(row, "no loop", (Quantity("area", 0),), (Quantity("area", area, error),), ruling)
-
-
-def _deep(features: Rows, loop: dict[str, Any]) -> Iterator[Verdict]:
-    yield _verdict(loop, "loop, widths", *_widths(features, loop))
-    known = [row for row in features if row["l2_spinodal"] is not None and row["l2_up"] is not None]
-    if known:
-        rulings = [
-            settled(row["l2_up"], row["l2_up_error"], row["l2_spinodal"], f"feature {row['feature']}")
-            for row in known
-        ]
-        predicted = tuple(Quantity("", row["l2_spinodal"]) for row in known)
-        yield _verdict(loop, "way up jumps at λ_sp", predicted, _measured(known, "l2_up"), _all(rulings))
-    reached = [row for row in features if row["l2_reach"] is not None]
-    if reached:
-        rulings = [_reached(row) for row in reached]
-        predicted = tuple(Quantity("", row["l2_reach"], row["l2_reach_error"]) for row in reached)
-        back = [row for row in reached if row["l2_down"] is not None]
-        case = f"way down learns again, noise {loop['perturbation']:g}"
-        yield _verdict(loop, case, predicted, _measured(back, "l2_down"), _all(rulings))
-
-
-def _widths(
-    features: Rows, loop: dict[str, Any]
-) -> tuple[tuple[Quantity, ...], tuple[Quantity, ...], Ruling]:
-    area = Quantity("area", loop["area"], loop["area_error"])
-    if not any(row["lost"] for row in features):
-        at = f"no feature is lost on the way up from λ = {loop['l2_low']:.4g} to {loop['l2_high']:.4g}"
-        return (Quantity("area above", 0),), (area,), Ruling("not decided", f"{at}: a wider range decides")
-    wide = [row for row in features if row["l2_width"] is not None]
-    known = [row for row in wide if row["l2_reach"] is not None]
-    seen = there(loop["area"], loop["area_error"], "area", NARROW * loop["area_up"])
-    if seen.decision != "confirmed" and known and not any(_is_open(row) for row in known):
-        why = "the noise reaches as far as λ_sp: theory has no loop that would be seen"
-        advice = "less protocol.perturbation, or a finer grid, decides"
-        return (Quantity("area above", 0),), (area,), Ruling("not decided", f"{why}; {advice}")
-    rulings = [seen]
-    predicted = tuple(
-        Quantity("", row["l2_spinodal"] - row["l2_reach"], row["l2_reach_error"]) for row in known
+    loops = (
+        found.hysteresis.drop_nulls("area").filter(pl.col("depth") >= 2).sort("depth", maintain_order=True)
     )
-    for row, each in zip(known, predicted, strict=True):
-        name = f"width of feature {row['feature']}"
-        rulings.append(
-            settled(row["l2_width"], row["l2_width_error"], each.value, name, each.error or 0.0, advice=MORE)
-        )
-    ruling = worst(rulings)
-    if ruling.decision == "confirmed":
-        ruling = Ruling("confirmed", rulings[0].reason)
-    return predicted or (Quantity("area above", 0),), (*_measured(wide, "l2_width"), area), ruling
+    loops = loops.with_columns(
+        open=pl.col("l2_spinodal") - pl.col("l2_reach"),
+        open_error="l2_reach_error",
+        l2_spinodal_error=pl.lit(None, pl.Float64),
+    )
+    smallest = loops.filter(pl.col("depth") > 2)["area"].min()
+    for loop in loops.partition_by(LOOP, maintain_order=True):
+        depth = loop["depth"][0]
+        for what, predicted, measured, ruling in [_flat(loop, smallest)] if depth == 2 else _deep(loop):
+            case, curve = f"depth {depth}: {what}", loop.select(CURVE).row(0)
+            yield Verdict("hysteresis", case, predicted, measured, *ruling, "hysteresis", curve)
 
 
-def _is_open(row: dict[str, Any]) -> bool:
-    """Return whether theory has a loop of a feature that is wide enough to be seen."""
-    error = math.hypot(row["l2_width_error"], row["l2_reach_error"] or 0.0)
-    return bool(row["l2_spinodal"] - row["l2_reach"] > SEEN * error)
+def enclosed(loop: Mapping[str, Any]) -> Ruling:
+    """Return whether a loop encloses an area: confirmed, not confirmed, or not decided.
+
+    Args:
+        loop: A row of `Findings.hysteresis`, with an area.
+    """
+    size = None if loop["area_up"] is None else NARROW * loop["area_up"]
+    return there(loop["area"], loop["area_error"], "area", size)
 
 
-def _reached(row: dict[str, Any]) -> Ruling:
-    name = f"feature {row['feature']}"
-    if not row["relearned"]:
-        # Where the noise must reach, that many draws do not all fail to; else more of them decide.
-        chance = (1 - row["reach_share"]) ** row["runs"]
-        told = f"{name} was not learned again in {row['runs']} runs, of chance {chance:.1g}"
-        if row["unrelaxed"]:
-            told += f", {row['unrelaxed']} rows of the way down did not relax"
-        impossible = chance < erfc(CONTRADICT / math.sqrt(2)) and not row["unrelaxed"]
-        return Ruling("not confirmed", told) if impossible else Ruling("not decided", f"{told}: {MORE}")
-    at, error = row["l2_down"], row["l2_down_error"]
-    return settled(at, error, row["l2_reach"], name, row["l2_reach_error"], advice=MORE)
+def _flat(loop: pl.DataFrame, smallest: Any) -> Part:
+    area, error = loop.select("area", "area_error").row(0)
+    errors = abs(deviation(area, error, 0.0))
+    off = f"area {errors:.1f} errors from zero"
+    if errors > CONTRADICT:
+        ruling = Ruling("not confirmed", off)
+    elif smallest is None or smallest < SEEN * error:
+        none = "no loop of a deep network that would have been seen"
+        ruling = Ruling("not decided", f"{none}: depth 3 beside it, or {FINER}")
+    elif errors > NONE:
+        ruling = Ruling("not decided", off)
+    else:
+        ruling = Ruling("confirmed", f"{off}; that of a deep network, {smallest:.2g}, would be seen")
+    return "no loop", [Quantity("area", 0)], [Quantity("area", area, error)], ruling
 
 
-def _all(rulings: Sequence[Ruling]) -> Ruling:
-    ruling = worst(rulings)
-    if ruling.decision == "confirmed":
-        return Ruling("confirmed", f"each within {AGREE:g} errors")
-    return ruling
+def _deep(loop: pl.DataFrame) -> Iterator[Part]:
+    each = f"each within {AGREE:g} errors"
+    yield _widths(loop.row(0, named=True), loop)
+    if len(up := loop.drop_nulls(["l2_spinodal", "l2_up"])):
+        ruling = worst(_settled(up, "l2_up", "l2_spinodal", "feature"), each)
+        yield "way up jumps at λ_sp", _quantities(up, "l2_spinodal"), _quantities(up, "l2_up"), ruling
+    if len(down := loop.drop_nulls("l2_reach")):
+        rulings = _settled(down.drop_nulls("l2_down"), "l2_down", "l2_reach", "feature", MORE)
+        rulings += map(_stayed, down.filter(relearned=0).iter_rows(named=True))
+        what = f"way down learns again, noise {loop['perturbation'][0]:g}"
+        yield what, _quantities(down, "l2_reach"), _quantities(down, "l2_down"), worst(rulings, each)
 
 
-def _measured(rows: Rows, name: str) -> tuple[Quantity, ...]:
-    return tuple(Quantity("", row[name], row[f"{name}_error"]) for row in rows)
+def _widths(loop: dict[str, Any], features: pl.DataFrame) -> Part:
+    known = features.drop_nulls(["l2_width", "open"])
+    predicted, measured = _quantities(known, "open"), _quantities(features, "l2_width")
+    error = (pl.col("l2_width_error") ** 2 + pl.col("open_error") ** 2).sqrt()
+    area = enclosed(loop)
+    if not features["lost"].sum():
+        at = f"no feature is lost on the way up from λ = {loop['l2_low']:.4g} to {loop['l2_high']:.4g}"
+        ruling = Ruling("not decided", f"{at}: a wider range decides")
+    elif (
+        area.decision != "confirmed" and len(known) and known.filter(pl.col("open") > SEEN * error).is_empty()
+    ):
+        why = "the noise reaches as far as λ_sp: theory has no loop that would be seen"
+        ruling = Ruling("not decided", f"{why}; less protocol.perturbation, or a finer grid, decides")
+        predicted, measured = [], []
+    else:
+        widths = _settled(known, "l2_width", "open", "width of feature", MORE)
+        ruling = worst([area, *widths], area.reason)
+    measured.append(Quantity("area", loop["area"], loop["area_error"]))
+    return "loop, widths", predicted or [Quantity("area above", 0)], measured, ruling
 
 
-def _verdict(
-    loop: dict[str, Any],
-    what: str,
-    predicted: tuple[Quantity, ...],
-    measured: tuple[Quantity, ...],
-    ruling: Ruling,
-) -> Verdict:
-    curve = tuple(loop[name] for name in CURVE)
-    case = f"depth {loop['depth']}: {what}"
-    return Verdict("hysteresis", case, predicted, measured, *ruling, section="hysteresis", curve=curve)
+def _stayed(row: dict[str, Any]) -> Ruling:
+    """On a feature that stays lost: where noise must reach, many draws do not all fail to; else more decide."""
+    chance = (1 - row["reach_share"]) ** row["runs"]
+    lost = f"feature {row['feature']} was not learned again in {row['runs']} runs, of chance {chance:.1g}"
+    if row["unrelaxed"]:
+        lost += f", {row['unrelaxed']} rows of the way down did not relax"
+    impossible = chance < erfc(CONTRADICT / math.sqrt(2)) and not row["unrelaxed"]
+    return refuted(lost, "" if impossible else f": {MORE}")
+
+
+def _settled(rows: pl.DataFrame, column: str, predicted: str, what: str, advice: str = FINER) -> list[Ruling]:
+    columns = rows.select(column, f"{column}_error", predicted, "feature", f"{predicted}_error")
+    return [
+        settled(at, error, there, f"{what} {feature}", off or 0.0, advice=advice)
+        for at, error, there, feature, off in columns.iter_rows()
+    ]
+
+
+def _quantities(rows: pl.DataFrame, column: str) -> list[Quantity]:
+    known = rows.select(column, f"{column}_error").drop_nulls(column)
+    return [Quantity("", value, error) for value, error in known.iter_rows()]

@@ -9,7 +9,7 @@ decided. A verdict on several things is that on the worst of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from spinodal.analysis.deviation import deviation
@@ -32,6 +32,9 @@ NONE = 2.0
 
 PRECISE = 1 / SEEN
 """Error, as a fraction of what is predicted, above which nothing is decided: the value is as good as zero."""
+
+NARROW = 0.05
+"""Part of the area below the way up; where a loop of so much would not be seen, none is refuted."""
 
 PLACED = APART / AGREE
 """The same for λ of a transition: what counts as the predicted one at all is never further off than so many errors."""
@@ -66,8 +69,8 @@ class Verdict(NamedTuple):
     """A key of `CLAIMS`."""
     case: str
     """What it is about, in a few words."""
-    predicted: tuple[Quantity, ...]
-    measured: tuple[Quantity, ...]
+    predicted: Sequence[Quantity]
+    measured: Sequence[Quantity]
     decision: Decision
     reason: str
     section: str = ""
@@ -163,15 +166,26 @@ def there(value: float, error: float, what: str, size: float | None = None) -> R
     return Ruling("not confirmed", told)
 
 
-def worst(rulings: Iterable[Ruling]) -> Ruling:
-    """The ruling on all of several things: not confirmed if one is not, else not decided if one is not.
+def worst(rulings: Iterable[Ruling], confirmed: str = "") -> Ruling:
+    """Return the ruling on all of several things: not confirmed if one is not, else not decided if one is not.
 
-    Reasons of the same decision are told together, each once.
+    Args:
+        rulings: On each. Reasons of the same decision are given together, each once.
+        confirmed: The reason if all are confirmed, in place of theirs.
     """
     rulings = list(rulings)
     decisions: tuple[Decision, ...] = ("not confirmed", "not decided", "confirmed")
     for decision in decisions:
-        reasons = dict.fromkeys(each.reason for each in rulings if each.decision == decision)
-        if reasons:
-            return Ruling(decision, "; ".join(reasons))
+        if reasons := dict.fromkeys(each.reason for each in rulings if each.decision == decision):
+            return Ruling(decision, (decision == "confirmed" and confirmed) or "; ".join(reasons))
     return Ruling("not decided", "nothing was measured")
+
+
+def refuted(reason: str, unless: str) -> Ruling:
+    """Return the ruling on what is not as claimed.
+
+    Args:
+        reason: In what it is not.
+        unless: Why that decides nothing, to go on with after the reason; empty if it does.
+    """
+    return Ruling("not decided", reason + unless) if unless else Ruling("not confirmed", reason)

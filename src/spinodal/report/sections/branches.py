@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import polars as pl
 
+from spinodal.report.beside import Beside, side_by_side
 from spinodal.report.campaign import Campaign
 from spinodal.report.commands import report_command
-from spinodal.report.figure import draw_curve
-from spinodal.report.names import capitalised, places
+from spinodal.report.figure import Column, draw_branches
+from spinodal.report.names import places
 from spinodal.report.networks import Network
-from spinodal.report.numbers import listed
+from spinodal.report.page import Picture
 from spinodal.report.section import Section, section
 
 
@@ -29,22 +30,24 @@ def branches(campaign: Campaign) -> Section | None:
         told = f"{len(drawn)} of {number} networks are drawn, some of every family; all are in the tables"
         notes.append(f"{told}. Any of them: {others}.")
         remarks.append(f"{told} of {campaign.page.name}. {others} draws others")
-    pictures = [
-        campaign.picture(
-            campaign.draw(network.name.file, draw_curve, network.records, network.transitions, network.name),
-            alt=f"E, accuracy and ‖θ‖² against λ for {network.name}. {_transitions(network)}",
-            title=f"{network.name.data}; {network.name.model}.",
-            caption=_transitions(network) + _strengths(network),
-            curves=network.curves,
-        )
-        for network in drawn
-    ]
+    pictures = [_picture(campaign, beside) for beside in side_by_side(drawn)]
     return Section(notes, pictures, remarks=remarks)
 
 
-def _strengths(network: Network) -> str:
-    strengths = next((curve.strengths for curve in network.curves if curve.strengths), [])
-    return f" Strengths {listed(strengths)}." if strengths else ""
+def _picture(campaign: Campaign, beside: Beside) -> Picture:
+    columns = [
+        Column(network.records, network.transitions, depth)
+        for network, depth in zip(beside.networks, beside.depths, strict=True)
+    ]
+    found = beside.caption([_transitions(network) for network in beside.networks])
+    return campaign.picture(
+        campaign.draw(beside.file, draw_branches, columns),
+        alt=f"E, accuracy and ‖θ‖² against λ for {'; '.join(str(each.name) for each in beside.networks)}. {found}",
+        title=beside.title,
+        caption=found,
+        curves=beside.curves,
+        wide=len(columns) > 1,
+    )
 
 
 def _transitions(network: Network) -> str:
@@ -59,4 +62,4 @@ def _transitions(network: Network) -> str:
             if (at := places(curve.transitions.filter(kind)))
         ]
         parts.append(f"{where} " + (" and ".join(found) or "shows no transition"))
-    return capitalised("; ".join(parts)) + "."
+    return "; ".join(parts)

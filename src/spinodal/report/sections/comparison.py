@@ -49,7 +49,7 @@ def comparison(campaign: Campaign) -> Section | None:
             "it, in per cent and in units of the error of measurement."
         )
     if (transitions["order"] == 2).any():
-        notes.append("The size of a kink is by how much dE/d ln λ changes.")
+        notes.append("Under jump in E a kink, of 2nd order, has by how much dE/d ln λ changes.")
     remarks = []
     if transitions["l2_estimate"].is_not_null().any():
         remarks.append("≈: an estimate, since the inputs are not whitened along the features")
@@ -96,7 +96,7 @@ def _row(row: dict[str, Any]) -> Row:
         signed(row["deviation_percent"], 2, " %"),
         signed(row["deviation"], 1),
         verdict(row),
-        f"kink {size}" if kink else size,
+        size,
         _sides(row, "accuracy", 3),
         "" if kink else _sides(row, "learned_features", 2),
         f"{row['seeds']}/{row['seeds_all']}",

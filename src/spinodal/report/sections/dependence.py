@@ -34,7 +34,7 @@ def dependence(campaign: Campaign) -> Section | None:
         own = of_curves(campaign.found.quiet, curves)
         pictures.append(
             campaign.picture(
-                campaign.draw(f"dependence-{axis}-{name.file}", draw_dependence, found, own, title),
+                campaign.draw(f"dependence-{axis}-{name.file}", draw_dependence, found, own),
                 alt=f"λ of each transition and the jump in E there against {axis}, for {where}: {onsets}",
                 title=f"{where}.",
                 caption=f"The onset of learning, by {axis}: {onsets}.",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from spinodal import theory
+from spinodal.analysis import landscape
 from spinodal.analysis.thermal import NETWORK
 from spinodal.report.campaign import Campaign
 from spinodal.report.names import curve_names
@@ -37,9 +37,11 @@ def noise(campaign: Campaign) -> Section | None:
         rows, line = records[identity], _result(own)
         (name,) = curve_names(rows.head(1))
         title = f"{name.data}; {name.model}"
+        network = landscape(rows.row(0, named=True))
+        exact = network if network is not None and network.complete else None
         pictures.append(
             campaign.picture(
-                campaign.draw(f"noise-{len(pictures)}", draw_onsets, own, _exact(rows)),
+                campaign.draw(f"noise-{len(pictures)}", draw_onsets, own, exact),
                 alt=f"λ of the onset of learning against T: {line}",
                 title=title,
                 caption=f"{line}.",
@@ -79,14 +81,3 @@ def _row(row: dict[str, Any]) -> Row:
         for cell in (with_error(row[f"l2_{way}"], row[f"l2_{way}_error"]), number(row[f"l2_{way}_exact"]))
     )
     return (number(row["temperature"]), *ways, _width(row), str(row["seeds"]))
-
-
-def _exact(records: pl.DataFrame) -> tuple[float, float] | None:
-    r"""λ_sp and λ_co of the strongest feature, where theory's lines are drawn."""
-    row = records.row(0, named=True)
-    if row["activation"] != "linear" or row["task"] != "linear_teacher" or row["noise"] or row["bias"]:
-        return None
-    strength, variance = row["strengths"][0], row["variances"][0]
-    places = (theory.spinodal, theory.coexistence)
-    sp, co = (float(place(strength, row["depth"], variance)) for place in places)
-    return sp, co

@@ -83,9 +83,9 @@ def _unrelaxed(campaign: Campaign) -> Table:
 
 def _unresolved(campaign: Campaign) -> Table:
     rows = [
-        (str(curve.name), span(*ends, 5))
+        (str(curve.name), span(low, high, 5))
         for curve in campaign.curves
-        for ends in curve.unresolved.select("l2_low", "l2_high").rows()
+        for low, high in curve.unresolved.select("l2_low", "l2_high").rows()
     ]
     caption = "E moves steeply here; only a finer grid shows whether it jumps"
     return Table(caption, columns("curve", "λ", words=1), [Group("", rows)])

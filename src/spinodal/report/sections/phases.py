@@ -42,7 +42,7 @@ def phases(campaign: Campaign) -> Section | None:
         )
         pictures.append(
             campaign.picture(
-                campaign.draw(file, draw_phases, curves, title),
+                campaign.draw(file, draw_phases, curves),
                 alt=f"Learned features over λ and complexity for {title}. {each}",
                 title=f"{title}.",
                 curves=curves,

@@ -1,0 +1,86 @@
+"""The up branches that claims about transitions are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from spinodal.analysis.claims.rules import FINER
+from spinodal.analysis.curves import CURVE, evidence
+from spinodal.analysis.deep_linear import expected
+from spinodal.analysis.seeds import APART
+from spinodal.theory import DeepLinear
+
+if TYPE_CHECKING:
+    from spinodal.analysis.findings import Findings
+
+PREDICTED = pl.coalesce("l2_exact", "l2_estimate")
+"""λ of a transition, as theory has it."""
+
+EDGE = 3
+"""So many λ on either side of a transition show it."""
+
+
+class UpBranch(NamedTuple):
+    """An up branch, what was found on it, and what theory expects there."""
+
+    rows: pl.DataFrame
+    expected: DeepLinear | None
+    """None where theory does not apply."""
+    transitions: pl.DataFrame
+    """As of `Findings`, like the next two."""
+    shown: pl.DataFrame
+    unresolved: pl.DataFrame
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """The columns of `CURVE`."""
+        return self.rows.select(CURVE).row(0)
+
+    @property
+    def name(self) -> str:
+        """Among those of a network."""
+        return f"K = {self.rows['complexity'][0]}"
+
+    @property
+    def missing(self) -> list[float]:
+        """Return λ of the transitions that are predicted within the grid, and were not found."""
+        return self.transitions.filter(status="missing").select(PREDICTED).to_series().to_list()
+
+    @property
+    def unseen(self) -> str:
+        """Return why the first that is missing would not be seen; empty if any would be, or none is missing."""
+        reasons = [self.why_unseen(at) for at in self.missing]
+        return reasons[0] if reasons and all(reasons) else ""
+
+    def why_unseen(self, at: float) -> str:
+        """Return why a transition that is predicted at some λ would not be seen; empty if it would be."""
+        l2 = self.rows["l2"].unique()
+        if min((l2 < at).sum(), (l2 > at).sum()) < EDGE:
+            return f"λ_sp = {at:.4g} is outside the grid, or at its end: a wider one decides"
+        near = self.rows.filter(pl.col("l2") > 0, (pl.col("l2") / at).log().abs() <= APART)
+        if unrelaxed := near.filter(~evidence()).height:
+            return f"{unrelaxed} rows about λ_sp = {at:.4g} did not relax: more relaxation.max_steps decide"
+        if matching(self.shown, at) is None:
+            return f"too coarse a grid about λ_sp = {at:.4g}: {FINER}"
+        return ""
+
+
+def up_branches(found: Findings, rows: pl.DataFrame) -> Iterator[UpBranch]:
+    """The curves of some rows of up branches, in their order."""
+    for curve in rows.partition_by(CURVE, maintain_order=True):
+        own = (
+            table.join(curve.select(CURVE).head(1), on=CURVE, how="semi", nulls_equal=True)
+            for table in (found.transitions, found.shown, found.unresolved)
+        )
+        yield UpBranch(curve, expected(curve), *own)
+
+
+def matching(transitions: pl.DataFrame, at: float | None) -> dict[str, Any] | None:
+    """Return the transition that was found for the one predicted at some λ; without a prediction the last found."""
+    found = transitions.drop_nulls("location").sort("location")
+    if at is not None:
+        found = found.filter((PREDICTED - at).abs() < 1e-12)
+    return found.row(-1, named=True) if len(found) else None

@@ -1,0 +1,115 @@
+"""A figure with its table, and a claim, of a user's own: a file each, to be copied."""
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spinodal import cli, find, read_records
+from spinodal.analysis.claims.rules import CLAIMS
+from spinodal.report.section import SECTIONS
+
+Rows = Callable[..., list[dict[str, Any]]]
+Campaign = Callable[..., Path]
+
+FIGURE = """
+from matplotlib.figure import Figure
+
+from spinodal.report import Group, Section, Table, columns, section
+from spinodal.report.numbers import number
+
+
+def draw_losses(rows):
+    figure = Figure(figsize=(4.8, 3), layout="constrained")
+    panel = figure.subplots()
+    panel.semilogx(rows["l2"], rows["loss"], "o")
+    panel.set(xlabel=r"$\\lambda$", ylabel=r"$\\mathcal{L}$")
+    return figure
+
+
+@section("losses", "Loss at the minima", "Loss", place=35)
+def losses(campaign):
+    rows = campaign.found.branches.with_columns(loss=campaign.found.branches["error"])
+    path = campaign.draw("losses", draw_losses, rows)
+    picture = campaign.picture(path, alt="Loss against λ", caption="Loss of every minimum.", curves=campaign.curves)
+    cells = [(str(curve.name), number(curve.of(rows)["loss"].max())) for curve in campaign.curves]
+    table = Table("Largest loss", columns("curve", "loss", words=1), [Group("", cells)], brief=True)
+    return Section(["What is lost where."], [picture], [table], results=["losses drawn"])
+"""
+
+CLAIM = """
+from spinodal.analysis.claims import Quantity, Verdict, claim
+
+
+@claim("onset", "The onset of learning is above λ = 0.1")
+def onset(found):
+    for row in found.transitions.drop_nulls("location").sort("location").tail(1).iter_rows(named=True):
+        above = row["location"] - 5 * row["location_error"] > 0.1
+        yield Verdict(
+            "onset",
+            f"depth {row['depth']}",
+            (Quantity("above", 0.1),),
+            (Quantity("λ =", row["location"], row["location_error"]),),
+            "confirmed" if above else "not decided",
+            "five errors above" if above else "too near",
+        )
+"""
+
+
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    """What a test registers does not stay."""
+    before = dict(SECTIONS), dict(CLAIMS)
+    yield
+    for registry, known in zip((SECTIONS, CLAIMS), before, strict=True):
+        registry.clear()
+        registry.update(known)  # type: ignore[arg-type]
+
+
+def test_a_figure_with_its_table_is_one_file(
+    campaign: Campaign, rows: Rows, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "losses.py").write_text(FIGURE, encoding="utf-8")
+    folder = campaign(rows(0), rows(1))
+    assert cli.main(["report", str(folder), "--with", str(tmp_path / "losses.py")]) == 0
+    shown = capsys.readouterr().out
+    assert "Largest loss" in shown
+    assert "0.7448" in shown
+    assert "losses drawn" in shown
+    assert {"losses.png", "losses.pdf"} <= {file.name for file in (folder / "report").iterdir()}
+    page = html.unescape((folder / "report" / "report.html").read_text(encoding="utf-8"))
+    assert re.search(r'<section id="losses".*Loss at the minima.*<img src="data:image/png', page, re.DOTALL)
+    assert page.index('id="branches"') < page.index('id="losses"') < page.index('id="comparison"')
+
+
+def test_a_claim_is_one_file(
+    campaign: Campaign, rows: Rows, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "onset.py").write_text(CLAIM, encoding="utf-8")
+    folder = campaign(rows(0), rows(1))
+    assert cli.main(["report", str(folder), "--claims", "--with", str(tmp_path / "onset.py")]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "The onset of learning is above λ = 0.1" in shown
+    assert "above 0.1" in shown
+    assert "five errors above" in shown
+
+
+def test_what_such_a_file_raises_is_a_line(
+    campaign: Campaign, rows: Rows, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.py").write_text("import nosuchmodule\n")
+    assert cli.main(["report", str(campaign(rows(0))), "--with", str(tmp_path / "broken.py")]) == 2
+    error = capsys.readouterr().err
+    assert "broken.py: cannot be imported: No module named 'nosuchmodule'" in error
+    assert "Traceback" not in error
+
+
+def test_findings_serve_a_notebook(campaign: Campaign, rows: Rows) -> None:
+    found = find(read_records(campaign(rows(0), rows(1))))
+    assert found.transitions["order"].to_list() == [1, 1, 1]
+    assert found.transitions is found.transitions  # found once
+    assert found.hysteresis.is_empty()
+    assert [each.decision for each in found.verdicts] == []
