@@ -11,6 +11,7 @@ from spinodal.analysis import (
     grokking,
     held,
     l2_exponents,
+    milestones,
     noise_ratios,
     onset_under_noise,
 )
@@ -133,19 +134,19 @@ def test_hysteresis_closes_as_noise_grows(records) -> None:
 
 
 def test_modular_addition_is_generalised_long_after_it_was_fitted(records) -> None:
-    table = records("grokking")
-    found = grokking(table)
+    marks = milestones(records("grokking"))
+    found = grokking(marks)
     print(found.select("l2", "fit_steps", "leave_steps", "generalise_steps", "delay", "delay_factor"))
     assert (found["generalised"] == found["seeds"]).all()
     assert (found["delay"] > 10).all()
-    (row,) = l2_exponents(table).iter_rows(named=True)
+    (row,) = l2_exponents(marks).iter_rows(named=True)
     print(f"leaves after λ^({row['leave_exponent']:.3f} ± {row['leave_exponent_error']:.3f})")
     assert row["leave_exponent"] < -ERRORS * row["leave_exponent_error"]
 
 
 def test_few_samples_are_fitted_early_and_generalised_late_in_time_to_the_l2_term(records) -> None:
-    table = records("grokking_sparse")
-    found = grokking(table).sort("samples", "l2")
+    marks = milestones(records("grokking_sparse"))
+    found = grokking(marks).sort("samples", "l2")
     print(found.select("samples", "l2", "fit_steps", "generalise_steps", "delay", "delay_factor"))
     print(found.select("samples", "l2", "test_error_plateau", "test_error_end", "error_end"))
     assert (found["generalised"] == found["seeds"]).all()
@@ -154,15 +155,15 @@ def test_few_samples_are_fitted_early_and_generalised_late_in_time_to_the_l2_ter
     assert some["delay"].min() > 10
     assert all_["delay"].max() < 5
     assert (found["test_error_end"] < found["test_error_plateau"] / 10).all()
-    for row in l2_exponents(table).filter(pl.col("samples") < 500).iter_rows(named=True):
+    for row in l2_exponents(marks).filter(pl.col("samples") < 500).iter_rows(named=True):
         assert within(-row["generalise_exponent"], 1.0, row["generalise_exponent_error"], 0.1)
 
 
 @pytest.mark.parametrize("experiment", ["grokking_noise", "grokking_sparse_noise"])
 def test_langevin_noise_does_not_shorten_the_plateau(records, experiment) -> None:
     """Without noise networks generalise as well, and with it no sooner: the plateau is no metastable minimum."""
-    table = records(experiment)
-    found, ratios = grokking(table).sort("temperature"), noise_ratios(table)
+    marks = milestones(records(experiment))
+    found, ratios = grokking(marks).sort("temperature"), noise_ratios(marks)
     print(ratios.select("temperature", "leave_ratio", "leave_factor", "generalise_ratio", "generalise_pairs"))
     assert found["temperature"][0] == 0
     assert found["generalised"][0] == found["seeds"][0]
@@ -170,7 +171,7 @@ def test_langevin_noise_does_not_shorten_the_plateau(records, experiment) -> Non
 
 
 def test_minibatches_slow_adam_down_in_fitting_and_leaving_alike(records) -> None:
-    ratios = noise_ratios(records("grokking_minibatch")).sort("batch")
+    ratios = noise_ratios(milestones(records("grokking_minibatch"))).sort("batch")
     print(ratios.select("batch", "fit_ratio", "leave_ratio", "generalise_ratio", "generalise_pairs"))
     for name in ("fit_ratio", "leave_ratio"):
         assert ratios[name].is_sorted(descending=True)

@@ -92,6 +92,12 @@ def test_foresight_needs_rows_before_the_jump_and_a_second_seed(branch: Table) -
     assert {each.decision for each in judged(few) if "foresees" in each.case} <= {"not decided"}
 
 
+def test_transitions_without_one_of_the_observables_are_not_compared(branch: Table) -> None:
+    table = measured(branch, 4, 8)
+    bare = pl.when(pl.col("width") == 8).then(None).otherwise(pl.col("norm"))
+    assert "of 3 transitions" in the("R foresees", table.with_columns(norm=bare)).reason
+
+
 def test_campaigns_without_r_say_nothing_of_it(loop: Table) -> None:
     assert decisions(loop((0.06, 0.03))) == []
 

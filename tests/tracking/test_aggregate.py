@@ -52,6 +52,9 @@ def test_curves_have_their_bands_and_tables_figures_page_and_verdicts_are_there(
     assert len(media["figures.filenames"]) == 2
     assert len(media["phases.filenames"]) == 1
     assert "<html" in (folder / media["page.path"]).read_text()
+    tables = {path.stem for path in (outputs / "report").glob("*.csv")} - {"transitions"}
+    logged = {name.removesuffix(".path") for name in media if name.endswith(".path")}
+    assert logged == tables | {"comparison", "columns", "page"}
     assert reported.summary["verdicts"] == "3 of 3 predicted transitions found, 3 in their brackets"
     assert (reported.summary["points"], reported.summary["finished_points"]) == (4, 4)
     assert (reported.state, reported.run["run_group"]) == ("finished", "c")

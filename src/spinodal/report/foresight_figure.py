@@ -50,7 +50,7 @@ def draw_foresight(foreseen: pl.DataFrame, path: pl.DataFrame, curves: Sequence[
         curves: At least one.
     """
     labels = differences([curve.name for curve in curves])
-    rows = np.array_split(np.arange(len(curves)), math.ceil(len(curves) / COLUMNS))
+    rows = [len(row) for row in np.array_split(np.arange(len(curves)), math.ceil(len(curves) / COLUMNS))]
     with rc_context(STYLE):
         heights = [0.9 + 1.9 * len(rows), 3.1 + 0.06 * len(curves)]
         figure = Figure(figsize=(7.6, sum(heights)), layout="constrained")
@@ -78,13 +78,13 @@ def differences(names: Sequence[CurveName]) -> list[str]:
     return [", ".join(part for part in own if part not in shared) for own in parts]
 
 
-def _rows_of_panels(figure: SubFigure, rows: Sequence[np.ndarray]) -> list[Axes]:
-    """Panels that share their axes, in rows that are filled whether they are of the same number or not."""
-    grid = figure.add_gridspec(len(rows), math.lcm(*map(len, rows)))
+def _rows_of_panels(figure: SubFigure, rows: Sequence[int]) -> list[Axes]:
+    """Panels that share their axes, in rows of these numbers, each filled."""
+    grid = figure.add_gridspec(len(rows), math.lcm(*rows))
     panels: list[Axes] = []
-    for number, row in enumerate(rows):
-        share = grid.ncols // len(row)
-        for place in range(len(row)):
+    for number, length in enumerate(rows):
+        share = grid.ncols // length
+        for place in range(length):
             first = panels[0] if panels else None
             spot = grid[number, place * share : (place + 1) * share]
             panels.append(figure.add_subplot(spot, sharex=first, sharey=first))

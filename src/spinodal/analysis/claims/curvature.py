@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float64
 
 from spinodal.analysis.claims.rules import FINER, NONE, Quantity, Ruling, Verdict, claim
 from spinodal.analysis.curves import CURVE
@@ -15,6 +16,9 @@ from spinodal.records import COLUMN
 
 if TYPE_CHECKING:
     from spinodal.analysis.findings import Findings
+
+Distances = tuple[Float64[np.ndarray, " t"], Float64[np.ndarray, " t"]]
+"""How far predictions of transitions are off, in per cent, and their errors."""
 
 FEWEST = 3
 """Transitions without which nothing is decided."""
@@ -76,8 +80,9 @@ def _jumps(found: pl.DataFrame, name: str, curve: tuple[object, ...]) -> Verdict
 def _foreseen(foreseen: pl.DataFrame, observable: str, name: str, curve: tuple[object, ...]) -> Verdict:
     shown = [observable, *(each for each in CONTROLS if (foreseen["observable"] == each).any())]
     compared = foreseen.filter(pl.col("observable").is_in(shown))
-    # One seed has no scatter; with rows too few before a jump nothing could have foreseen it.
-    usable = (pl.col("enough").all() & (pl.col("seeds_all").min() > 1)).over(*CURVE, "index")
+    # One seed has no scatter; with rows too few before a jump, or none of an observable, there is nothing to compare.
+    enough = pl.col("enough").all() & (pl.len() == len(shown))
+    usable = (enough & (pl.col("seeds_all").min() > 1)).over(*CURVE, "index")
     known = compared.filter(usable)
     off = {each: _off(known, each) for each in shown}
     ruling = _nearer(off, observable, compared.filter(observable=observable).height)
@@ -95,7 +100,7 @@ def _foreseen(foreseen: pl.DataFrame, observable: str, name: str, curve: tuple[o
     )
 
 
-def _median(symbol: str, distance: np.ndarray) -> Quantity:
+def _median(symbol: str, distance: Float64[np.ndarray, " t"]) -> Quantity:
     at = float(np.median(distance))
     return (
         Quantity(symbol, at, unit=" %")
@@ -104,7 +109,7 @@ def _median(symbol: str, distance: np.ndarray) -> Quantity:
     )
 
 
-def _off(foreseen: pl.DataFrame, observable: str) -> tuple[np.ndarray, np.ndarray]:
+def _off(foreseen: pl.DataFrame, observable: str) -> Distances:
     """How far each transition's prediction is off, in per cent, and its error; infinite where there is none."""
     rows = foreseen.filter(pl.col("observable") == observable).sort(*CURVE, "index")
     distance = rows["deviation"].abs().fill_null(np.inf).to_numpy()
@@ -112,7 +117,7 @@ def _off(foreseen: pl.DataFrame, observable: str) -> tuple[np.ndarray, np.ndarra
     return distance, rows["deviation_error"].fill_null(rows["l2_error"]).to_numpy()
 
 
-def _nearer(off: dict[str, tuple[np.ndarray, np.ndarray]], observable: str, all_: int) -> Ruling:
+def _nearer(off: dict[str, Distances], observable: str, all_: int) -> Ruling:
     own, own_error = off[observable]
     controls = {name: each for name, each in off.items() if name != observable}
     if not controls:
