@@ -16,32 +16,35 @@ SOURCE = Path(spinodal.__file__).parent
 MATHEMATICS = {"errors", "tasks", "networks", "geometry", "theory"}
 ALLOWED = {
     "errors": set(),
+    "files": {"errors"},
     "signatures": {"errors"},
     "tasks": {"errors"},
     "networks": {"errors"},
     "geometry": {"errors"},
     "theory": {"errors"},
-    "campaign": {"errors", "protocols"},
-    "records": {"errors", "campaign"},
+    "campaign": {"errors", "files", "protocols"},
+    "records": {"errors", "files"},
     "ensemble": MATHEMATICS,
     "protocols": MATHEMATICS | {"signatures"},
-    "training": MATHEMATICS | {"ensemble", "protocols", "campaign", "records"},
+    "training": MATHEMATICS | {"ensemble", "protocols", "files", "campaign", "records"},
     "observables": MATHEMATICS | {"ensemble", "protocols", "records", "training", "waiting"},
     "planning": {"errors", "signatures", "protocols", "campaign", "records", "waiting"},
-    "cluster": {"errors", "campaign", "planning", "job", "waiting"},
+    "cluster": {"errors", "files", "campaign", "planning", "job", "waiting"},
     "tracking": {"errors", "campaign", "theory", "records", "training", "analysis", "report"},
-    "analysis": {"errors", "theory", "records"},
+    "analysis": {"errors", "files", "theory", "records"},
     "report": {"errors", "theory", "campaign", "records", "analysis", "waiting"},
     "building": MATHEMATICS
     | {"signatures", "ensemble", "protocols", "training", "campaign", "planning", "waiting"},
     "fitting": MATHEMATICS
-    | {"ensemble", "protocols", "training", "observables", "campaign", "records", "tracking", "building"},
+    | {"files", "ensemble", "protocols", "training", "observables"}
+    | {"campaign", "records", "tracking", "building"},
     "job": {"errors", "building", "fitting", "protocols", "training", "campaign", "records", "planning"},
     "points": {"errors", "campaign", "planning", "cluster"},
     "status": {"campaign", "planning", "points"},
     "predict": {"errors", "building", "tasks", "theory", "planning", "report"},
     "probe": MATHEMATICS | {"building", "ensemble", "planning", "training", "waiting"},
     "cli": {
+        "arguments",
         "errors",
         "planning",
         "cluster",
@@ -54,7 +57,9 @@ ALLOWED = {
         "tracking",
         "waiting",
     },
+    "arguments": set(),
     "waiting": set(),
+    "__init__": {"analysis", "records"},
 }
 """What each room may import of ours. Arrows only point downwards: no room is above and below another."""
 

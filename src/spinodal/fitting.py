@@ -28,12 +28,12 @@ from spinodal.campaign import (
     Running,
     checkpoint_file,
     commit,
-    delete_strays,
     own_values,
     pack_file,
 )
 from spinodal.ensemble import Objective
 from spinodal.errors import UserError
+from spinodal.files import delete_strays
 from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Trajectory, looks
 from spinodal.records import RecordWriter, write_configuration
 from spinodal.tasks import CENTRED, UNCENTRED

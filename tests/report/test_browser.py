@@ -209,10 +209,10 @@ def test_verdicts_are_read_without_scrolling_and_lead_to_their_figures(
     for link in links:
         assert opened.execute_script(f"return document.getElementById('{link[1:]}').tagName") == "FIGURE"
     seen = opened.execute_script(
-        f"return [...{table}.querySelectorAll('td:nth-child(2)')].map(each => each.textContent)"
+        f"return [...{table}.querySelectorAll('td:nth-child(4)')].map(each => each.textContent)"
     )
     assert {"confirmed", "not confirmed", "not decided"} == set(seen)
     colours = opened.execute_script(
-        f"return [...{table}.querySelectorAll('td:nth-child(2)')].map(each => getComputedStyle(each).color)"
+        f"return [...{table}.querySelectorAll('td:nth-child(4)')].map(each => getComputedStyle(each).color)"
     )
     assert len(set(colours)) == 3

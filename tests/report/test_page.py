@@ -66,10 +66,10 @@ def test_every_transition_is_in_the_comparison(campaign: Campaign, rows: Rows) -
     assert len(sheet) == len(compared)
     told = [row for group in sheet.groups for row in group.rows]
     verdict = [row[7].text for row in told]
-    assert verdict.count("in the bracket") == compared["inside"].sum()
+    assert verdict.count("in bracket") == compared["inside"].sum()
     assert verdict.count("not found") == compared.filter(status="missing").height > 0
     assert verdict.count("none predicted near") == compared.filter(status="unexpected").height > 0
-    first = next(row for row in told if row[7].text == "in the bracket")
+    first = next(row for row in told if row[7].text == "in bracket")
     assert float(first[4]) == pytest.approx(min(spinodal([1, 0.6, 0.36], 3)), rel=1e-4)
     page = text_of(report.page)
     for row in told:
@@ -105,9 +105,9 @@ def test_the_order_of_a_transition_is_told(campaign: Campaign, rows: Rows) -> No
         .filter(order=2)
         .row(0, named=True)
     )
-    assert verdict(row).text == "in the bracket"
+    assert verdict(row).text == "in bracket"
     assert verdict({**row, "order": 1}).text == "of another order"
-    assert verdict({**row, "order": None}).text == "in the bracket"
+    assert verdict({**row, "order": None}).text == "in bracket"
 
 
 def test_branches_share_a_figure(campaign: Campaign, rows: Rows) -> None:

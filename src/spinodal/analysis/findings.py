@@ -20,7 +20,7 @@ from spinodal.analysis.diverged import diverged, held_together, known
 from spinodal.analysis.elsewhere import told_elsewhere
 from spinodal.analysis.resolution import shown
 from spinodal.analysis.transitions import ALONGSIDE
-from spinodal.campaign import write_atomically
+from spinodal.files import write_atomically
 
 
 class finding:  # noqa: N801 (used like property)

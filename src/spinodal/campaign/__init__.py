@@ -1,6 +1,5 @@
 """A campaign's folder, besides its records: packs to compute, attempts at them, launches; files that are whole."""
 
-from spinodal.campaign.atomic import delete_strays, write_atomically
 from spinodal.campaign.attempts import NOT_FINITE, Attempt, Failure, Running, alive, begin, read_attempts
 from spinodal.campaign.launches import commit, read_launches, waiting_here, write_launch
 from spinodal.campaign.machine import this_process
@@ -36,7 +35,6 @@ __all__ = [
     "begin",
     "checkpoint_file",
     "commit",
-    "delete_strays",
     "own_values",
     "pack_file",
     "read_attempts",
@@ -50,7 +48,6 @@ __all__ = [
     "tidy",
     "waiting_here",
     "with_values",
-    "write_atomically",
     "write_launch",
     "write_pack",
     "write_submission",

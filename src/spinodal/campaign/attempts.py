@@ -20,10 +20,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from spinodal.campaign.atomic import write_atomically
 from spinodal.campaign.machine import Process, runs_here, this_process
 from spinodal.campaign.packs import Pack
 from spinodal.errors import UserError
+from spinodal.files import write_atomically
 
 HEARTBEAT = 20.0
 """Seconds after which an attempt shows that it is alive, and how far it is."""

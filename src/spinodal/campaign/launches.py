@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import spinodal
-from spinodal.campaign.atomic import write_atomically
 from spinodal.campaign.attempts import Attempt
 from spinodal.campaign.machine import Process, runs_here
+from spinodal.files import write_atomically
 
 SAID = ("SPINODAL_", "CUDA_VISIBLE", "SLURM_", "OMP_", "MKL_", "PYTORCH_", "CUBLAS_", "WANDB_MODE")
 """Beginnings of environment variables that can matter to results. No others: they may hold secrets."""

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from spinodal.campaign.atomic import write_atomically
 from spinodal.errors import UserError
+from spinodal.files import write_atomically
 from spinodal.protocols import Hold, Trajectory, asked, at_strengths, is_own, planned
 
 REPLICA_AXES = ("data.complexity", "model.init_scale", "optimizer.lr", "protocol.perturbation")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from spinodal.campaign.atomic import write_atomically
+from spinodal.files import write_atomically
 
 
 @dataclass(frozen=True)

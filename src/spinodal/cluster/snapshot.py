@@ -11,8 +11,9 @@ from typing import Any
 
 import hydra_plugins.spinodal as plugins
 import spinodal
-from spinodal.campaign import commit, write_atomically
+from spinodal.campaign import commit
 from spinodal.errors import UserError
+from spinodal.files import write_atomically
 from spinodal.planning import conf_dir, imported, named, source_of, targets
 
 WHOLE = "whole"

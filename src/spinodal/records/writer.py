@@ -11,8 +11,8 @@ from typing import Any, Literal
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
-from spinodal.campaign import write_atomically
 from spinodal.errors import UserError
+from spinodal.files import write_atomically
 from spinodal.records.schema import SCHEMA
 
 KEY = ("point", "stage")

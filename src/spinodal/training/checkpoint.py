@@ -17,7 +17,7 @@ from pytorch_lightning.plugins.io import CheckpointIO
 from torch import Tensor
 from torch.serialization import safe_globals
 
-from spinodal.campaign import delete_strays, write_atomically
+from spinodal.files import delete_strays, write_atomically
 from spinodal.protocols import PICKLED
 from spinodal.training.interruption import Interruption
 from spinodal.training.module import EnsembleModule

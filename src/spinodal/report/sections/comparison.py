@@ -16,9 +16,9 @@ from spinodal.report.section import Section, section
 from spinodal.report.table import Cell, Group, Row, Table, columns
 
 COLUMNS = columns(
-    *("#", "order", "λ measured", "λ between", "λ predicted", "off by", "in errors", "verdict"),
+    *("#", "order", "λ measured", "λ between", "λ theory", "off by", "in errors", "verdict"),
     *("jump in E", "accuracy", "features", "seeds", "evidence"),
-    brief=("#", "order", "λ measured", "λ predicted", "verdict", "jump in E", "seeds"),
+    brief=("#", "order", "λ measured", "λ theory", "verdict", "jump in E", "seeds"),
 )
 
 ORDERS = {1: "1st", 2: "2nd", None: "?"}
@@ -44,7 +44,7 @@ def comparison(campaign: Campaign) -> Section | None:
         )
     if status & {"matched", "missing", "unexpected"}:
         notes.append(
-            "λ predicted is the exact spinodal of a deep linear network (at depth 2 the λ at which a feature reaches "
+            "λ of theory is the exact spinodal of a deep linear network (at depth 2 the λ at which a feature reaches "
             "zero, c/2) with the strengths and variances measured on its data. Deviations are of the measured λ from "
             "it, in per cent and in units of the error of measurement."
         )
@@ -113,9 +113,9 @@ def verdict(row: dict[str, Any]) -> Cell:
         case "matched", _ if row["l2_estimate"] is not None:
             return Cell("near the estimate")
         case "matched", True:
-            return Cell("in the bracket", "good")
+            return Cell("in bracket", "good")
         case "matched", _:
-            return Cell("beside the bracket", "bad")
+            return Cell("beside bracket", "bad")
         case "unexpected", _:
             return Cell("none predicted near", "bad")
         case status, _ if status in ELSEWHERE:
