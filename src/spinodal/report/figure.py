@@ -83,7 +83,8 @@ def _column(axes: Sequence[Axes], column: Column, exact: DeepLinear | None) -> l
     if exact is not None:
         _exact(axes, exact)
         for branch, part in branches.items():
-            _residual(axes[len(PANELS)], part, exact, styles[branch])
+            if deep_linear(part) is not None:  # on the way down it may be another phase that is followed
+                _residual(axes[len(PANELS)], part, exact, styles[branch])
     for panel in axes:
         for at in estimates:
             panel.axvline(at, **ESTIMATE)

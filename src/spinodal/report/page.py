@@ -94,5 +94,10 @@ def write_page(path: Path, sections: Sequence[tuple[Any, Any]], **values: Any) -
 
 
 def _typeset(text: str) -> Markup:
-    """Indices as such: λ_sp."""
-    return Markup(re.sub(r"λ_([a-z]+)", r"λ<sub>\1</sub>", str(escape(text))))
+    """Indices as such, as in λ_sp, and numbers on one line."""
+    whole = (
+        re.sub(r" (±|×/÷) ", "\u00a0\\1\u00a0", str(escape(text)))
+        .replace(" %", "\u00a0%")
+        .replace("≈ ", "≈\u00a0")
+    )
+    return Markup(re.sub(r"λ_([a-z]+)", r"λ<sub>\1</sub>", whole))

@@ -13,11 +13,13 @@ from spinodal.report.names import capitalised
 from spinodal.report.networks import Network
 from spinodal.report.numbers import listed, number, signed, span, with_error
 from spinodal.report.section import Section, section
-from spinodal.report.table import Cell, Group, Row, Table, columns
+from spinodal.report.table import Cell, Column, Group, Row, Table, columns
 
 COLUMNS = columns(
-    *("#", "order", "λ measured", "λ between", "λ theory", "off by", "in errors", "verdict"),
-    *("jump in E", "accuracy", "features", "seeds", "evidence"),
+    *("#", "order", "λ measured", "λ between", "λ theory", "off by", "in errors"),
+    Column("verdict", words=True),
+    *("jump in E", "accuracy", "features", "seeds"),
+    Column("evidence", words=True, brief=False),
     brief=("#", "order", "λ measured", "λ theory", "verdict", "jump in E", "seeds"),
 )
 
