@@ -291,18 +291,17 @@ def _other(arguments: list[str]) -> int:
         return status_main(flags.campaign, flags.failed, flags.points, flags.watch)
 
     with waiting("loading"):
-        from spinodal.report import terminal
-        from spinodal.report.drawing import Look
+        from spinodal import report
 
     if flags.claims:
-        return terminal.print_claims(flags.campaign, flags.modules)
+        return report.print_claims(flags.campaign, flags.modules)
     publish = None
     if flags.wandb:
         from spinodal.tracking import aggregate
 
         publish = aggregate.publish
-    look = Look(tuple(flags.format or ["pdf"]), flags.width) if flags.format or flags.width else None
-    return terminal.main(flags.campaign, flags.curve, publish, look, flags.modules)
+    look = report.Look(tuple(flags.format or ["pdf"]), flags.width) if flags.format or flags.width else None
+    return report.main(flags.campaign, flags.curve, publish, look, flags.modules)
 
 
 def _refuse(message: str) -> NoReturn:

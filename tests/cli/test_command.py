@@ -253,12 +253,16 @@ def test_completion(
 
 
 def test_report_is_handed_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    module = types.ModuleType("spinodal.report")
-    module.main = lambda folder, curves: len(str(folder)) + 10 * len(curves)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "spinodal.report", module)
+    module = types.SimpleNamespace(
+        main=lambda folder, curves, *_: len(str(folder)) + 10 * len(curves),
+        print_claims=lambda folder, modules: 100 * len(modules),
+        Look=lambda *look: look,
+    )
+    monkeypatch.setattr(spinodal, "report", module, raising=False)
     (tmp_path / "c").mkdir()
     assert cli.main(["report", "c"]) == 1
     assert cli.main(["report", "c", "--curve", "a", "--curve", "b*"]) == 21
+    assert cli.main(["report", "c", "--claims", "--with", "mine.py"]) == 100
 
 
 def test_traceback_for_those_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:

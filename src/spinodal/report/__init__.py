@@ -1,11 +1,12 @@
 """What a campaign shows: its transitions as a page, tables, CSV and figures."""
 
 from spinodal.report.campaign import Campaign
+from spinodal.report.drawing import Look
 from spinodal.report.networks import Curve, Network
 from spinodal.report.report import Report, make_report
 from spinodal.report.section import Section, section
 from spinodal.report.table import Cell, Column, Group, Table, columns
-from spinodal.report.terminal import main
+from spinodal.report.terminal import main, print_claims
 
 __all__ = [
     "Campaign",
@@ -13,6 +14,7 @@ __all__ = [
     "Column",
     "Curve",
     "Group",
+    "Look",
     "Network",
     "Report",
     "Section",
@@ -20,5 +22,6 @@ __all__ = [
     "columns",
     "main",
     "make_report",
+    "print_claims",
     "section",
 ]
