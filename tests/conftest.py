@@ -18,10 +18,12 @@ checker = ModuleType("spinodal_typechecker")
 checker.check = beartype(conf=BeartypeConf(is_pep484_tower=True))
 sys.modules[checker.__name__] = checker
 
+# Here, not in pytest_configure: a conftest of a folder named on the command line is imported before that.
+if "benchmark" not in sys.argv:  # the value of -m; the checks would be measured, too
+    install_import_hook("spinodal", f"{checker.__name__}.check")
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("markexpr") != "benchmark":  # or the checks would be measured, too
-        install_import_hook("spinodal", f"{checker.__name__}.check")
     # OmegaConf's DictConfig derives from typing.MutableMapping, and every annotation with it would warn.
     config.addinivalue_line(
         "filterwarnings", "ignore::beartype.roar.BeartypeDecorHintPep585DeprecationWarning"

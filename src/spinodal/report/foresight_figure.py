@@ -98,7 +98,7 @@ def _predictions(panel: Axes, foreseen: pl.DataFrame) -> None:
     panel.set_yscale("symlog", linthresh=10, linscale=1.2)
     panel.yaxis.set_major_locator(FixedLocator(PER_CENT))
     panel.yaxis.set_minor_locator(NullLocator())
-    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: signed(value, 0) if value else "0"))
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: signed(float(value), 0) if value else "0"))
     panel.set_xticks(range(len(cut_offs)), [f"{x:g}" for x in cut_offs])
     panel.tick_params(axis="x", which="both", length=0)
     panel.set_ylim(-100, 4000)
