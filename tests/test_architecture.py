@@ -13,13 +13,14 @@ import spinodal
 
 SOURCE = Path(spinodal.__file__).parent
 
-MATHEMATICS = {"errors", "tasks", "networks", "geometry", "theory"}
+MATHEMATICS = {"errors", "tasks", "networks", "penalties", "geometry", "theory"}
 ALLOWED = {
     "errors": set(),
     "files": {"errors"},
     "signatures": {"errors"},
     "tasks": {"errors"},
     "networks": {"errors"},
+    "penalties": set(),
     "geometry": {"errors"},
     "theory": {"errors"},
     "campaign": {"errors", "files", "protocols"},
@@ -67,6 +68,7 @@ HOMES = {
     "torch": {
         "tasks",
         "networks",
+        "penalties",
         "geometry",
         "ensemble",
         "training",

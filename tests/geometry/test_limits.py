@@ -65,7 +65,7 @@ def test_a_negative_curvature_ends_early_too():
 def test_a_zero_mode_along_the_minimum_is_left_out_of_its_response():
     values = torch.tensor([0.0, 0.5, 2.0, 7.0], dtype=torch.float64)
     theta = torch.tensor([[0.3, 1.0, 1.0, 1.0]], dtype=torch.float64)
-    found = soft_mode(lambda vectors: values * vectors, theta)
+    found = soft_mode(lambda vectors: values * vectors, 2 * theta)
     assert found.value.item() == pytest.approx(0.5)
     torch.testing.assert_close(found.response[:, 1:], -2 * theta[:, 1:] / values[1:])
     assert found.response[0, 0].item() == pytest.approx(0, abs=1e-9)

@@ -40,7 +40,7 @@ def test_the_soft_mode_of_deep_linear_networks(depth, l2):
             mode = a ** (depth - 2) * ((2 * depth - 2) * u - (depth - 2) * s)
             modes[mode] = depth**0.5 * a / mode  # half of |∂θ*/∂λ| along it
     softest = max(modes, key=modes.get)
-    found = soft_mode(loss_product(error, theta[None], l2), theta[None])
+    found = soft_mode(loss_product(error, theta[None], l2), 2 * theta[None])
     assert found.value.item() == pytest.approx(softest, rel=1e-8)
     assert found.overlap.item() == pytest.approx(
         modes[softest] / sum(each**2 for each in modes.values()) ** 0.5, rel=1e-8
@@ -74,7 +74,7 @@ def test_negative_modes_are_counted():
 
 def test_the_unlearned_phase_answers_to_nothing():
     error, theta = deep_linear(STRENGTHS, 3, 4, 0.3)
-    found = soft_mode(loss_product(error, theta[None], 0.3), theta[None])
+    found = soft_mode(loss_product(error, theta[None], 0.3), 2 * theta[None])
     assert found.value.isnan().all()
     assert not found.response.any()
 
@@ -100,7 +100,7 @@ def tanh_branch():
 def test_the_response_is_how_the_minimum_moves(tanh_branch):
     objective, (before, at, after) = tanh_branch
     _, _, product = linearise_gradient(objective.error, at)
-    found = soft_mode(lambda vectors: product(vectors) + 2 * 0.0301 * vectors, at)
+    found = soft_mode(lambda vectors: product(vectors) + 2 * 0.0301 * vectors, 2 * at)
     moved = (after - before) / 0.0002
     torch.testing.assert_close(found.response, moved, rtol=1e-3, atol=1e-3 * moved.abs().max().item())
 
@@ -108,7 +108,7 @@ def test_the_response_is_how_the_minimum_moves(tanh_branch):
 def test_the_soft_mode_of_a_network_against_dense_algebra(tanh_branch):
     objective, (_, theta, _) = tanh_branch
     _, _, product = linearise_gradient(objective.error, theta)
-    found = soft_mode(lambda vectors: product(vectors) + 2 * 0.0301 * vectors, theta)
+    found = soft_mode(lambda vectors: product(vectors) + 2 * 0.0301 * vectors, 2 * theta)
     values, vectors = torch.linalg.eigh(hessian(objective.error, theta)[0])
     values = values + 2 * 0.0301
     answers = -2 * (vectors.T @ theta[0]) / values

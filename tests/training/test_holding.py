@@ -116,7 +116,7 @@ def test_a_phase_is_put_together_exactly(phase: int, depth: int) -> None:
     ensemble = Ensemble(lambda: MLP(4, 5, depth=depth, width=4, activation="linear"), [0, 1])
     put_in_phase(ensemble, [task] * 2, escape([0.03], [0, 1], [Hold(phase, 0.1)]))
     objective = Objective(ensemble, task)
-    loss = partial(objective.loss, l2=torch.full((2,), 0.03, dtype=torch.float64))
+    loss = partial(objective.loss, control=torch.full((2,), 0.03, dtype=torch.float64))
     value, gradient = value_and_gradient(loss, ensemble.theta)
     exact = theory.phases(0.03, task.strengths.numpy(), depth)[phase]
     assert gradient.abs().max() < 1e-12

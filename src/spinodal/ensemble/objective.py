@@ -1,4 +1,4 @@
-"""The function each replica minimises: 𝓛(θ) = E(θ) + λ‖θ‖²."""
+"""The function each replica minimises: 𝓛 = E + c·P + Σ cᵢ·Pᵢ, c the control parameter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.func import vmap
 
 from spinodal.ensemble.ensemble import Ensemble
-from spinodal.geometry import kinked
+from spinodal.geometry import kinked, value_and_gradient
+from spinodal.penalties import Penalty, isotropic, l2
 from spinodal.tasks import Task
 
 
@@ -24,11 +25,15 @@ class Objective:
         ensemble: of networks.
         task: of any rows; where every row has its own, as `stacked`, those of these rows in their order.
         frozen: parameters that are not trained, of these rows in their order [A, m]; by default the ensemble's.
+        penalty: P, what the control parameter multiplies.
+        held: penalties that stay on along the way, each after its coefficient.
     """
 
     ensemble: Ensemble
     task: Task
     frozen: Float[Tensor, "A m"] | None = None
+    penalty: Penalty = l2
+    held: tuple[tuple[float, Penalty], ...] = ()
 
     @cached_property
     def _single(self) -> Task:
@@ -70,6 +75,27 @@ class Objective:
         errors: Tensor = vmap(task.error, in_dims=(1, targets.dim() - 3), out_dims=1)(outputs, targets)
         return errors
 
-    def loss(self, theta: Float[Tensor, "A n"], l2: Float[Tensor, " A"]) -> Float[Tensor, " A"]:
-        """𝓛(θ) = E(θ) + λ‖θ‖² (not λ/2: an optimiser's `weight_decay` would be 2λ)."""
-        return self.error(theta) + l2 * theta.square().sum(-1)
+    def cost(self, theta: Float[Tensor, "A n"], control: Float[Tensor, " A"]) -> Float[Tensor, " A"]:
+        """What 𝓛 has besides E: c·P + Σ cᵢ·Pᵢ."""
+        cost = control * self.penalty(self, theta)
+        for coefficient, penalty in self.held:
+            cost = cost + coefficient * penalty(self, theta)
+        return cost
+
+    def loss(self, theta: Float[Tensor, "A n"], control: Float[Tensor, " A"]) -> Float[Tensor, " A"]:
+        """𝓛(θ) = E(θ) + c·P(θ) + Σ cᵢ·Pᵢ(θ)."""
+        return self.error(theta) + self.cost(theta, control)
+
+    def shift(self, control: Float[Tensor, " A"]) -> Float[Tensor, " A"] | None:
+        """By how much eigenvalues of ∇²𝓛 lie above those of ∇²E; None where penalties move each by another amount."""
+        shift = torch.zeros_like(control)
+        for coefficient, penalty in ((control, self.penalty), *self.held):
+            own = isotropic(penalty)
+            if own is None:
+                return None
+            shift = shift + coefficient * own
+        return shift
+
+    def push(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, "A n"]:
+        """∇P, against which a minimum is held: it moves with the control parameter by ∂θ*/∂c = −(∇²𝓛)⁻¹∇P."""
+        return value_and_gradient(lambda rows: self.penalty(self, rows), theta)[1]

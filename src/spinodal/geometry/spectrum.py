@@ -17,18 +17,18 @@ FLAT = 1e-6
 """Eigenvalues below this fraction of the largest are zero."""
 
 _CONVERGED = 1e-7
-"""Residuals, relative to the largest eigenvalue or to θ*, at which a Krylov space is large enough."""
+"""Residuals, relative to the largest eigenvalue or to half of ∇P, at which a Krylov space is large enough."""
 
 
 @dataclass(frozen=True)
 class SoftMode:
-    """The mode along which a minimum gives way when λ grows.
+    """The mode along which a minimum gives way when the control parameter c grows.
 
     Attributes:
-        value: its eigenvalue of ∇²𝓛 [R]; NaN where θ = 0, which does not answer to λ.
-        overlap: |cosine| between the mode and ∂θ*/∂λ [R].
+        value: its eigenvalue of ∇²𝓛 [R]; NaN where ∇P = 0, and the minimum does not answer to c.
+        overlap: |cosine| between the mode and ∂θ*/∂c [R].
         residual: ‖Hu − μu‖ of the mode [R]; an eigenvalue lies within that of `value`.
-        response: ∂θ*/∂λ [R, n].
+        response: ∂θ*/∂c [R, n].
         products: Hessian-vector products it took.
     """
 
@@ -39,30 +39,31 @@ class SoftMode:
     products: int
 
 
-def soft_mode(operator: RowOperator, theta: Float[Tensor, "R n"], max_products: int = 300) -> SoftMode:
-    """The eigenvalue of ∇²𝓛 whose mode has the largest overlap with ∂θ*/∂λ.
+def soft_mode(operator: RowOperator, push: Float[Tensor, "R n"], max_products: int = 300) -> SoftMode:
+    """Find the eigenvalue of ∇²𝓛 whose mode has the largest overlap with ∂θ*/∂c, for 𝓛 = E + c·P.
 
-    A minimum moves with λ as (∇²𝓛) ∂θ*/∂λ = −2θ*. Only modes that θ* has a component along take part, so Lanczos
-    started at θ* finds them, solves the equation, and leaves out symmetry modes, to which θ* is orthogonal. The
-    smallest eigenvalue of all is usually one of those, or a rotation between features, and no sign of an end.
+    A minimum moves with the control parameter as (∇²𝓛) ∂θ*/∂c = −∇P. Only modes that ∇P has a component along take
+    part, so Lanczos started at ∇P finds them, solves the equation, and leaves out the modes of symmetries that P
+    shares with E, to which ∇P is orthogonal. The smallest eigenvalue of all is usually one of those, or a rotation
+    between features, and no sign of an end.
 
     Args:
-        operator: products with ∇²𝓛.
-        theta: the minima θ*.
-        max_products: at most this many for the last Krylov space; smaller ones of 25 and 100 are tried before it.
+        operator: Products with ∇²𝓛 at the minima.
+        push: ∇P there; 2θ* where P = ‖θ‖².
+        max_products: At most this many for the last Krylov space; smaller ones of 25 and 100 are tried before it.
     """
-    length, products = theta.norm(dim=-1, keepdim=True), 0
+    length, products = push.norm(dim=-1, keepdim=True), 0
     for steps in (*(each for each in (25, 100) if each < max_products), max_products):
-        krylov = lanczos(operator, theta, steps)
+        krylov = lanczos(operator, push, steps)
         products += krylov.products
         largest = krylov.tridiagonal.abs().amax((1, 2))[:, None]
-        answers = -2 * length * krylov.vectors[:, 0] / krylov.ritz  # ∂θ*/∂λ along every Ritz vector
+        answers = -length * krylov.vectors[:, 0] / krylov.ritz  # ∂θ*/∂c along every Ritz vector
         answers = torch.where(krylov.ritz.abs() <= FLAT * largest, 0.0, answers)
         size, index = answers.abs().max(-1, keepdim=True)
         left = krylov.remainder[:, None] * krylov.last
         residual = left.gather(1, index).abs()
-        unsolved = (left * answers).sum(-1, keepdim=True).abs()  # ‖(∇²𝓛) ∂θ*/∂λ + 2θ*‖
-        if ((residual <= _CONVERGED * largest) & (unsolved <= _CONVERGED * length)).all():
+        unsolved = (left * answers).sum(-1, keepdim=True).abs()  # ‖(∇²𝓛) ∂θ*/∂c + ∇P‖
+        if ((residual <= _CONVERGED * largest) & (unsolved <= 0.5 * _CONVERGED * length)).all():
             break
     unlearned = (size == 0).squeeze(-1)
     value, overlap = krylov.ritz.gather(1, index), size / answers.norm(dim=-1, keepdim=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 from spinodal.geometry import scalar_curvature
 from spinodal.geometry.curvature import Method
 from spinodal.geometry.derivatives import RowFunction
-from spinodal.observables.measurement import StageMeasurement
+from spinodal.observables.measurement import StageMeasurement, loss_of, measured_rows
 from spinodal.training import EnsembleModule
 from spinodal.training.randomness import generator
 
@@ -52,12 +52,8 @@ class Curvature(StageMeasurement):
         seeds: list[int],
     ) -> dict[str, Any]:
         """The columns of curvature."""
-
-        def surface(theta: Tensor) -> Tensor:
-            return error(theta) + (l2 * theta.square().sum(-1) if self.surface == "loss" else 0.0)
-
         found = scalar_curvature(
-            surface,
+            error if self.surface == "error" else loss_of(module, measured_rows(module)),
             theta,
             method=self.method,
             probes=self.probes,

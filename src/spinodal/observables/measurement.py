@@ -85,11 +85,21 @@ def measured_rows(module: EnsembleModule) -> list[int]:
 
 def error_of(module: EnsembleModule, rows: list[int]) -> RowFunction:
     """E of some rows; a signal ends what is made of its derivatives at the next of them."""
-    watch, objective = module.relaxation.watch, module.objective.of(rows)
+    return _watched(module, module.objective.of(rows).error)
 
-    def error(theta: Tensor) -> Tensor:
+
+def loss_of(module: EnsembleModule, rows: list[int]) -> RowFunction:
+    """𝓛 of some rows, at the control parameter where each of them is; a signal ends it like E."""
+    control, objective = module.relaxation.rows["l2"][rows].double(), module.objective.of(rows)
+    return _watched(module, lambda theta: objective.loss(theta, control))
+
+
+def _watched(module: EnsembleModule, function: RowFunction) -> RowFunction:
+    watch = module.relaxation.watch
+
+    def watched(theta: Tensor) -> Tensor:
         if theta.requires_grad:
             theta.register_hook(lambda gradient: watch())  # type: ignore[no-untyped-call]
-        return objective.error(theta)
+        return function(theta)
 
-    return error
+    return watched

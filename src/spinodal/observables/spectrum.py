@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +20,7 @@ from spinodal.geometry import (
     zero_modes,
 )
 from spinodal.geometry.derivatives import RowFunction
-from spinodal.observables.measurement import StageMeasurement, error_of, measured_rows
+from spinodal.observables.measurement import StageMeasurement, error_of, loss_of, measured_rows
 from spinodal.training import EnsembleModule
 from spinodal.training.randomness import standard_normal
 
@@ -54,25 +56,30 @@ class Spectrum(StageMeasurement):
         seeds: list[int],
     ) -> dict[str, Any]:
         """The columns of the spectrum."""
+        rows = measured_rows(module)
+        objective = module.objective.of(rows)
         _, _, product = linearise_gradient(error, theta)
-        shift = 2 * l2[:, None]  # ∇²𝓛 = ∇²E + 2λ
-        soft = soft_mode(lambda vectors: product(vectors) + shift * vectors, theta)
+        shift, push = objective.shift(l2), objective.push(theta)
+        if shift is None:
+            _, _, of_loss = linearise_gradient(loss_of(module, rows), theta)
+            soft = soft_mode(of_loss, push)
+        else:
+            soft = soft_mode(lambda vectors: product(vectors) + shift[:, None] * vectors, push)
         columns = {"soft_mode": soft.value, "soft_mode_residual": soft.residual}
-        unlearned = theta.abs().amax(-1) < module.settings.tolerance / l2
-        # θ = 0 up to the tolerance: what is left of it points nowhere.
+        unlearned = push.abs().amax(-1) < 2 * module.settings.tolerance / l2
+        # ∇P = 0 up to the tolerance: what is left of it points nowhere.
         columns = {name: torch.where(unlearned, torch.nan, value) for name, value in columns.items()}
         if theta.shape[-1] <= self.full_up_to:
-            at_once = max(1, _BYTES // (8 * theta.shape[-1] ** 2))
-            rows = measured_rows(module)
-            parts = [slice(first, first + at_once) for first in range(0, len(rows), at_once)]
-            eigenvalues = torch.cat(
-                [torch.linalg.eigvalsh(hessian(error_of(module, rows[part]), theta[part])) for part in parts]
-            )
+            of_error = _eigenvalues(partial(error_of, module), rows, theta)
+            if shift is None:
+                eigenvalues = _eigenvalues(partial(loss_of, module), rows, theta)
+            else:
+                eigenvalues = of_error + shift[:, None]
             return columns | {
-                "hessian_min": eigenvalues[:, 0],
-                "hessian_max": eigenvalues[:, -1],
-                "zero_modes": zero_modes(eigenvalues + shift),
-                "negative_modes": negative_modes(eigenvalues + shift),
+                "hessian_min": of_error[:, 0],
+                "hessian_max": of_error[:, -1],
+                "zero_modes": zero_modes(eigenvalues),
+                "negative_modes": negative_modes(eigenvalues),
             }
         start = torch.stack(
             [
@@ -86,3 +93,12 @@ class Spectrum(StageMeasurement):
             "hessian_min": torch.where(known, ends.smallest, torch.nan),
             "hessian_max": ends.largest,
         }
+
+
+def _eigenvalues(
+    function_of: Callable[[list[int]], RowFunction], rows: list[int], theta: Float64[Tensor, "A n"]
+) -> Float64[Tensor, "A n"]:
+    """All eigenvalues of the Hessians of rows, as many rows at once as memory has room for."""
+    at_once = max(1, _BYTES // (8 * theta.shape[-1] ** 2))
+    parts = [slice(first, first + at_once) for first in range(0, len(rows), at_once)]
+    return torch.cat([torch.linalg.eigvalsh(hessian(function_of(rows[part]), theta[part])) for part in parts])

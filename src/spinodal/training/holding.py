@@ -132,7 +132,7 @@ class Holding(Relaxation):
         # When it was first seen elsewhere, or last seen at home.
         looks = self.rows["looks"] - torch.where(escaped, self.rows["away"] - 1, self.rows["away"])
         at_home = self.rows["looks"] - self.rows["away"]
-        measured = (at_home > 0) & (self.rows["start"].norm(dim=-1) > 0)
+        measured = (at_home > 0) & self.objective.push(self.rows["start"]).any(-1)
         return (
             super().columns()
             | self.noise.columns()
@@ -202,8 +202,9 @@ class Holding(Relaxation):
             for _ in range(FLOW):
                 position = self.rule.step(position, state, partial(value_and_gradient, loss))
             arrived = position.gradient.abs().amax(-1) <= self.settings.handoff
-            norm_squared = position.theta.square().sum(-1)
-            error = position.loss - self.rows["l2"][rows[places]] * norm_squared
+            held = rows[places]
+            cost = self.objective.of(held).cost(position.theta, self.rows["l2"][held])
+            error = position.loss - cost
             errors[places[arrived]] = error[arrived]
             places, state = places[~arrived], {name: each[~arrived] for name, each in state.items()}
             position = Position(
@@ -212,8 +213,8 @@ class Holding(Relaxation):
         return errors
 
     def _virial(self, rows: Int[Tensor, " A"], position: Position) -> Float[Tensor, " A"]:
-        """(q·(θ − θ*)) (q·∇𝓛) [A] along the way q = θ*/‖θ*‖ that λ pulls; its mean is T in equilibrium, whatever 𝓛."""
+        """(q·(θ − θ*)) (q·∇𝓛) [A] along the way q = ∇P/‖∇P‖ that λ pulls; its mean is T in equilibrium, whatever 𝓛."""
         start = self.rows["start"][rows]
-        way = torch.nn.functional.normalize(start, dim=-1)
+        way = torch.nn.functional.normalize(self.objective.of(rows).push(start), dim=-1)
         found: Tensor = ((position.theta - start) * way).sum(-1) * (position.gradient * way).sum(-1)
         return found

@@ -138,7 +138,7 @@ def probe(
         relaxed_error=objective.error(home.theta).detach(),
         fall=(objective.loss(theta, l2) - objective.loss(home.theta, l2)).detach(),
         relaxed=home.relaxation.stationary,
-        soft_mode=soft_mode(product, home.theta).value,
+        soft_mode=soft_mode(product, objective.push(home.theta)).value,
         gain=torch.stack(gains, -1),
         zero_error=zero,
     )
