@@ -89,7 +89,8 @@ class Objective:
     def shift(self, control: Float[Tensor, " A"]) -> Float[Tensor, " A"] | None:
         """By how much eigenvalues of ∇²𝓛 lie above those of ∇²E; None where penalties move each by another amount."""
         shift = torch.zeros_like(control)
-        for coefficient, penalty in ((control, self.penalty), *self.held):
+        terms: list[tuple[Tensor | float, Penalty]] = [(control, self.penalty), *self.held]
+        for coefficient, penalty in terms:
             own = isotropic(penalty)
             if own is None:
                 return None
