@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from spinodal.ensemble.ensemble import Ensemble
+from spinodal.ensemble.frozen import Frozen
 from spinodal.geometry import kinked
 from spinodal.tasks import Task
 
@@ -23,12 +24,12 @@ class Objective:
     Attributes:
         ensemble: of networks.
         task: of any rows; where every row has its own, as `stacked`, those of these rows in their order.
-        frozen: parameters that are not trained, of these rows in their order [A, m]; by default the ensemble's.
+        frozen: what the networks of these rows hold besides θ, in their order; by default the ensemble's.
     """
 
     ensemble: Ensemble
     task: Task
-    frozen: Float[Tensor, "A m"] | None = None
+    frozen: Frozen | None = None
 
     @cached_property
     def _single(self) -> Task:
@@ -53,7 +54,7 @@ class Objective:
     def error(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, " A"]:
         """E(θ), the data error without the L2 term."""
         task = self._single if theta.dtype == torch.float32 else self.task
-        outputs = self.ensemble.outputs(theta, task.inputs, task.is_stacked, self.frozen)
+        outputs = self.ensemble.outputs(theta, task.inputs, task.has_own_inputs, self.frozen)
         return task.error(outputs, task.targets)
 
     def zero_error(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, " A"]:
@@ -65,7 +66,7 @@ class Objective:
     def sample_errors(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, "A N"]:
         """E of every training sample by itself; E is their mean."""
         task = self._single if theta.dtype == torch.float32 else self.task
-        outputs = self.ensemble.outputs(theta, task.inputs, task.is_stacked, self.frozen).unsqueeze(-2)
+        outputs = self.ensemble.outputs(theta, task.inputs, task.has_own_inputs, self.frozen).unsqueeze(-2)
         targets = task.targets.unsqueeze(-2)
         errors: Tensor = vmap(task.error, in_dims=(1, targets.dim() - 3), out_dims=1)(outputs, targets)
         return errors
