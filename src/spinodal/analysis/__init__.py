@@ -2,7 +2,7 @@
 
 from spinodal.analysis.agreement import accuracy_agreement, agreement
 from spinodal.analysis.coexistence import coexistence
-from spinodal.analysis.curves import CURVE, evidence, trajectory
+from spinodal.analysis.curves import CURVE, evidence, order_parameter, trajectory
 from spinodal.analysis.deep_linear import compare, deep_linear, expected, landscape
 from spinodal.analysis.delays import l2_exponents, noise_ratios
 from spinodal.analysis.dependence import dependence, seed_jumps
@@ -47,6 +47,7 @@ __all__ = [
     "milestones",
     "noise_ratios",
     "onset_under_noise",
+    "order_parameter",
     "pairs",
     "rescaled",
     "rescaled_curvature",

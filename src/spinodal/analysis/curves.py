@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import polars as pl
 
+from spinodal import theory
 from spinodal.records import SCHEMA
 
 CURVE = (
@@ -40,6 +41,18 @@ def evidence() -> pl.Expr:
     the branch is; close to a spinodal it smears the jump into a slope.
     """
     return pl.col("stationary").fill_null(False) & pl.col("minimum").fill_null(True)
+
+
+def order_parameter(rows: pl.DataFrame) -> str:
+    """Name the column that counts what the networks of some rows of one curve have learned.
+
+    Args:
+        rows: Of the records, at least one. Where `rank` is not known of all of them, as of those recorded before there
+            was such a column, it is `learned_features`.
+    """
+    facts = {name: rows[name][0] for name in ("task", "error_name", "activation")}
+    ranked = "rank" in rows.columns and not rows["rank"].null_count()
+    return theory.order_parameter(facts) if ranked else "learned_features"
 
 
 def own_observables(table: pl.DataFrame) -> list[str]:

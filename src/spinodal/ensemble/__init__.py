@@ -2,6 +2,7 @@
 
 from spinodal.ensemble.checking import check_network
 from spinodal.ensemble.ensemble import Ensemble
+from spinodal.ensemble.frozen import Frozen
 from spinodal.ensemble.objective import Objective
 
-__all__ = ["Ensemble", "Objective", "check_network"]
+__all__ = ["Ensemble", "Frozen", "Objective", "check_network"]

@@ -1,6 +1,6 @@
 """Data of graded complexity: tensors, the features in them as measured, and the error made on them."""
 
-from spinodal.tasks.checking import CENTRED, UNCENTRED
+from spinodal.tasks.checking import CENTRED
 from spinodal.tasks.digits import digits
 from spinodal.tasks.features import Features, features
 from spinodal.tasks.linear_teacher import linear_teacher
@@ -9,7 +9,6 @@ from spinodal.tasks.task import Task, stacked
 
 __all__ = [
     "CENTRED",
-    "UNCENTRED",
     "Features",
     "Task",
     "digits",

@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from spinodal import theory
 from spinodal.ensemble import Ensemble, Objective
 from spinodal.protocols import ESCAPE, Itinerary, Trajectory, Visit
 from spinodal.tasks import Task, stacked
@@ -22,7 +23,7 @@ from spinodal.training.interruption import Interrupted
 from spinodal.training.noise import Langevin, Minibatch, Noise
 from spinodal.training.randomness import standard_normal
 from spinodal.training.relaxation import Relaxation, RelaxationSettings
-from spinodal.training.start import put_in_phase
+from spinodal.training.start import facts_of, put_in_phase
 from spinodal.training.training import Training
 
 _PROGRESS = ("failures", "_rows", "_seconds")
@@ -231,6 +232,7 @@ class EnsembleModule(pl.LightningModule):
         replicas = len(self.itineraries)
         columns = self.relaxation.columns() | {"wall_time": self._seconds} | self.measurements
         listed = {name: _listed(value, replicas) for name, value in columns.items()}
+        counted = theory.order_parameter(facts_of(self.ensemble, self.task))
         rows = []
         for replica, (itinerary, visit) in enumerate(zip(self.itineraries, self.visits, strict=True)):
             if visit is None:
@@ -240,7 +242,7 @@ class EnsembleModule(pl.LightningModule):
                     "seed": itinerary.trajectory.seed,
                     "branch": visit.branch,
                     "l2": visit.l2,
-                    **_start(itinerary.trajectory, visit, self._rows[replica]),
+                    **_start(itinerary.trajectory, visit, self._rows[replica], counted),
                     "stage": visit.stage,
                     **{name: values[replica] for name, values in listed.items()},
                 }
@@ -260,9 +262,11 @@ def _listed(value: Any, replicas: int) -> list[Any]:
     return [each.item() if isinstance(each, np.generic | Tensor) else each for each in values]
 
 
-def _start(trajectory: Trajectory, visit: Visit, before: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The phase that a stage under noise began in: as it was put together, or as it was measured in the row before."""
+def _start(
+    trajectory: Trajectory, visit: Visit, before: Mapping[str, Any] | None, counted: str
+) -> dict[str, Any]:
+    """The phase that a stage under noise began in: as it was put together, or as it was counted in the row before."""
     if trajectory.hold is None or visit.branch != ESCAPE:
         return {}
     phase = trajectory.hold.phase
-    return {"start_phase": (before or {}).get("learned_features") if phase is None else phase}
+    return {"start_phase": (before or {}).get(counted) if phase is None else phase}
