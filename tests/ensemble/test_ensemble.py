@@ -83,8 +83,6 @@ def test_every_row_may_have_a_task_of_its_own(build):
         expected = alone.loss(this, l2[[row]])
         torch.testing.assert_close(together.loss(theta, l2)[[row]], expected)
         torch.testing.assert_close(together.of([row]).loss(this, l2[[row]]), expected)
-        torch.testing.assert_close(together.of([row]).sample_errors(this), alone.sample_errors(this))
-        torch.testing.assert_close(together.sample_errors(theta)[[row]], alone.sample_errors(this))
         torch.testing.assert_close(together.zero_error(theta)[[row]], alone.zero_error(this))
         single = together.of(torch.tensor([row])).loss(this.float(), l2[[row]].float())
         torch.testing.assert_close(single, expected.float(), rtol=1e-5, atol=0)
@@ -141,7 +139,6 @@ def test_what_is_frozen_keeps_each_seeds_values_outside_of_theta(build, trained,
     assert not torch.equal(ensemble.frozen[0], ensemble.frozen[1])
     together = Objective(ensemble, stacked(tasks if own else tasks[:1] * 3))
     theta, l2 = ensemble.theta.detach() + 0.1, torch.tensor([0.1, 0.7, 0.3], dtype=torch.float64)
-    weights = torch.full((2, 20), 1 / 20, dtype=torch.float64)
     for row, seed in enumerate(seeds):
         single = Objective(Ensemble(build, [seed]), tasks[row])
         expected = single.loss(theta[[row]], l2[[row]])
@@ -152,8 +149,8 @@ def test_what_is_frozen_keeps_each_seeds_values_outside_of_theta(build, trained,
         torch.testing.assert_close(together.zero_error(theta)[[row]], single.zero_error(theta[[row]]))
         rounded = some.error(theta[[2, row]].float())[1:]
         torch.testing.assert_close(rounded, single.error(theta[[row]]).float(), rtol=1e-5, atol=0)
-        mean = (weights * some.sample_errors(theta[[2, row]])).sum(-1)
-        torch.testing.assert_close(mean, some.error(theta[[2, row]]))
+        every = some.drawn(torch.arange(20).expand(2, -1))
+        torch.testing.assert_close(every.error(theta[[2, row]]), some.error(theta[[2, row]]))
 
 
 def test_frozen_values_are_in_the_state_and_there_alone():

@@ -88,8 +88,9 @@ def test_minibatch_gradients_have_the_samples_mean_and_covariance() -> None:
     task = linear_teacher(complexity=2, samples=12)
     ensemble = Ensemble(lambda: MLP(2, 2, width=3, activation="linear"), [0])
     objective, theta = Objective(ensemble, task), ensemble.theta.detach()
-    assert objective.sample_errors(theta).mean(-1) == pytest.approx(objective.error(theta).item(), rel=1e-12)
-    per_sample = torch.func.jacrev(lambda t: objective.sample_errors(t[None])[0])(theta[0])
+    of_samples = objective.drawn(torch.arange(12)[:, None]).error  # a row for each
+    errors, per_sample = value_and_gradient(of_samples, theta.expand(12, -1))
+    assert errors.mean() == pytest.approx(objective.error(theta).item(), rel=1e-12)
     batch, steps, step = 3, 20000, 1e-3
     noise = Minibatch(range(steps), [batch] * steps, step, objective)
     walked = noise.walk(

@@ -15,6 +15,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from spinodal.ensemble.frozen import Frozen, constants_of, stack
 from spinodal.errors import UserError
 
+BLOCK = 2000
+"""Samples that a network is evaluated on at once. A number of the program's and not of the machine's: sums over blocks
+are the same everywhere, and the same for a replica alone and among others."""
+
 
 @runtime_checkable
 class Stackable(Protocol):
@@ -146,6 +150,17 @@ class Ensemble(nn.Module):
         in_dims = (0, 0 if frozen.own else None, 0 if own else None)
         with _differentiable_attention():
             return vmap(one, in_dims=in_dims)(theta, dict(frozen.own), inputs)
+
+    @torch.no_grad()
+    def answers(self, inputs: Tensor, own: bool = False) -> Float[Tensor, "R N c"]:
+        """Compute what every replica answers, without a graph, a block of samples after the other.
+
+        Args:
+            inputs: as of `outputs`.
+            own: as of `outputs`.
+        """
+        blocks = torch.split(inputs, BLOCK, dim=1 if own else 0)
+        return torch.cat([self.outputs(self.theta, block, own) for block in blocks], dim=1)
 
     def forward(self, inputs: Float[Tensor, "N ..."]) -> Float[Tensor, "R N c"]:
         """What every replica answers to the same inputs."""

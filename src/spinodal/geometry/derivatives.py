@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,46 @@ RowFunction = Callable[[Tensor], Tensor]
 RowOperator = Callable[[Tensor], Tensor]
 """Vectors [R, n] → vectors [R, n], row by row."""
 
+
+class Summed:
+    """A row function that is a sum, as a mean over many samples is: differentiated one term after the other.
+
+    Derivatives then take the memory of one term, and every sum is made in the order of the terms.
+
+    Args:
+        terms: At least one.
+    """
+
+    def __init__(self, terms: Sequence[RowFunction]) -> None:
+        self.terms = tuple(terms)
+
+    def __call__(self, theta: Float[Tensor, "R n"]) -> Float[Tensor, " R"]:
+        """Compute the sum.
+
+        Args:
+            theta: Where.
+        """
+        return _summed(term(theta) for term in self.terms)
+
+
+def terms_of(function: RowFunction) -> tuple[RowFunction, ...]:
+    """Return the terms of a sum; of any other function itself alone."""
+    return function.terms if isinstance(function, Summed) else (function,)
+
+
+def each_term(change: Callable[[RowFunction], RowFunction], function: RowFunction) -> RowFunction:
+    """Return a function with every term of its sum changed, still as a sum."""
+    changed = [change(term) for term in terms_of(function)]
+    return changed[0] if len(changed) == 1 else Summed(changed)
+
+
+def _summed(parts: Iterable[Tensor]) -> Tensor:
+    first, *others = parts
+    for each in others:
+        first = first + each
+    return first
+
+
 _ROWS = {"cpu": 32}
 """Rows a Hessian-vector product is best made for at once; more on other devices than the CPU."""
 
@@ -21,25 +61,45 @@ _ROWS = {"cpu": 32}
 def value_and_gradient(
     function: RowFunction, theta: Float[Tensor, "R n"]
 ) -> tuple[Float[Tensor, " R"], Float[Tensor, "R n"]]:
-    """Values and gradients of every row, from one backward pass through their sum."""
+    """Compute values and gradients of every row, from one backward pass through their sum, term by term."""
     with torch.enable_grad():
         theta = theta.detach().requires_grad_()
-        values = function(theta)
-        (gradient,) = torch.autograd.grad(values.sum(), theta)
-    return values.detach(), gradient
+        total: tuple[Tensor, Tensor] | None = None
+        for term in terms_of(function):
+            values = term(theta)
+            (gradient,) = torch.autograd.grad(values.sum(), theta)
+            values = values.detach()
+            total = (values, gradient) if total is None else (total[0] + values, total[1] + gradient)
+    assert total is not None
+    return total
 
 
 def linearise_gradient(
     function: RowFunction, theta: Float[Tensor, "R n"]
 ) -> tuple[Float[Tensor, " R"], Float[Tensor, "R n"], RowOperator]:
-    """Values, gradients and the Hessian-vector product v ↦ ∇²f(θ)·v of every row.
+    """Compute values, gradients and the Hessian-vector product v ↦ ∇²f(θ)·v of every row.
 
     The graph of the gradient is built once and kept, so that each product costs one backward pass through it
-    (reverse over reverse), about two gradients, and nothing is computed again.
+    (reverse over reverse), about two gradients, and nothing is computed again. Those of a sum of several terms would
+    together take the memory of all: each is built again for each product, which then costs about four gradients.
 
     Returns:
         Values [R], gradients [R, n], and the product, which also takes stacks of vectors [k, R, n].
     """
+    terms = terms_of(function)
+    if len(terms) == 1:
+        return _linearised(terms[0], theta)
+    theta = theta.detach()
+
+    def product(vectors: Tensor) -> Tensor:
+        return _summed(_linearised(term, theta)[2](vectors) for term in terms)
+
+    return *value_and_gradient(function, theta), product
+
+
+def _linearised(
+    function: RowFunction, theta: Float[Tensor, "R n"]
+) -> tuple[Float[Tensor, " R"], Float[Tensor, "R n"], RowOperator]:
     with torch.enable_grad():
         theta = theta.detach().requires_grad_()
         values = function(theta)

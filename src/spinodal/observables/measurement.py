@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from rich.console import Console
 from torch import Tensor
 
+from spinodal.geometry import each_term
 from spinodal.geometry.derivatives import RowFunction
 from spinodal.training import EnsembleModule
 
@@ -91,15 +92,18 @@ def error_of(module: EnsembleModule, rows: list[int]) -> RowFunction:
 def loss_of(module: EnsembleModule, rows: list[int]) -> RowFunction:
     """𝓛 of some rows, at the control parameter where each of them is; a signal ends it like E."""
     control, objective = module.relaxation.rows["l2"][rows].double(), module.objective.of(rows)
-    return _watched(module, lambda theta: objective.loss(theta, control))
+    return _watched(module, objective.at(control))
 
 
 def _watched(module: EnsembleModule, function: RowFunction) -> RowFunction:
     watch = module.relaxation.watch
 
-    def watched(theta: Tensor) -> Tensor:
-        if theta.requires_grad:
-            theta.register_hook(lambda gradient: watch())  # type: ignore[no-untyped-call]
-        return function(theta)
+    def watched(term: RowFunction) -> RowFunction:
+        def evaluate(theta: Tensor) -> Tensor:
+            if theta.requires_grad:
+                theta.register_hook(lambda gradient: watch())  # type: ignore[no-untyped-call]
+            return term(theta)
 
-    return watched
+        return evaluate
+
+    return each_term(watched, function)

@@ -33,7 +33,7 @@ class OrderParameters(pl.Callback):
         task, ensemble = pl_module.task, pl_module.ensemble
         theta = ensemble.theta
         outputs, test_outputs = (
-            ensemble.outputs(theta, inputs, task.has_own_inputs) for inputs in (task.inputs, task.test_inputs)
+            ensemble.answers(inputs, task.has_own_inputs) for inputs in (task.inputs, task.test_inputs)
         )
         pl_module.measure(
             error=task.error(outputs, task.targets),

@@ -108,6 +108,29 @@ class Task:
         shared = () if self.has_own_inputs else INPUTS
         return self._each(lambda tensor: tensor[rows], but=shared) if self.is_stacked else self
 
+    def part(self, samples: slice) -> Task:
+        """Return the task on some of its training samples; its features are still those of all."""
+        inputs = self.inputs[:, samples] if self.has_own_inputs else self.inputs[samples]
+        return self._on(inputs, self.targets[..., samples, :])
+
+    def drawn(self, samples: Int64[Tensor, "A B"]) -> Task:
+        """Return the task on training samples that each replica has drawn for itself, by their numbers.
+
+        Every replica then has inputs and targets of its own; features are still those of all samples.
+        """
+        rows = torch.arange(len(samples), device=samples.device)[:, None]
+        inputs = self.inputs[rows, samples] if self.has_own_inputs else self.inputs[samples]
+        drawn = self._on(inputs, self.targets[rows, samples] if self.is_stacked else self.targets[samples])
+        for name in ("is_stacked", "has_own_inputs"):
+            object.__setattr__(drawn, name, True)
+        return drawn
+
+    def _on(self, inputs: Tensor, targets: Tensor) -> Task:
+        changed = copy.copy(self)
+        object.__setattr__(changed, "inputs", inputs)
+        object.__setattr__(changed, "targets", targets)
+        return changed
+
     def error(
         self, outputs: Float[Tensor, "*R N c"], targets: Float[Tensor, "*S N c"]
     ) -> Float[Tensor, "*R"]:

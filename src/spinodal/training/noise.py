@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64, Shaped
 from torch import Tensor
 
 from spinodal.ensemble import Objective
@@ -30,8 +30,23 @@ class Noise(ABC):
 
     time_step: float
 
+    def drawn(
+        self, rows: Sequence[int], steps: int, like: Float[Tensor, "R n"], *key: int
+    ) -> Shaped[Tensor, "steps A m"]:
+        """Return the random numbers of several rows, those that are no counts in the precision of θ.
+
+        Args:
+            rows: which.
+            steps: how many.
+            like: θ.
+            key: of the stage and the look.
+        """
+        made = [self.draw(row, steps, like.shape[-1], *key) for row in rows]
+        drawn = torch.from_numpy(np.stack(made, axis=1)).to(like.device)
+        return drawn.to(like.dtype) if drawn.is_floating_point() else drawn
+
     @abstractmethod
-    def draw(self, row: int, steps: int, size: int, *key: int) -> Float64[np.ndarray, "steps m"]:
+    def draw(self, row: int, steps: int, size: int, *key: int) -> Shaped[np.ndarray, "steps m"]:
         """The random numbers of one row, from its own seed and strength alone: neighbours may come and go.
 
         Args:
@@ -47,7 +62,7 @@ class Noise(ABC):
         loss: Loss,
         rows: Sequence[int],
         l2: Float[Tensor, " A"],
-        drawn: Float[Tensor, "steps A m"],
+        drawn: Shaped[Tensor, "steps A m"],
     ) -> Iterator[Evaluate]:
         """What each step takes for 𝓛 and ∇𝓛, with these random numbers.
 
@@ -55,7 +70,7 @@ class Noise(ABC):
             loss: 𝓛 of the rows.
             rows: which they are.
             l2: their λ.
-            drawn: as `draw` gives them, a row each.
+            drawn: as `drawn` returns them.
         """
 
     def walk(
@@ -64,7 +79,7 @@ class Noise(ABC):
         theta: Float[Tensor, "A n"],
         rows: Sequence[int],
         l2: Float[Tensor, " A"],
-        drawn: Float[Tensor, "steps A m"],
+        drawn: Shaped[Tensor, "steps A m"],
     ) -> Float[Tensor, "A n"]:
         """Where steps θ − ηg lead, as of `evaluations`, from θ."""
         for evaluate in self.evaluations(loss, rows, l2, drawn):
@@ -122,7 +137,7 @@ class Langevin(Noise):
 
 
 class Minibatch(Noise):
-    """Stochastic gradient descent: each step of length η sees B samples, drawn with replacement.
+    """Stochastic gradient descent: each step of length η sees B samples, drawn with replacement, and only these.
 
     So its noise has the covariance ηC/B per unit of time, C that of the samples' gradients, and where these vanish
     it has none: at θ = 0 of any network with two layers or more and without output bias, whatever the labels.
@@ -144,28 +159,35 @@ class Minibatch(Noise):
         self.seeds, self.batches, self.time_step = seeds, batches, time_step
         self.objective, self.samples = objective, objective.task.samples
 
-    def draw(self, row: int, steps: int, size: int, *key: int) -> Float64[np.ndarray, "steps N"]:
-        """The weight of each sample in each step: how often it is in the batch, over B."""
+    def draw(self, row: int, steps: int, size: int, *key: int) -> Int64[np.ndarray, "steps B"]:
+        """The numbers of the samples in each step's batch; −1 after those of a batch that is not the largest."""
         batch = self.batches[row]
-        often = np.full(self.samples, 1 / self.samples)
-        counts = stream("minibatch", self.seeds[row], batch, *key).multinomial(batch, often, size=steps)
-        return np.asarray(counts / batch)
+        numbers = stream("minibatch", self.seeds[row], batch, *key).integers(
+            self.samples, size=(steps, batch)
+        )
+        return np.pad(numbers, ((0, 0), (0, max(self.batches) - batch)), constant_values=-1)
 
     def evaluations(
         self,
         loss: Loss,
         rows: Sequence[int],
         l2: Float[Tensor, " A"],
-        drawn: Float[Tensor, "steps A N"],
+        drawn: Int64[Tensor, "steps A B"],
     ) -> Iterator[Evaluate]:
         """𝓛 on a batch."""
-        objective = self.objective.of(rows)
-        for weights in drawn:
+        batches = [self.batches[row] for row in rows]
+        places = {batch: [i for i, each in enumerate(batches) if each == batch] for batch in set(batches)}
+        objectives = {batch: self.objective.of([rows[i] for i in places[batch]]) for batch in places}
 
-            def batch_loss(theta: Tensor, weights: Tensor = weights) -> Tensor:
-                return (weights * objective.sample_errors(theta)).sum(-1) + l2 * theta.square().sum(-1)
+        def evaluate(samples: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+            value, gradient = theta.new_empty(len(theta)), torch.empty_like(theta)
+            for batch, some in places.items():
+                of_batch = objectives[batch].drawn(samples[some, :batch]).at(l2[some])
+                value[some], gradient[some] = value_and_gradient(of_batch, theta[some])
+            return value, gradient
 
-            yield partial(value_and_gradient, batch_loss)
+        for samples in drawn:
+            yield partial(evaluate, samples)
 
     def columns(self) -> dict[str, Any]:
         """B and η."""

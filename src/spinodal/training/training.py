@@ -7,7 +7,6 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -94,7 +93,6 @@ class Training(Relaxation):
         if self.noise is None:
             return repeat(partial(value_and_gradient, loss), steps)
         number, first = divmod(done, self.settings.block)
-        size = self.theta.shape[-1]
-        draws = [self.noise.draw(row, self.settings.block, size, number) for row in rows.tolist()]
-        drawn = torch.from_numpy(np.stack(draws, axis=1)[first : first + steps]).to(self.theta.device, dtype)
+        like = self.theta.to(dtype)
+        drawn = self.noise.drawn(rows.tolist(), self.settings.block, like, number)[first : first + steps]
         return self.noise.evaluations(loss, rows.tolist(), self.rows["l2"][rows].to(dtype), drawn)
