@@ -16,8 +16,8 @@ from spinodal.networks.mlp import ACTIVATIONS
 class CNN(nn.Sequential):
     """Convolutions, each with an activation and the mean of every 2 × 2 pixels, and a linear layer.
 
-    Float64. Convolutions keep the size of an image (zeros beyond its rim). Everything is as smooth as the activation, and
-    samples do not feel each other. Weights are drawn from N(0, init_scale²/fan_in), from torch's global generator; biases
+    Float64. Convolutions keep the size of an image (zeros beyond its rim). All is as smooth as the activation, and
+    samples do not feel each other. Weights are drawn from N(0, init_scale²/fan_in), from torch's generator; biases
     start at 0. With channels 8 and 16 and kernels of 5 × 5 pixels there are 11,240 weights for images of 28 × 28 pixels
     and ten classes.
 
