@@ -135,8 +135,11 @@ def test_what_is_frozen_keeps_each_seeds_values_outside_of_theta(build, trained,
     tasks = [linear_teacher(complexity=3, samples=20, seed=k if own else 0) for k in range(3)]
     ensemble = Ensemble(build, seeds)
     assert ensemble.theta.shape == (3, trained)
-    assert ensemble.frozen.shape == (3, frozen)
-    assert not torch.equal(ensemble.frozen[0], ensemble.frozen[1])
+    ((_, values),) = ensemble.frozen.own.items()
+    assert values.shape[0] == 3
+    assert values[0].numel() == frozen
+    assert not torch.equal(values[0], values[1])
+    assert not ensemble.frozen.shared
     together = Objective(ensemble, stacked(tasks if own else tasks[:1] * 3))
     theta, l2 = ensemble.theta.detach() + 0.1, torch.tensor([0.1, 0.7, 0.3], dtype=torch.float64)
     for row, seed in enumerate(seeds):
@@ -155,7 +158,7 @@ def test_what_is_frozen_keeps_each_seeds_values_outside_of_theta(build, trained,
 
 def test_frozen_values_are_in_the_state_and_there_alone():
     built = Ensemble(HalfFrozen, [1, 2])
-    assert set(built.state_dict()) == {"theta", "frozen"}
+    assert set(built.state_dict()) == {"theta", "constants.own/first/weight"}
     assert set(Ensemble(lambda: MLP(3, 3), [1]).state_dict()) == {"theta"}
     other = Ensemble(HalfFrozen, [5, 6])
     other.load_state_dict(built.state_dict())

@@ -136,7 +136,7 @@ class Ensemble(nn.Module):
             len(theta) == 0
         ):  # vmap over no rows fails for convolutions: a row that is dropped again takes their place
             theta, inputs = _with_a_row(theta), _with_a_row(inputs) if own else inputs
-            return self.outputs(theta, inputs, own, frozen.with_a_row())[:0]
+            return self.outputs(theta, inputs, own, frozen[:0].with_a_row())[:0]
         frozen = frozen.to(theta.dtype)
         if isinstance(self.network, Stackable) and _agrees(type(self.network)):
             named = self.named_parameters_of(theta) | frozen.stacked(len(theta))

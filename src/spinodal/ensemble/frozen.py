@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.instancenorm import _InstanceNorm
 
 from spinodal.errors import UserError
 
@@ -53,12 +52,11 @@ def constants_of(network: nn.Module) -> dict[str, Tensor]:
     """Return the frozen parameters and the buffers of a network, by name.
 
     Raises:
-        UserError: If one is complex, or a layer changes its buffers whenever the network is evaluated.
+        UserError: If one is complex, or a layer of BatchNorm is in training mode.
     """
     name = type(network).__name__
     for module in network.modules():
-        counts = isinstance(module, _BatchNorm | _InstanceNorm) and module.track_running_stats
-        if counts and module.training:
+        if isinstance(module, _BatchNorm) and module.track_running_stats and module.training:
             kind = type(module).__name__
             raise UserError(
                 f"model: {name} has {kind} in training mode, whose output for one sample depends on the others: "
@@ -67,7 +65,7 @@ def constants_of(network: nn.Module) -> dict[str, Tensor]:
             )
     frozen = {key: each.detach() for key, each in network.named_parameters() if not each.requires_grad}
     found = frozen | dict(network.named_buffers())
-    for key, each in found.items():
+    for key, each in [*network.named_parameters(), *found.items()]:
         if each.is_complex():
             raise UserError(f"model: {name}: {key} is {each.dtype}: parameters and buffers must be real")
     return found

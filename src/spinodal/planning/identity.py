@@ -17,6 +17,9 @@ SCHEMA = 1
 SCIENTIFIC = ("data", "model", "optimizer", "protocol", "relaxation")
 """The parts of a configuration that determine results, besides seed and path."""
 
+PLACED = ("spinodal.tasks.mnist",)
+"""Tasks that read files whose contents they check: where these are changes no result."""
+
 
 def scientific(plan: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a plan that determines results: no device, logger, paths, callbacks or names.
@@ -29,6 +32,9 @@ def scientific(plan: Mapping[str, Any]) -> dict[str, Any]:
     # Axes, like seed and λ.
     for axis in ("temperature", "batch"):
         parts["protocol"].pop(axis, None)
+    if parts["data"].get("_target_") in PLACED:
+        for place in ("path", "mirror"):
+            parts["data"].pop(place, None)
     if plan.get("modules"):
         parts["modules"] = _plain(plan["modules"])
     return parts

@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 from spinodal.planning.explain import shown
-from spinodal.planning.schema import Digits, Escape, LinearTeacher, Protocol, Relaxation
+from spinodal.planning.modules_schema import CNN, Digits, LinearTeacher, Mnist
+from spinodal.planning.schema import Escape, Protocol, Relaxation
 
 Values = Mapping[str, Any]
 
@@ -41,6 +42,19 @@ def digits(data: Values) -> Iterator[str]:
             f"data.samples={data['samples']}: must be at least {classes}, "
             f"one for each class of data.complexity={data['complexity']}"
         )
+
+
+def mnist(data: Values) -> Iterator[str]:
+    """A sample of every class; axes are no pixels."""
+    yield from digits(data)
+    if data["images"] and data["axes"] is not None:
+        yield f"data.images=true: must be false with data.axes={data['axes']}, which are no pixels"
+
+
+def cnn(model: Values) -> Iterator[str]:
+    """A filter has a pixel in its middle."""
+    if model["kernel"] % 2 == 0:
+        yield f"model.kernel={model['kernel']}: must be odd"
 
 
 def relaxation(relaxation: Values) -> Iterator[str]:
@@ -101,6 +115,8 @@ def training(plan: Values) -> Iterator[str]:
 RULES: dict[type, Callable[[Values], Iterator[str]]] = {
     LinearTeacher: linear_teacher,
     Digits: digits,
+    Mnist: mnist,
+    CNN: cnn,
     Relaxation: relaxation,
     Protocol: protocol,
     Escape: escape,

@@ -13,81 +13,19 @@ from pydantic import BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
 from spinodal.planning import grid
+from spinodal.planning.modules_schema import CNN, MLP, Digits, LinearTeacher, Mnist, ModularAddition
 from spinodal.planning.ranges import (
     Checked,
     Count,
     Decay,
-    Fraction,
     NonNegative,
     OptionalCount,
     Positive,
-    Seed,
     Switch,
     Target,
     folder_name,
     one_of,
 )
-
-
-@dataclass
-class LinearTeacher(Checked):
-    """Arguments of `spinodal.tasks.linear_teacher`."""
-
-    _target_: Target
-    complexity: Count
-    strengths: Annotated[
-        list[Positive] | None, Field(description="a list of finite numbers above 0, strongest first, or null")
-    ]
-    ratio: Fraction
-    input_dim: OptionalCount
-    output_dim: OptionalCount
-    samples: Count
-    test_samples: Count
-    noise: NonNegative
-    seed: Seed
-
-
-@dataclass
-class Digits(Checked):
-    """Arguments of `spinodal.tasks.digits`."""
-
-    _target_: Target
-    complexity: Annotated[
-        int,
-        Field(strict=True, ge=1, le=9, description="an integer from 1 to 9 (ten digits have nine features)"),
-    ]
-    error: Annotated[str, one_of("squared", "cross_entropy")]
-    samples: OptionalCount
-    test_fraction: Fraction
-    seed: Seed
-
-
-@dataclass
-class ModularAddition(Checked):
-    """Arguments of `spinodal.tasks.modular_addition`."""
-
-    _target_: Target
-    modulus: Annotated[int, Field(strict=True, ge=3, description="an integer ≥ 3")]
-    fraction: Fraction
-    error: Annotated[str, one_of("squared", "cross_entropy")]
-    seed: Seed
-
-
-@dataclass
-class MLP(Checked):
-    """Arguments of `spinodal.networks.MLP`, which get the task's dimensions besides."""
-
-    _target_: Target
-    depth: Count
-    width: Annotated[
-        int,
-        Field(
-            strict=True, ge=1, description="an integer ≥ 1 (≥ data.complexity for the exact phase diagram)"
-        ),
-    ]
-    activation: Annotated[str, one_of("tanh", "gelu", "silu", "softplus", "linear", "relu")]
-    bias: Switch
-    init_scale: Positive
 
 
 @dataclass
@@ -243,9 +181,10 @@ BY_TARGET: dict[str, dict[str, type]] = {
     "data": {
         "spinodal.tasks.linear_teacher": LinearTeacher,
         "spinodal.tasks.digits": Digits,
+        "spinodal.tasks.mnist": Mnist,
         "spinodal.tasks.modular_addition": ModularAddition,
     },
-    "model": {"spinodal.networks.MLP": MLP},
+    "model": {"spinodal.networks.MLP": MLP, "spinodal.networks.CNN": CNN},
     "optimizer": {
         "spinodal.training.descent.GradientDescent": GradientDescent,
         "spinodal.training.descent.Adam": Adam,
@@ -321,8 +260,10 @@ def allowed(schema: type, name: str, otherwise: str = "a word") -> str:
 CHOICES: dict[str, type] = {
     "linear_teacher": LinearTeacher,
     "digits": Digits,
+    "mnist": Mnist,
     "modular_addition": ModularAddition,
     "mlp": MLP,
+    "cnn": CNN,
     "gradient_descent": GradientDescent,
     "adam": Adam,
     "sgd": SGD,

@@ -4,6 +4,7 @@ from spinodal.tasks.checking import CENTRED
 from spinodal.tasks.digits import digits
 from spinodal.tasks.features import Features, features
 from spinodal.tasks.linear_teacher import linear_teacher
+from spinodal.tasks.mnist import mnist
 from spinodal.tasks.modular_addition import modular_addition
 from spinodal.tasks.task import Task, stacked
 
@@ -14,6 +15,7 @@ __all__ = [
     "digits",
     "features",
     "linear_teacher",
+    "mnist",
     "modular_addition",
     "stacked",
 ]
