@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -72,7 +73,7 @@ def main(checkpoint: Path) -> int:
     if saved.frozen is not None:
         ensemble.frozen = saved.frozen
     objective = Objective(ensemble, task)
-    settings = RelaxationSettings(**plan.relaxation, smooth=objective.smooth)
+    settings = replace(RelaxationSettings.of(plan.relaxation, objective), flow=None)
     if not settings.smooth:
         raise UserError(f"probe {checkpoint}: networks with kinks have no Hessian where they rest")
     with waiting("probing") as show:
