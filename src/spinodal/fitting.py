@@ -84,7 +84,7 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
             tasks,
             list(points.values()),
             rule,
-            RelaxationSettings(**plan.relaxation, smooth=Objective(ensemble, task).smooth),
+            RelaxationSettings.of(plan.relaxation, Objective(ensemble, task)),
             refine=plan.protocol.refine,
             perturbation=[each["protocol.perturbation"] for each in values],
             hold=_hold(plan.protocol),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -70,7 +71,7 @@ def main(checkpoint: Path) -> int:
     except BuildError as error:
         raise UserError(f"probe {checkpoint}: {error}") from error
     objective = Objective(ensemble, task, saved.frozen)
-    settings = RelaxationSettings(**plan.relaxation, smooth=objective.smooth)
+    settings = replace(RelaxationSettings.of(plan.relaxation, objective), flow=None)
     if not settings.smooth:
         raise UserError(f"probe {checkpoint}: networks with kinks have no Hessian where they rest")
     with waiting("probing") as show:

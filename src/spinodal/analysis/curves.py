@@ -34,13 +34,18 @@ NETWORK = (*curve_but("branch", "curve"), "error_name", "noise", "parameters")
 """Columns in which an up and a down branch agree if they are of one network and its data."""
 
 
+def surveyed() -> pl.Expr:
+    """Rows of a survey: nearly at rest, and not looked at any further."""
+    return (pl.col("criterion") == "flow").fill_null(False)
+
+
 def evidence() -> pl.Expr:
-    """Rows that are minima as far as anybody looked: stationary, and not known to be saddles.
+    """Rows that are minima as far as anybody looked: stationary, not known to be saddles, and not only surveyed.
 
     A row that did not relax within its budget says where the state was when the budget ended, not where
     the branch is; close to a spinodal it smears the jump into a slope.
     """
-    return pl.col("stationary").fill_null(False) & pl.col("minimum").fill_null(True)
+    return pl.col("stationary").fill_null(False) & pl.col("minimum").fill_null(True) & ~surveyed()
 
 
 def order_parameter(rows: pl.DataFrame) -> str:

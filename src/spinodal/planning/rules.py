@@ -100,6 +100,16 @@ def _one_of_many(devices: Any) -> bool:
     return isinstance(devices, str) and devices[:-1].isdecimal() and devices.endswith(",")
 
 
+def surveying(plan: Values) -> Iterator[str]:
+    """A survey looks for jumps along λ, where no noise is and stages end at rest."""
+    name, flow = plan["protocol"]["name"], plan["relaxation"]["flow"]
+    if flow is not None and name in ("train", "escape", "noisy_loop"):
+        yield (
+            f"relaxation.flow={flow:g}: must be null with protocol={name}, as with relaxation=exact; a survey follows "
+            "branches without noise"
+        )
+
+
 def training(plan: Values) -> Iterator[str]:
     """Noise in the gradients needs steps that nobody refuses, and a temperature those of Langevin dynamics."""
     noise, rule = plan["protocol"].get("noise", "none"), plan["optimizer"].get("_target_")

@@ -18,8 +18,10 @@ from spinodal.planning.ranges import (
     Checked,
     Count,
     Decay,
+    Fraction,
     NonNegative,
     OptionalCount,
+    Phase,
     Positive,
     Switch,
     Target,
@@ -73,10 +75,7 @@ class Escape(Checked):
     name: Annotated[str, one_of("escape", "noisy_loop")]
     perturbation: NonNegative
     refine: Annotated[int, Field(strict=True, ge=0, le=0, description="0: nothing is bisected")]
-    phase: Annotated[
-        Annotated[int, Field(strict=True, ge=0)] | None,
-        Field(description="an integer from 0 to data.complexity, or null"),
-    ]
+    phase: Phase
     start_l2: Annotated[NonNegative | None, Field(description="a finite number ≥ 0, or null")]
     noise: Annotated[str, one_of("langevin", "minibatch")]
     temperature: Annotated[Any, BeforeValidator(grid.l2_values)]
@@ -109,6 +108,12 @@ class Relaxation(Checked):
     max_steps: Count
     polish: Switch
     descent_dtype: Annotated[str, one_of("float64", "float32")]
+    block: Count
+    flatness: NonNegative
+    smooth: Annotated[bool | None, Field(strict=True, description="true, false or null")]
+    fall: NonNegative
+    patience: Count
+    flow: Annotated[Fraction | None, Field(description="a number between 0 and 1, both excluded, or null")]
 
 
 @dataclass

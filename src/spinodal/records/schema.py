@@ -221,7 +221,8 @@ COLUMNS = (
         "criterion",
         pl.String,
         "",
-        "what stationary means: gradient (max |∇𝓛|), or fall (𝓛 no longer falls: kinks)",
+        "what stationary means: gradient (max |∇𝓛|), fall (𝓛 no longer falls: kinks), or flow (of a survey: max |∇𝓛| "
+        "nearly 0; no evidence)",
     ),
     Column("minimum", pl.Boolean, "", "whether ∇²𝓛 has no negative eigenvalue; null where nobody looked"),
     Column(

@@ -16,7 +16,8 @@ from spinodal.geometry import value_and_gradient
 from spinodal.protocols import JUMP
 from spinodal.training.descent import DescentRule, Position
 from spinodal.training.noise import Noise
-from spinodal.training.relaxation import Phase, Relaxation, RelaxationSettings
+from spinodal.training.relaxation import Phase, Relaxation
+from spinodal.training.settings import RelaxationSettings
 
 CONFIRMED = 2
 """Looks in a row that must find a row elsewhere. A row seen just beyond the saddle may well return; one that is still

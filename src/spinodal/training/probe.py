@@ -17,7 +17,8 @@ from spinodal.training.descent import GradientDescent
 from spinodal.training.holding import Holding, HoldSettings
 from spinodal.training.noise import Langevin
 from spinodal.training.randomness import standard_normal
-from spinodal.training.relaxation import Relaxation, RelaxationSettings
+from spinodal.training.relaxation import Relaxation
+from spinodal.training.settings import RelaxationSettings
 
 FACTORS = (0.1, 0.5, 2.0, 10.0)
 """λ is moved by these, and back."""

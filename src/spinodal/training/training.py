@@ -15,7 +15,8 @@ from spinodal.ensemble import Objective
 from spinodal.geometry import value_and_gradient
 from spinodal.training.descent import DescentRule, Evaluate, Position, State
 from spinodal.training.noise import Noise
-from spinodal.training.relaxation import Phase, Relaxation, RelaxationSettings
+from spinodal.training.relaxation import Phase, Relaxation
+from spinodal.training.settings import RelaxationSettings
 
 
 class Training(Relaxation):
