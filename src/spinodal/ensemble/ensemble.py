@@ -160,7 +160,8 @@ class Ensemble(nn.Module):
             own: as of `outputs`.
         """
         blocks = torch.split(inputs, BLOCK, dim=1 if own else 0)
-        return torch.cat([self.outputs(self.theta, block, own) for block in blocks], dim=1)
+        first, *others = (self.outputs(self.theta, block, own) for block in blocks)
+        return torch.cat([first, *others], dim=1) if others else first
 
     def forward(self, inputs: Float[Tensor, "N ..."]) -> Float[Tensor, "R N c"]:
         """What every replica answers to the same inputs."""
