@@ -334,6 +334,10 @@ def test_mistakes_about_figures_for_a_paper(
     folder = str(campaign(rows(0)))
     assert cli.main(["report", folder, "--width", "86px"]) == 2
     assert "86px: must be a length of 1 to 40 inches" in capsys.readouterr().err
+    assert cli.main(["report", folder, "--claims", "--format", "svg"]) == 2
+    assert (
+        "report --claims: prints the verdicts and draws nothing; --curve, --wandb" in capsys.readouterr().err
+    )
     assert cli.main(["report", folder, "--format", "gif"]) == 2
     assert "gif" in capsys.readouterr().err
     assert cli.main(["report", folder, "--with", "nowhere.py"]) == 2
