@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from spinodal import cli, find, read_records
+from spinodal.analysis.claims import claims
 from spinodal.analysis.claims.rules import CLAIMS
-from spinodal.report.section import SECTIONS
+from spinodal.report.section import SECTIONS, sections
 
 Rows = Callable[..., list[dict[str, Any]]]
 Campaign = Callable[..., Path]
@@ -62,7 +63,9 @@ def onset(found):
 
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
-    """What a test registers does not stay."""
+    """What a test registers does not stay; what is ours does, which has to be there for that."""
+    claims()
+    sections()
     before = dict(SECTIONS), dict(CLAIMS)
     yield
     for registry, known in zip((SECTIONS, CLAIMS), before, strict=True):
@@ -142,7 +145,7 @@ RETURNED = {
 FAULTY = """from spinodal.analysis.claims import Verdict, claim
 from spinodal.report import Group, Section, Table, columns, section
 {draw}
-@section("mine", "Mine")
+@section("mine", "Mine", place=0)
 def make(campaign):
     if {made!r} == "None": campaign.draw("mine", draw, campaign.found.branches)
     return {made}

@@ -1,9 +1,10 @@
 """What is kept beside a report is used for the same records alone, and as a whole; else it is made again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from matplotlib.figure import Figure
@@ -12,12 +13,28 @@ from spinodal.analysis.claims.rules import CLAIMS
 from spinodal.analysis.findings import Kept, find
 from spinodal.errors import UserError
 from spinodal.records import read_records
-from spinodal.report import make_report, section
+from spinodal.report import drawing, make_report, section
 from spinodal.report.argument import judge
 from spinodal.report.section import SECTIONS, Section
+from spinodal.report.style import FORMATS
 
 Rows = Callable[..., list[dict[str, Any]]]
 Made = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def unpainted(unpainted: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A blank figure with the data of its lines, and its size, at the end."""
+    blank = drawing.save
+
+    def save(figure: Figure, path: Path, formats: Sequence[str] = FORMATS) -> None:
+        blank(figure, path, formats)
+        lines = [np.asarray(line.get_xydata()).tobytes() for axes in figure.axes for line in axes.lines]
+        for suffix in formats:
+            with Path(f"{path}.{suffix}").open("ab") as file:
+                file.write(b"".join([*lines, figure.get_size_inches().tobytes()]))
+
+    monkeypatch.setattr(drawing, "save", save)
 
 
 def figures(folder: Path) -> dict[str, bytes]:

@@ -31,6 +31,7 @@ def test_own_numbers_are_found_on_both_sides_of_each_transition(
     assert not [name for name in without.transitions.columns if "sharpness" in name]
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_section_of_own_observables(campaign: Callable[..., Path], rows: Rows) -> None:
     folder = campaign(sharp(rows(0)), sharp(rows(1)), rows(0, depth=4), sharp(rows(0, width=8), 2.0))
     report = make_report(folder)
@@ -79,6 +80,7 @@ def test_panel_of_an_own_observable(campaign: Callable[..., Path], rows: Rows) -
 
 
 @pytest.mark.parametrize("values", [None, "text"])
+@pytest.mark.usefixtures("unpainted")
 def test_what_is_no_number_has_no_panel(campaign: Callable[..., Path], rows: Rows, values: Any) -> None:
     folder = campaign(rows(0))
     (file,) = (folder / "records").glob("*.parquet")
