@@ -14,6 +14,7 @@ import polars as pl
 
 import spinodal
 from spinodal import analysis
+from spinodal.analysis.apparent import apparent_jumps
 from spinodal.analysis.branches import Branches, branches_of
 from spinodal.analysis.claims import Verdict, judged, verdicts
 from spinodal.analysis.curves import CURVE, own_observables
@@ -145,6 +146,11 @@ class Findings:
     def transitions(self) -> pl.DataFrame:
         """Transitions in E next to those that theory predicts: see `compare` and `told_elsewhere`."""
         return told_elsewhere(analysis.compare(self.found, self.branches), self._all, self.onset_under_noise)
+
+    @finding
+    def survey(self) -> pl.DataFrame:
+        """Where E seems to jump on rows of a survey, which are no evidence: see `apparent_jumps`."""
+        return apparent_jumps(self.quiet, self.found)
 
     @finding
     def unresolved(self) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from spinodal.analysis import DeepLinear, evidence, trajectory
+from spinodal.analysis import DeepLinear, evidence, surveyed, trajectory
 from spinodal.report.style import (
     BAND,
     ESTIMATE,
@@ -159,8 +159,10 @@ def legend(
     )
     if test:
         handles.append(Line2D([], [], **TEST, label="test"))
-    if rows.select((~evidence()).any()).item():
-        handles.append(Line2D([], [], **{**SEED, **HOLLOW}, label="not relaxed"))
+    left_out = rows.filter(~evidence())
+    if len(left_out):
+        label = "only surveyed" if left_out.select(surveyed().all()).item() else "not relaxed"
+        handles.append(Line2D([], [], **{**SEED, **HOLLOW}, label=label))
     kinks = transitions.filter(order=2)
     if len(transitions) > len(kinks):
         band = {**BAND, "facecolor": "0.5"} if several else BAND
