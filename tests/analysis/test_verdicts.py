@@ -368,6 +368,13 @@ def test_where_no_theory_speaks_features_are_counted_and_places_left_open() -> N
     # Jumps that lose no feature are told, and do not count as lost features.
     kept = [each.with_columns(learned_features=pl.col("complexity")) for each in tanh]
     assert the("complexity", "number", *kept).decision == "not decided"
+    # Where the rank of the outputs is known it is that which counts, and overlaps with features of the data do not.
+    ranked = [each.with_columns(rank=old["learned_features"]) for each, old in zip(kept, tanh, strict=True)]
+    assert the("complexity", "number", *ranked).decision == "confirmed"
+    rankless = [each.with_columns(rank=pl.lit(0, pl.Int64)) for each in tanh]
+    assert the("complexity", "number", *rankless).decision == "not decided"
+    partly = [each.with_columns(rank=pl.when(pl.col("seed") > 0).then(0)) for each in tanh]  # some are older
+    assert the("complexity", "number", *partly).decision == "confirmed"
     short = [up(3, each, l2=np.geomspace(0.01, 0.2, 60), activation="tanh") for each in TEACHERS]
     assert "does not go well beyond" in the("complexity", "number", *short).reason
 

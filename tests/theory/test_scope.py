@@ -17,7 +17,16 @@ from spinodal.networks import MLP
 from spinodal.planning import plan
 from spinodal.records import read_records
 from spinodal.tasks import linear_teacher
-from spinodal.theory import DeepLinear, coexistence, escapes, geometry, learned_state, scope, spinodal
+from spinodal.theory import (
+    DeepLinear,
+    coexistence,
+    escapes,
+    geometry,
+    learned_state,
+    order_parameter,
+    scope,
+    spinodal,
+)
 from spinodal.training.start import facts_of, phase_parameters
 
 FACTS: dict[str, Any] = {
@@ -35,6 +44,22 @@ FACTS: dict[str, Any] = {
     "input_dim": 3,
     "output_dim": 2,
 }
+
+
+@pytest.mark.parametrize(
+    ("changes", "column"),
+    [
+        ({}, "learned_features"),
+        ({"activation": "tanh"}, "learned_features"),
+        ({"task": "digits"}, "learned_features"),
+        ({"task": "digits", "activation": "tanh"}, "rank"),
+        ({"task": "digits", "error_name": "cross_entropy"}, "rank"),
+        ({"task": "mine", "activation": None}, "rank"),
+        ({"task": "mine", "network": "Net"}, "rank"),
+    ],
+)
+def test_features_are_counted_where_they_are_what_is_learned(changes: dict[str, Any], column: str) -> None:
+    assert order_parameter(FACTS | changes) == column
 
 
 def applied(**changes: Any) -> DeepLinear:

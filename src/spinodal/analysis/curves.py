@@ -55,9 +55,9 @@ def order_parameter(rows: pl.DataFrame) -> str:
         rows: Of the records, at least one. Where `rank` is not known of all of them, as of those recorded before there
             was such a column, it is `learned_features`.
     """
-    facts = {name: rows[name][0] for name in ("task", "error_name", "activation")}
-    ranked = "rank" in rows.columns and not rows["rank"].null_count()
-    return theory.order_parameter(facts) if ranked else "learned_features"
+    if "rank" not in rows.columns or rows["rank"].null_count():
+        return "learned_features"
+    return theory.order_parameter({name: rows[name][0] for name in ("task", "error_name", "activation")})
 
 
 def own_observables(table: pl.DataFrame) -> list[str]:
