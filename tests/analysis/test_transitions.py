@@ -133,7 +133,9 @@ def test_curves_are_kept_apart() -> None:
     assert counts.rows() == [(8, 2, None, 2), (8, 3, None, 3), (8, 3, "b", 3), (16, 3, None, 3)]
 
 
-@pytest.mark.parametrize("reason", [{"stationary": False}, {"stationary": None}, {"minimum": False}])
+@pytest.mark.parametrize(
+    "reason", [{"stationary": False}, {"stationary": None}, {"minimum": False}, {"criterion": "flow"}]
+)
 def test_unrelaxed_rows_are_no_evidence(reason: dict[str, bool | None]) -> None:
     """Garbage in rows that did not relax does not matter: the bracket is that of the rows beside them."""
     edge = float(spinodal(0.6, 3))

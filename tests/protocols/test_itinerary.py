@@ -5,7 +5,7 @@ from bisect import bisect
 
 import pytest
 
-from spinodal.protocols import Itinerary, trajectories
+from spinodal.protocols import Itinerary, SurveyItinerary, trajectories
 
 
 class Steps:
@@ -178,3 +178,61 @@ def test_a_jump_that_is_too_small_to_tell_from_a_change_is_neither():
 def test_without_refinement_nothing_is_known():
     travel(Steps(SPINODALS), "loop", [0.05, 0.15, 0.3], 0, answers := {})
     assert set(answers.values()) == {None}
+
+
+class Coarse(Steps):
+    """A system whose survey leaves E a little off, and, beside a spinodal, in the phase that has just ended."""
+
+    late = 1.02
+
+    def survey(self, lost, l2):
+        return max(lost, bisect([self.late * at for at in self.spinodals], l2))
+
+
+def surveyed(system, l2, refine, protocol="up"):
+    """Rows by stage, (λ, features lost, exact), and the cost in exact visits; goes through checkpoints."""
+    (trajectory,) = trajectories(protocol, l2, [0])
+    itinerary, state, rows, exact = SurveyItinerary(trajectory, refine), 0, {}, 0
+    while not itinerary.finished:
+        visit = itinerary.visit
+        start = state if visit.start is None else visit.start
+        state = (system.relax if visit.exact else system.survey)(start, visit.l2)
+        error = system.error(state, visit.l2) + (0 if visit.exact else 4e-4 * (visit.stage is None))
+        if visit.stage is not None:
+            rows[visit.stage] = (visit.l2, state, visit.exact)
+        exact += visit.exact
+        assert itinerary.conclude(error, state, relaxed=visit.exact) in (
+            (None, True, False) if visit.exact else (None,)
+        )
+        itinerary = SurveyItinerary.from_state_dict(itinerary.state_dict())
+    assert itinerary.stages == len(rows)
+    return sorted(rows.values()), exact
+
+
+def test_a_survey_without_refinement_is_the_path_and_nothing_exact():
+    rows, exact = surveyed(Coarse(SPINODALS), [0.05, 0.1, 0.15, 0.3], 0)
+    assert rows == [(0.05, 0, False), (0.1, 1, False), (0.15, 2, False), (0.3, 3, False)]
+    assert exact == 0
+
+
+@pytest.mark.parametrize("late", [1.0, 1.02, 1.09])
+@pytest.mark.parametrize(
+    "l2", [[0.02, 0.4], [0.02, 0.06, 0.1, 0.15, 0.4], [0.02 * 1.1**k for k in range(33)]]
+)
+def test_a_refined_survey_is_exact_on_both_sides_of_each_jump(l2, late):
+    """Also where the survey has not noticed the end of a phase in time: the row before is relaxed exactly, too."""
+    system = Coarse(SPINODALS)
+    system.late = late
+    rows, exact = surveyed(system, l2, 3)
+    good = [(at, lost) for at, lost, how in rows if how]
+    jumps = [(a[0], b[0]) for a, b in itertools.pairwise(good) if a[1] != b[1]]
+    assert len(jumps) == 3
+    for (low, high), at in zip(jumps, SPINODALS, strict=True):
+        assert low < at <= high
+        assert high / low - 1 <= 1e-3
+        if len(l2) == 33:
+            beside = [i for i, row in enumerate(rows) if row[0] in (low, high)]
+            assert all(how for _, _, how in rows[beside[0] - 1 : beside[1] + 2])
+    if len(l2) == 33:
+        assert sum(not how for *_, how in rows) > 12
+    assert exact < 3 * 2 * (12 + 6)
