@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -50,7 +49,7 @@ def go(campaign, *overrides):
 
 
 def drawn(noise, rows, steps, size, *key):
-    return torch.from_numpy(np.stack([noise.draw(row, steps, size, *key) for row in range(rows)], axis=1))
+    return noise.drawn(range(rows), steps, size, *key)
 
 
 # What the noise samples

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.func import vmap
 
 from spinodal.ensemble.ensemble import Ensemble
-from spinodal.geometry import kinked, value_and_gradient
+from spinodal.ensemble.samples import Samples
+from spinodal.geometry import Summed, kinked, value_and_gradient
+from spinodal.geometry.derivatives import RowFunction
 from spinodal.penalties import Penalty, isotropic, l2
 from spinodal.tasks import Task
 
@@ -20,6 +22,9 @@ from spinodal.tasks import Task
 @dataclass(frozen=True)
 class Objective:
     """E and 𝓛 of rows of parameters, on the training set of their task, in the precision of the parameters.
+
+    E is a mean over samples, and so a sum over blocks of them: what `value_and_gradient`, `linearise_gradient` and
+    `hessian` make of `error`, or of `loss_at` some c, takes the memory of one block, however many samples there are.
 
     Attributes:
         ensemble: of networks.
@@ -36,8 +41,15 @@ class Objective:
     held: tuple[tuple[float, Penalty], ...] = ()
 
     @cached_property
-    def _single(self) -> Task:
-        return self.task.to(torch.float32)
+    def _double(self) -> list[Samples]:
+        return Samples.of(self.task).blocks()
+
+    @cached_property
+    def _single(self) -> list[Samples]:
+        return Samples.of(self.task.to(torch.float32)).blocks()
+
+    def _block(self, place: int, theta: Tensor) -> Samples:
+        return (self._single if theta.dtype == torch.float32 else self._double)[place]
 
     def of(self, rows: Tensor | Sequence[int]) -> Objective:
         """The same for some rows of the ensemble."""
@@ -55,11 +67,53 @@ class Objective:
         given = getattr(self.ensemble.network, "smooth", None)
         return given if isinstance(given, bool) else not kinked(self.of([0]).error, self.ensemble.theta[:1])
 
-    def error(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, " A"]:
-        """E(θ), the data error without the L2 term."""
-        task = self._single if theta.dtype == torch.float32 else self.task
-        outputs = self.ensemble.outputs(theta, task.inputs, task.is_stacked, self.frozen)
-        return task.error(outputs, task.targets)
+    @property
+    def error(self) -> Summed:
+        """E(θ) of rows [A, n], the data error without penalties: a function of θ, with a term for each block."""
+
+        def term(place: int, theta: Tensor) -> Tensor:
+            return self._error_on(self._block(place, theta), theta)
+
+        shares = [block.number / self.task.samples for block in self._double]
+        return _shared([partial(term, place) for place in range(len(shares))], shares)
+
+    def error_of_drawn(self, numbers: Int[Tensor, "A B"]) -> Summed:
+        """E(θ) on B samples of the training set, of every row its own; one drawn twice counts twice.
+
+        Args:
+            numbers: of the samples.
+        """
+        blocks = Samples.of(self.task).drawn(numbers).blocks()
+
+        def term(block: Samples, theta: Tensor) -> Tensor:
+            return self._error_on(block.to(theta.dtype), theta)
+
+        shares = [block.number / numbers.shape[-1] for block in blocks]
+        return _shared([partial(term, block) for block in blocks], shares)
+
+    def weighted_error(self, weights: Float[Tensor, "A N"]) -> Summed:
+        """Σ wᵢEᵢ(θ) over the training set, of every row with its own weights.
+
+        Args:
+            weights: of the samples' errors Eᵢ.
+        """
+        parts = torch.split(weights, [block.number for block in self._double], -1)
+
+        def term(place: int, theta: Tensor) -> Tensor:
+            return (parts[place] * self._errors_on(self._block(place, theta), theta)).sum(-1)
+
+        return Summed([partial(term, place) for place in range(len(parts))])
+
+    def _error_on(self, block: Samples, theta: Tensor) -> Float[Tensor, " A"]:
+        return self.task.error(self._outputs_on(block, theta), block.targets)
+
+    def _errors_on(self, block: Samples, theta: Tensor) -> Float[Tensor, "A b"]:
+        outputs, targets = self._outputs_on(block, theta).unsqueeze(-2), block.targets.unsqueeze(-2)
+        errors: Tensor = vmap(self.task.error, in_dims=(1, targets.dim() - 3), out_dims=1)(outputs, targets)
+        return errors
+
+    def _outputs_on(self, block: Samples, theta: Tensor) -> Float[Tensor, "A b c"]:
+        return self.ensemble.outputs(theta, block.inputs, block.own_inputs, self.frozen)
 
     def zero_error(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, " A"]:
         """E₀, the error at θ = 0, which is that of the zero function, for each of these rows."""
@@ -69,11 +123,14 @@ class Objective:
 
     def sample_errors(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, "A N"]:
         """E of every training sample by itself; E is their mean."""
-        task = self._single if theta.dtype == torch.float32 else self.task
-        outputs = self.ensemble.outputs(theta, task.inputs, task.is_stacked, self.frozen).unsqueeze(-2)
-        targets = task.targets.unsqueeze(-2)
-        errors: Tensor = vmap(task.error, in_dims=(1, targets.dim() - 3), out_dims=1)(outputs, targets)
-        return errors
+        blocks = [self._block(place, theta) for place in range(len(self._double))]
+        return torch.cat([self._errors_on(block, theta) for block in blocks], -1)
+
+    @torch.no_grad()
+    def outputs(self, theta: Float[Tensor, "A n"], test: bool = False) -> Float[Tensor, "A N c"]:
+        """Outputs for all samples of the training set or the test set, without a graph."""
+        samples = Samples.of(self.task, test)
+        return torch.cat([self._outputs_on(block, theta) for block in samples.blocks()], -2)
 
     def cost(self, theta: Float[Tensor, "A n"], control: Float[Tensor, " A"]) -> Float[Tensor, " A"]:
         """What 𝓛 has besides E: c·P + Σ cᵢ·Pᵢ."""
@@ -82,9 +139,13 @@ class Objective:
             cost = cost + coefficient * penalty(self, theta)
         return cost
 
+    def loss_at(self, control: Float[Tensor, " A"]) -> Summed:
+        """𝓛(θ) = E(θ) + c·P(θ) + Σ cᵢ·Pᵢ(θ) at some c: a function of θ, with a term for each block of samples."""
+        return self.error.plus(lambda theta: self.cost(theta, control))
+
     def loss(self, theta: Float[Tensor, "A n"], control: Float[Tensor, " A"]) -> Float[Tensor, " A"]:
-        """𝓛(θ) = E(θ) + c·P(θ) + Σ cᵢ·Pᵢ(θ)."""
-        return self.error(theta) + self.cost(theta, control)
+        """𝓛 of rows at their c."""
+        return self.loss_at(control)(theta)
 
     def shift(self, control: Float[Tensor, " A"]) -> Float[Tensor, " A"] | None:
         """By how much eigenvalues of ∇²𝓛 lie above those of ∇²E; None where penalties move each by another amount."""
@@ -100,3 +161,14 @@ class Objective:
     def push(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, "A n"]:
         """∇P, against which a minimum is held: it moves with the control parameter by ∂θ*/∂c = −(∇²𝓛)⁻¹∇P."""
         return value_and_gradient(lambda rows: self.penalty(self, rows), theta)[1]
+
+
+def _shared(terms: Sequence[RowFunction], shares: Sequence[float]) -> Summed:
+    """The mean over samples from the means over blocks; that over a single block as it is, to the bit."""
+    if len(terms) == 1:
+        return Summed(terms)
+
+    def shared(term: RowFunction, share: float, theta: Tensor) -> Tensor:
+        return share * term(theta)
+
+    return Summed([partial(shared, *each) for each in zip(terms, shares, strict=True)])

@@ -1,7 +1,7 @@
 """Pure functions of (E, θ): derivatives, spectra and curvatures of the error surface, batched over replicas."""
 
 from spinodal.geometry.curvature import ScalarCurvature, scalar_curvature
-from spinodal.geometry.derivatives import hessian, linearise_gradient, value_and_gradient
+from spinodal.geometry.derivatives import Summed, hessian, linearise_gradient, value_and_gradient
 from spinodal.geometry.lanczos import Extremes, extreme_eigenvalues, lanczos
 from spinodal.geometry.modules import beside, parametrise
 from spinodal.geometry.operations import check_deterministic, kinked, same
@@ -24,6 +24,7 @@ __all__ = [
     "ScalarCurvature",
     "SoftMode",
     "SpectralDensity",
+    "Summed",
     "beside",
     "check_deterministic",
     "extreme_eigenvalues",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -18,13 +19,58 @@ _ROWS = {"cpu": 32}
 """Rows a Hessian-vector product is best made for at once; more on other devices than the CPU."""
 
 
+@dataclass(frozen=True)
+class Summed:
+    """A function of rows that is the sum of others, as an error is over blocks of samples.
+
+    Its derivatives are taken term by term, so that the graph of one term exists at a time: memory does not grow with
+    the number of terms. Terms are added in their order, so that a sum has the same bits on every occasion.
+
+    Attributes:
+        terms: at least one.
+    """
+
+    terms: Sequence[RowFunction]
+
+    def __call__(self, theta: Float[Tensor, "R n"]) -> Float[Tensor, " R"]:
+        """Return the sum of the terms."""
+        first, *others = self.terms
+        value = first(theta)
+        for term in others:
+            value = value + term(theta)
+        return value
+
+    def each(self, change: Callable[[RowFunction], RowFunction]) -> Summed:
+        """Return the sum of changed terms."""
+        return Summed([change(term) for term in self.terms])
+
+    def plus(self, other: RowFunction) -> Summed:
+        """Return the sum with another function, which shares the graph of the first term."""
+        first, *others = self.terms
+        return Summed([lambda theta: first(theta) + other(theta), *others])
+
+
+def terms_of(function: RowFunction) -> Sequence[RowFunction]:
+    """Return the functions whose sum a function is: itself, unless it is `Summed`."""
+    return function.terms if isinstance(function, Summed) else (function,)
+
+
 def value_and_gradient(
     function: RowFunction, theta: Float[Tensor, "R n"]
 ) -> tuple[Float[Tensor, " R"], Float[Tensor, "R n"]]:
-    """Values and gradients of every row, from one backward pass through their sum."""
+    """Values and gradients of every row, from one backward pass through the sum over rows of each term."""
+    first, *others = terms_of(function)
+    value, gradient = _value_and_gradient(first, theta)
+    for term in others:
+        more = _value_and_gradient(term, theta)
+        value, gradient = value + more[0], gradient + more[1]
+    return value, gradient
+
+
+def _value_and_gradient(term: RowFunction, theta: Tensor) -> tuple[Tensor, Tensor]:
     with torch.enable_grad():
         theta = theta.detach().requires_grad_()
-        values = function(theta)
+        values = term(theta)
         (gradient,) = torch.autograd.grad(values.sum(), theta)
     return values.detach(), gradient
 
@@ -35,14 +81,31 @@ def linearise_gradient(
     """Values, gradients and the Hessian-vector product v ↦ ∇²f(θ)·v of every row.
 
     The graph of the gradient is built once and kept, so that each product costs one backward pass through it
-    (reverse over reverse), about two gradients, and nothing is computed again.
+    (reverse over reverse), about two gradients, and nothing is computed again. Of a sum of several terms no graph is
+    kept: each product, or stack of products, builds that of every term again, in the memory of one term.
 
     Returns:
         Values [R], gradients [R, n], and the product, which also takes stacks of vectors [k, R, n].
     """
+    terms = terms_of(function)
+    if len(terms) == 1:
+        return _linearised(terms[0], theta)
+    where = theta.detach().clone()
+
+    def product(vectors: Tensor) -> Tensor:
+        first, *others = terms
+        result = _linearised(first, where)[2](vectors)
+        for term in others:
+            result = result + _linearised(term, where)[2](vectors)
+        return result
+
+    return *value_and_gradient(function, where), product
+
+
+def _linearised(term: RowFunction, theta: Tensor) -> tuple[Tensor, Tensor, RowOperator]:
     with torch.enable_grad():
         theta = theta.detach().requires_grad_()
-        values = function(theta)
+        values = term(theta)
         (gradient,) = torch.autograd.grad(values.sum(), theta, create_graph=True)
 
     def product(vectors: Tensor) -> Tensor:

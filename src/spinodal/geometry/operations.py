@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from spinodal.errors import UserError
-from spinodal.geometry.derivatives import RowFunction
+from spinodal.geometry.derivatives import RowFunction, terms_of
 
 _KINKED = (
     "abs",
@@ -104,6 +104,10 @@ def kinked(function: RowFunction, theta: Float[Tensor, "R n"]) -> bool:
     Its derivatives are then those of the smooth piece that θ sits on. Judged by the operations alone: a function in
     which kinks cancel, as in a softmax that subtracts the largest value first, counts as kinked.
     """
+    return any(_kinked(term, theta) for term in terms_of(function))
+
+
+def _kinked(function: RowFunction, theta: Float[Tensor, "R n"]) -> bool:
     with torch.enable_grad(), _Choices() as choices:
         nodes = [function(theta.detach().requires_grad_()).grad_fn]
     seen, names, own = set(), set(), False

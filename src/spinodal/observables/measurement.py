@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from rich.console import Console
 from torch import Tensor
 
-from spinodal.geometry.derivatives import RowFunction
+from spinodal.geometry.derivatives import RowFunction, Summed
 from spinodal.training import EnsembleModule
 
 
@@ -83,23 +83,26 @@ def measured_rows(module: EnsembleModule) -> list[int]:
     return [row for row, visit in enumerate(module.visits) if visit is not None and visit.stage is not None]
 
 
-def error_of(module: EnsembleModule, rows: list[int]) -> RowFunction:
+def error_of(module: EnsembleModule, rows: list[int]) -> Summed:
     """E of some rows; a signal ends what is made of its derivatives at the next of them."""
     return _watched(module, module.objective.of(rows).error)
 
 
-def loss_of(module: EnsembleModule, rows: list[int]) -> RowFunction:
+def loss_of(module: EnsembleModule, rows: list[int]) -> Summed:
     """𝓛 of some rows, at the control parameter where each of them is; a signal ends it like E."""
     control, objective = module.relaxation.rows["l2"][rows].double(), module.objective.of(rows)
-    return _watched(module, lambda theta: objective.loss(theta, control))
+    return _watched(module, objective.loss_at(control))
 
 
-def _watched(module: EnsembleModule, function: RowFunction) -> RowFunction:
+def _watched(module: EnsembleModule, function: Summed) -> Summed:
     watch = module.relaxation.watch
 
-    def watched(theta: Tensor) -> Tensor:
-        if theta.requires_grad:
-            theta.register_hook(lambda gradient: watch())  # type: ignore[no-untyped-call]
-        return function(theta)
+    def watched(term: RowFunction) -> RowFunction:
+        def of_theta(theta: Tensor) -> Tensor:
+            if theta.requires_grad:
+                theta.register_hook(lambda gradient: watch())  # type: ignore[no-untyped-call]
+            return term(theta)
 
-    return watched
+        return of_theta
+
+    return function.each(watched)

@@ -23,11 +23,8 @@ class OrderParameters(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Adds them to the stage's measurements."""
         assert isinstance(pl_module, EnsembleModule)
-        task, ensemble = pl_module.task, pl_module.ensemble
-        theta = ensemble.theta
-        outputs, test_outputs = (
-            ensemble.outputs(theta, inputs, task.is_stacked) for inputs in (task.inputs, task.test_inputs)
-        )
+        task, theta = pl_module.task, pl_module.ensemble.theta
+        outputs, test_outputs = (pl_module.objective.outputs(theta, test) for test in (False, True))
         overlaps = task.overlaps(outputs)
         strengths, variances = (each.expand_as(overlaps) for each in (task.strengths, task.variances))
         # Features that a task does not have are NaN, and so are overlaps with them, which exceed nothing.

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from spinodal.ensemble import Objective
@@ -157,15 +156,14 @@ class Holding(Relaxation):
         """Noise and looks, as many as are drawn at once."""
         looks = int(self.rows["looks"][rows[0]])  # the same for all that are still held
         steps, size = self.hold.drawn * self.hold.check, self.theta.shape[-1]
-        draws = [self.noise.draw(row, steps, size, self.stage, looks) for row in rows.tolist()]
-        drawn = torch.from_numpy(np.stack(draws, axis=1)).to(self.theta)
+        drawn = self.noise.drawn(rows.tolist(), steps, size, self.stage, looks).to(self.theta.device)
         places = torch.arange(len(rows), device=rows.device)
         for part in torch.split(drawn, self.hold.check):
             places = places[self.rows["phase"][rows[places]] == Phase.HOLD]
             if len(places):
                 self._look(rows[places], part[:, places])
 
-    def _look(self, rows: Int[Tensor, " A"], drawn: Float[Tensor, "steps A m"]) -> None:
+    def _look(self, rows: Int[Tensor, " A"], drawn: Shaped[Tensor, "steps A m"]) -> None:
         """The noise until the next look, and the look."""
         l2 = self.rows["l2"][rows]
         theta = self.noise.walk(self._loss_of(rows), self.theta[rows], rows.tolist(), l2, drawn)

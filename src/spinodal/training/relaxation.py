@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from spinodal.ensemble import Objective
-from spinodal.geometry import extreme_eigenvalues, linearise_gradient, value_and_gradient
-from spinodal.geometry.derivatives import RowOperator
+from spinodal.geometry import Summed, extreme_eigenvalues, linearise_gradient, value_and_gradient
+from spinodal.geometry.derivatives import RowFunction, RowOperator
 from spinodal.training.descent import DescentRule, Position, State
 from spinodal.training.randomness import standard_normal
 from spinodal.training.trust_region import newton_step
@@ -197,16 +197,15 @@ class Relaxation(torch.optim.Optimizer):
         spent = self.active & (self.rows["steps"] >= self.settings.max_steps)
         self.rows["phase"][spent] = Phase.GIVEN_UP
 
-    def _loss_of(
-        self, rows: Int[Tensor, " A"], dtype: torch.dtype | None = None
-    ) -> Callable[[Tensor], Tensor]:
-        l2, objective = self.rows["l2"][rows].to(dtype), self.objective.of(rows)
+    def _loss_of(self, rows: Int[Tensor, " A"], dtype: torch.dtype | None = None) -> Summed:
+        def watched(term: RowFunction) -> RowFunction:
+            def of_theta(theta: Tensor) -> Tensor:
+                self.watch()
+                return term(theta)
 
-        def loss(theta: Tensor) -> Tensor:
-            self.watch()
-            return objective.loss(theta, l2)
+            return of_theta
 
-        return loss
+        return self.objective.of(rows).loss_at(self.rows["l2"][rows].to(dtype)).each(watched)
 
     def _linearise(self, rows: Int[Tensor, " A"]) -> tuple[Tensor, Tensor, RowOperator]:
         """𝓛, ∇𝓛 and the Hessian-vector product of rows."""

@@ -7,7 +7,6 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -95,6 +94,6 @@ class Training(Relaxation):
             return repeat(partial(value_and_gradient, loss), steps)
         number, first = divmod(done, self.settings.block)
         size = self.theta.shape[-1]
-        draws = [self.noise.draw(row, self.settings.block, size, number) for row in rows.tolist()]
-        drawn = torch.from_numpy(np.stack(draws, axis=1)[first : first + steps]).to(self.theta.device, dtype)
-        return self.noise.evaluations(loss, rows.tolist(), self.rows["l2"][rows].to(dtype), drawn)
+        drawn = self.noise.drawn(rows.tolist(), self.settings.block, size, number)[first : first + steps]
+        l2 = self.rows["l2"][rows].to(dtype)
+        return self.noise.evaluations(loss, rows.tolist(), l2, drawn.to(self.theta.device))
