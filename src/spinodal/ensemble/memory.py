@@ -30,7 +30,8 @@ class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.most = self._now = 0
+        self.most: int = 0
+        self._now: int = 0
         self._known: set[int] = set()
 
     def __torch_dispatch__(
