@@ -36,7 +36,6 @@ from spinodal.errors import UserError
 from spinodal.files import delete_strays
 from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Trajectory, looks
 from spinodal.records import RecordWriter, write_configuration
-from spinodal.tasks import CENTRED, UNCENTRED
 from spinodal.training import (
     Checkpoint,
     EnsembleModule,
@@ -74,8 +73,8 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
     different = {kind: build_task(plan, None if kind is None else int(kind)) for kind in set(kinds)}
     tasks = [different[kind] for kind in kinds]
     task = tasks[0]
-    if task.off_centre > CENTRED:
-        say(f"data {task.name}: {UNCENTRED.format(task.off_centre)}")
+    if task.remark:
+        say(f"data {task.name}: {task.remark}")
     scales = [each.get("model.init_scale") for each in values]
     ensemble = build_ensemble(plan, task, [each.seed for each in points.values()], scales)
     rule = build_optimizer(plan)
@@ -85,7 +84,7 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
             tasks,
             list(points.values()),
             rule,
-            RelaxationSettings(**plan.relaxation, smooth=Objective(ensemble, task).smooth),
+            RelaxationSettings.of(plan.relaxation, Objective(ensemble, task)),
             refine=plan.protocol.refine,
             perturbation=[each["protocol.perturbation"] for each in values],
             hold=_hold(plan.protocol),

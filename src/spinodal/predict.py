@@ -11,9 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from spinodal import theory
 from spinodal.building.networks import build_task
+from spinodal.errors import UserError
 from spinodal.planning import Cell, console, fitted
 from spinodal.report.prediction import Prediction, name_of, tell
-from spinodal.tasks import CENTRED, UNCENTRED, Task
+from spinodal.tasks import Task
 
 MEASURED = "`spinodal report` predicts from soft_mode² measured along the branch (callbacks=spectrum)"
 """What there is where no closed form is."""
@@ -40,6 +41,10 @@ def main(plan: DictConfig, lines: Sequence[str] = ()) -> int:
     for note in notes:
         console().print(note, soft_wrap=True, markup=False)
     task = build_task(OmegaConf.create({"data": cell.plan["data"]}))
+    if not task.has_features:
+        raise UserError(
+            f"data {task.name}: {task.remark or 'no input correlates with the targets: no strengths'}"
+        )
     facts = facts_of(plan, task)
     network = theory.scope(facts)
     prediction = Prediction(
@@ -53,8 +58,8 @@ def main(plan: DictConfig, lines: Sequence[str] = ()) -> int:
         notes = [f"{network}; {MEASURED}", *_onset(facts)]
     else:
         notes = [_exactness(network, facts["turning"]), *_left_out(network.spinodals, list(plan.l2))]
-    if task.off_centre > CENTRED:
-        notes.append(UNCENTRED.format(task.off_centre))
+    if task.remark:
+        notes.append(task.remark)
     found = len(prediction.strengths)
     if found != task.complexity:
         notes.append(f"{found} features are measured on data of complexity {task.complexity}")

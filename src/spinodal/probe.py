@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 
 from spinodal.building.made import BuildError
 from spinodal.building.networks import build_task, network_maker
-from spinodal.ensemble import Ensemble, Objective
+from spinodal.ensemble import Ensemble, Frozen, Objective
 from spinodal.errors import UserError, in_a_line
 from spinodal.planning import targets
 from spinodal.tasks import Task, stacked
@@ -69,10 +70,8 @@ def main(checkpoint: Path) -> int:
         ensemble = Ensemble(network_maker(plan, task), seeds)
     except BuildError as error:
         raise UserError(f"probe {checkpoint}: {error}") from error
-    if saved.frozen is not None:
-        ensemble.frozen = saved.frozen
-    objective = Objective(ensemble, task)
-    settings = RelaxationSettings(**plan.relaxation, smooth=objective.smooth)
+    objective = Objective(ensemble, task, saved.frozen)
+    settings = replace(RelaxationSettings.of(plan.relaxation, objective), flow=None)
     if not settings.smooth:
         raise UserError(f"probe {checkpoint}: networks with kinks have no Hessian where they rest")
     with waiting("probing") as show:
@@ -95,7 +94,7 @@ class _Networks(NamedTuple):
     """What a checkpoint holds of its networks."""
 
     theta: Tensor
-    frozen: Tensor | None
+    frozen: Frozen | None
     l2: Tensor
     seeds: list[int]
     complexities: list[int]
@@ -105,7 +104,7 @@ def _networks(checkpoint: Path) -> _Networks:
     try:
         state = AtomicCheckpointIO().load_checkpoint(checkpoint)
         (rows,) = state["optimizer_states"][0]["state"].values()
-        theta, frozen = (state["state_dict"].get(f"ensemble.{name}") for name in ("theta", "frozen"))
+        theta, frozen = state["state_dict"]["ensemble.theta"], _frozen(state["state_dict"])
         # Replicas that have finished or diverged are held at λ = 0, where there is nothing to probe.
         there = ((rows["l2"] > 0) & theta.isfinite().all(-1)).nonzero().flatten()[:SHOWN]
         if not len(there):
@@ -113,7 +112,7 @@ def _networks(checkpoint: Path) -> _Networks:
         itineraries = state["progress"]["itineraries"]
         return _Networks(
             theta[there],
-            None if frozen is None else frozen[there],
+            frozen and frozen[there],
             rows["l2"][there],
             [int(itineraries[row]["trajectory"]["seed"]) for row in there.tolist()],
             [state["complexities"][row] for row in there.tolist()],
@@ -131,6 +130,21 @@ def _networks(checkpoint: Path) -> _Networks:
         raise UserError(
             f"probe {checkpoint}: no checkpoint; a job has one until it ends, and after that with checkpoint.keep=true"
         ) from error
+
+
+def _frozen(state: Mapping[str, Tensor]) -> Frozen | None:
+    """What a checkpoint holds of the networks besides θ, as `Ensemble.constants` does."""
+    if "ensemble.frozen" in state:
+        raise OlderError
+    own, shared = (
+        {
+            key.removeprefix(before).replace("/", "."): each
+            for key, each in state.items()
+            if key.startswith(before)
+        }
+        for before in ("ensemble.constants.own/", "ensemble.constants.shared/")
+    )
+    return Frozen(own, shared) if own or shared else None
 
 
 def _configuration(checkpoint: Path) -> Path:

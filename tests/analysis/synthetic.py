@@ -44,7 +44,9 @@ def records(curves: Sequence[Curve], random: np.random.Generator, **columns: obj
             )
     table = pl.concat(parts)
     missing = [
-        pl.lit(None, SCHEMA[name]).alias(name) for name in (*CURVE, "minimum") if name not in table.columns
+        pl.lit(None, SCHEMA[name]).alias(name)
+        for name in (*CURVE, "minimum", "criterion")
+        if name not in table.columns
     ]
     return table.with_columns(missing)
 

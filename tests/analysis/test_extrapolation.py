@@ -21,7 +21,7 @@ def branch(
     constant = {"point": f"{seed}-{len(l2)}", "seed": seed, "branch": "up", "depth": depth, "width": 8}
     constant |= {"stages": len(l2), "stationary": True, "minimum": True, "perturbation": 0.0}
     constant |= dict.fromkeys(("task", "complexity", "samples", "activation", "bias", "curve", "temperature"))
-    constant |= {"hold_time": None} | columns
+    constant |= {"hold_time": None, "criterion": None} | columns
     return pl.DataFrame(
         {"l2": l2, "error": np.abs(error), "norm": np.sqrt(np.abs(size)), "stage": np.arange(len(l2))}
     ).with_columns(pl.lit(value).alias(name) for name, value in constant.items())

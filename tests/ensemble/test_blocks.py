@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from spinodal.ensemble import Ensemble, Objective, samples
+from spinodal.ensemble import Ensemble, Objective
 from spinodal.geometry import (
     Summed,
     extreme_eigenvalues,
@@ -44,44 +44,38 @@ def objective(request):
 @pytest.fixture
 def cut(monkeypatch):
     """Cuts samples into blocks of at most 5 from now on."""
-    return lambda: monkeypatch.setattr(samples, "BLOCK", 5)
+
+    def block() -> None:
+        for name in ("ensemble", "objective"):
+            monkeypatch.setattr(f"spinodal.ensemble.{name}.BLOCK", 5)
+
+    return block
 
 
 def theta_of(objective):
     return objective.ensemble.theta.detach()
 
 
-def test_blocks_hold_every_sample_once_and_are_equal_in_size(cut) -> None:
-    task = linear_teacher(complexity=3, samples=SAMPLES)
-    (whole,) = samples.Samples.of(task).blocks()
-    cut()
-    blocks = whole.blocks()
-    assert [block.number for block in blocks] == [5, 5, 5, 4, 4]
-    assert torch.equal(torch.cat([block.inputs for block in blocks]), task.inputs)
-    assert torch.equal(torch.cat([block.targets for block in blocks]), task.targets)
-
-
 def test_derivatives_are_those_of_all_samples_at_once(objective, cut) -> None:
     theta, control = theta_of(objective), torch.tensor([0.1, 0.02, 0.3], dtype=torch.float64)
     vectors = torch.randn(2, *theta.shape, dtype=torch.float64)
-    whole = objective.loss_at(control)
+    whole = objective.at(control)
     expected = linearise_gradient(whole, theta)
     products, matrix = expected[2](vectors[0]), hessian(whole, theta)
-    at_each = objective.sample_errors(theta)
+    weights = torch.rand(len(theta), SAMPLES, dtype=torch.float64)
+    weighted = value_and_gradient(objective.weighted(weights, control), theta)
     cut()
     objective = Objective(objective.ensemble, objective.task)
-    loss = objective.loss_at(control)
+    loss, inputs = objective.at(control), objective.task.inputs
     assert len(loss.terms) == 5
     value, gradient, product = linearise_gradient(loss, theta)
     for found, whole in (
         ((value, gradient), expected[:2]),
         (value_and_gradient(loss, theta), expected[:2]),
         ((product(vectors[0]), product(vectors)[0]), (products, products)),
-        ((hessian(loss, theta), objective.sample_errors(theta)), (matrix, at_each)),
-        (
-            (loss(theta), objective.outputs(theta)),
-            (value, objective.ensemble(objective.task.inputs).detach()),
-        ),
+        (value_and_gradient(objective.weighted(weights, control), theta), weighted),
+        ((hessian(loss, theta), loss(theta)), (matrix, value)),
+        ((objective.ensemble.answers(inputs),), (objective.ensemble(inputs).detach(),)),
     ):
         for one, other in zip(found, whole, strict=True):
             torch.testing.assert_close(one, other, **EXACT)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from spinodal.ensemble import Ensemble, derivative_bytes, samples
+from spinodal.ensemble import Ensemble, derivative_bytes
+from spinodal.ensemble.ensemble import BLOCK
 from spinodal.geometry.lanczos import INSPECTED, MAX_BYTES
 from spinodal.planning import memory
 from spinodal.tasks import linear_teacher
@@ -29,7 +30,7 @@ def test_each_sample_takes_a_few_times_its_activations() -> None:
     }
     per_neuron = (found[1000].per_sample - found[500].per_sample) / (8 * 500)
     assert 2 < per_neuron < 15  # tanh, its derivatives, and what the products with them need at a time
-    assert found[1000].on(10**6) == found[1000].on(samples.BLOCK) > found[1000].on(20)
+    assert found[1000].on(10**6) == found[1000].on(BLOCK) > found[1000].on(20)
 
 
 def test_memory_of_parameters_counts_once() -> None:
@@ -49,7 +50,7 @@ def test_tensors_without_numbers_have_the_same_size() -> None:
 
 
 def test_planning_which_loads_no_torch_knows_the_constants_of_the_computation() -> None:
-    assert memory.BLOCK == samples.BLOCK
+    assert memory.BLOCK == BLOCK
     assert memory.WHOLE == noise.WHOLE
     assert memory.DRAWN == holding.DRAWN
     assert (memory.KRYLOV, memory.BASIS) == (INSPECTED, MAX_BYTES)

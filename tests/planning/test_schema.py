@@ -12,12 +12,14 @@ from omegaconf import OmegaConf
 
 from spinodal.networks.mlp import ACTIVATIONS
 from spinodal.planning import plan
-from spinodal.planning.schema import BY_TARGET, MLP, Digits, Protocol, allowed
+from spinodal.planning.modules_schema import CNN, MLP, Digits, Mnist
+from spinodal.planning.schema import BY_TARGET, Protocol, allowed
 from spinodal.protocols import PROTOCOLS
 from spinodal.tasks.digits import ERRORS
 from spinodal.training.relaxation import RelaxationSettings
 
-CHOICES = [("data", "linear_teacher"), ("data", "digits"), ("model", "mlp")]
+CHOICES = [("data", "linear_teacher"), ("data", "digits"), ("data", "mnist")]
+CHOICES += [("model", "mlp"), ("model", "cnn")]
 CHOICES += [("optimizer", name) for name in ("gradient_descent", "adam", "sgd")]
 
 
@@ -38,12 +40,18 @@ def test_configured_arguments_are_those_of_the_target(group: str, choice: str) -
 
 def test_relaxation_is_configured_by_names_it_has() -> None:
     settings = {field.name for field in dataclasses.fields(RelaxationSettings)}
-    assert set(plan().relaxation) <= settings
+    assert set(plan().relaxation) == settings
 
 
 @pytest.mark.parametrize(
     ("schema", "key", "words"),
-    [(MLP, "activation", ACTIVATIONS), (Digits, "error", ERRORS), (Protocol, "name", PROTOCOLS)],
+    [
+        (MLP, "activation", ACTIVATIONS),
+        (CNN, "activation", ACTIVATIONS),
+        (Digits, "error", ERRORS),
+        (Mnist, "error", ERRORS),
+        (Protocol, "name", PROTOCOLS),
+    ],
 )
 def test_allowed_words_are_those_there_are(schema: type, key: str, words: Any) -> None:
     assert re.findall(r"\w+", allowed(schema, key).removeprefix("one of ")) == list(words)

@@ -1,5 +1,6 @@
 """What breaks the definitions of a task is refused, with what was given and what is needed."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch.nn.functional import one_hot
 
 from spinodal.errors import UserError
-from spinodal.tasks import CENTRED, Task, digits, linear_teacher, modular_addition, stacked
+from spinodal.tasks import CENTRED, Task, digits, features, linear_teacher, modular_addition, stacked
 
 LABELS = torch.arange(12) % 3
 ONE_HOT = one_hot(LABELS, 3).double()
@@ -48,7 +49,12 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     ({"test_targets": ONE_HOT[:5]}, ["test_targets[0] = [1.0, 0.0, 0.0]"]),
     ({"targets": LABELS.double(), **REGRESSION}, ["targets have the shape [12]", "[N, c]"]),
     ({"targets": LABELS[:, None], **REGRESSION}, ["torch.int64", "torch.float64"]),
-    ({"inputs": INPUTS.float()}, ["inputs are torch.float32", "torch.float64"]),
+    ({"inputs": INPUTS.float()}, ["inputs are torch.float32", "torch.float64", "torch.int64 for tokens"]),
+    ({"inputs": INPUTS.long()}, ["test_inputs are torch.float64", "torch.int64, as inputs are"]),
+    ({"inputs": INPUTS.int(), "test_inputs": INPUTS[:5].int()}, ["torch.int32", "torch.int64 for tokens"]),
+    ({"inputs": INPUTS.clone().requires_grad_()}, ["require a gradient", "inputs.detach()"]),
+    ({"inputs": INPUTS.to_sparse()}, ["inputs are sparse", "to_dense()"]),
+    ({"classification": "yes"}, ["classification = 'yes'", "True or False"]),
     ({"inputs": INPUTS.numpy()}, ["ndarray", "torch.Tensor"]),
     ({"inputs": INPUTS[:, 0]}, ["inputs have the shape [12]", "[N, d]"]),
     ({"inputs": poisoned(float("nan"))}, ["inputs hold NaN or inf", "sample 7"]),
@@ -141,6 +147,55 @@ def test_images_are_judged_as_the_vectors_of_their_pixels() -> None:
     assert both.samples == 40
     torch.testing.assert_close(both.overlaps(flat.targets.expand(2, -1, -1))[0], flat.overlaps(flat.targets))
     assert torch.equal(both.of([1]).inputs[0], second.inputs)
+
+
+def test_of_tokens_nothing_is_measured_that_takes_them_for_numbers() -> None:
+    tokens = torch.arange(48).view(12, 4) % 5
+    mine = task(inputs=tokens, test_inputs=tokens[:5])
+    assert not mine.has_features
+    assert mine.sizes == {"input_dim": 4, "output_dim": 3}
+    assert mine.off_centre < CENTRED  # of targets alone
+    assert "inputs are integers" in mine.remark
+    assert mine.overlaps(torch.ones(7, 12, 3, dtype=torch.float64)).shape == (7, 0)
+    for where in (torch.float32, "cpu"):
+        moved = mine.to(where)
+        assert torch.equal(moved.inputs, tokens)
+        assert moved.inputs.dtype == torch.int64
+        assert moved.targets.dtype == (where if where is torch.float32 else torch.float64)
+
+
+def test_replicas_share_the_inputs_that_are_the_same() -> None:
+    swapped = {name: task().__getattribute__(name).flip(1) for name in ("targets", "test_targets")}
+    tasks = [task(), task(**swapped), task(inputs=INPUTS.clone() - INPUTS.mean(0))]
+    together = stacked(tasks)
+    assert together.is_stacked
+    assert not together.has_own_inputs
+    assert together.inputs.shape == INPUTS.shape
+    assert together.targets.shape == (3, *ONE_HOT.shape)
+    assert together.samples == 12
+    assert together.sizes == tasks[0].sizes
+    outputs = torch.randn(3, 12, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for row, each in enumerate(tasks):
+        alone = together.of([row])
+        assert alone.inputs is together.inputs
+        for one, at in ((together, row), (alone, 0)):
+            its = outputs if one is together else outputs[[row]]
+            assert torch.equal(one.error(its, one.targets)[at], each.error(outputs[row], each.targets))
+            torch.testing.assert_close(one.overlaps(its)[at], each.overlaps(outputs[row]))
+    assert stacked([task(), task(inputs=2 * INPUTS)]).has_own_inputs
+
+
+def test_features_of_many_large_samples_are_found_in_seconds() -> None:
+    """N = 60,000 and d = 784 would take minutes as one singular value decomposition of the inputs."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(60_000, 784, dtype=torch.float64, generator=generator)
+    targets = inputs[:, :10] @ torch.diag(torch.linspace(1, 0.1, 10, dtype=torch.float64))
+    began = time.process_time()
+    found = features(inputs, targets)
+    assert time.process_time() - began < 20
+    torch.testing.assert_close(
+        found.strengths, torch.linspace(1, 0.1, 10, dtype=torch.float64), rtol=0.05, atol=0.02
+    )
 
 
 def test_tasks_of_different_shapes_are_not_stacked() -> None:

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -49,7 +50,7 @@ def go(campaign, *overrides):
 
 
 def drawn(noise, rows, steps, size, *key):
-    return noise.drawn(range(rows), steps, size, *key)
+    return torch.from_numpy(np.stack([noise.draw(row, steps, size, *key) for row in range(rows)], axis=1))
 
 
 # What the noise samples
@@ -89,8 +90,9 @@ def test_minibatch_gradients_have_the_samples_mean_and_covariance(samples: int, 
     task = linear_teacher(complexity=2, samples=samples)
     ensemble = Ensemble(lambda: MLP(2, 2, width=3, activation="linear"), [0])
     objective, theta = Objective(ensemble, task), ensemble.theta.detach()
-    assert objective.sample_errors(theta).mean(-1) == pytest.approx(objective.error(theta).item(), rel=1e-12)
-    per_sample = torch.func.jacrev(lambda t: objective.sample_errors(t[None])[0])(theta[0])
+    of_samples = objective.drawn(torch.arange(samples)[:, None]).error  # a row for each
+    errors, per_sample = value_and_gradient(of_samples, theta.expand(samples, -1))
+    assert errors.mean() == pytest.approx(objective.error(theta).item(), rel=1e-12)
     batch, steps, step = 3, 20000, 1e-3
     noise = Minibatch(range(steps), [batch] * steps, step, objective)
     assert noise.draw(0, 1, theta.shape[-1], 0).shape == (1, columns)
@@ -117,10 +119,10 @@ def test_batches_of_several_sizes_are_each_those_of_their_row_alone(own: bool, d
     objective, theta = Objective(ensemble, task), ensemble.theta.detach().to(dtype)
     batches, l2 = [5, 60, 7], torch.full((3,), 0.1, dtype=dtype)  # 60 of 80 are weighted, the others drawn
     noise = Minibatch(range(3), batches, 0.1, objective)
-    numbers = noise.drawn(range(3), 4, theta.shape[-1], 1)
+    numbers = drawn(noise, 3, 4, theta.shape[-1], 1)
     together = noise.walk(objective.error, theta, range(3), l2, numbers)
     for row, batch in enumerate(batches):
-        alone = noise.walk(objective.error, theta[[row]], [row], l2[[row]], noise.drawn([row], 4, 0, 1))
+        alone = noise.walk(objective.error, theta[[row]], [row], l2[[row]], numbers[:, [row]])
         assert torch.equal(alone[0], together[row])
         walked, mine = theta[row], tasks[row] if own else task
         for step in range(4):

@@ -2,7 +2,7 @@
 
 from spinodal.analysis.agreement import accuracy_agreement, agreement
 from spinodal.analysis.coexistence import coexistence
-from spinodal.analysis.curves import CURVE, evidence, trajectory
+from spinodal.analysis.curves import CURVE, evidence, order_parameter, surveyed, trajectory
 from spinodal.analysis.deep_linear import compare, deep_linear, expected, landscape
 from spinodal.analysis.delays import l2_exponents, noise_ratios
 from spinodal.analysis.dependence import dependence, seed_jumps
@@ -47,11 +47,13 @@ __all__ = [
     "milestones",
     "noise_ratios",
     "onset_under_noise",
+    "order_parameter",
     "pairs",
     "rescaled",
     "rescaled_curvature",
     "runs",
     "seed_jumps",
+    "surveyed",
     "trained",
     "trajectory",
     "unresolved",

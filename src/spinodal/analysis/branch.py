@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float64, Int
 
-from spinodal.analysis.curves import CURVE, evidence, trajectory
+from spinodal.analysis.curves import CURVE, evidence, order_parameter, trajectory
 
 
 class Columns(dict[str, Float64[np.ndarray, " n"]]):
@@ -86,9 +86,14 @@ class Branch(NamedTuple):
         return np.asarray(self.column("norm") ** 2)
 
     @property
+    def counted(self) -> str:
+        """Name of the column that counts what is learned."""
+        return order_parameter(self.columns.records[self.stages])
+
+    @property
     def features(self) -> Float64[np.ndarray, " l"]:
-        """How many are learned."""
-        return self.column("learned_features")
+        """How many features, or directions of the outputs, are learned."""
+        return self.column(self.counted)
 
     def column(self, name: str) -> Float64[np.ndarray, " l"]:
         """Return another column of the records, by its name."""

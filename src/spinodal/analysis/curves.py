@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import polars as pl
 
+from spinodal import theory
 from spinodal.records import SCHEMA
 
 CURVE = (
@@ -33,13 +34,30 @@ NETWORK = (*curve_but("branch", "curve"), "error_name", "noise", "parameters")
 """Columns in which an up and a down branch agree if they are of one network and its data."""
 
 
+def surveyed() -> pl.Expr:
+    """Rows of a survey: nearly at rest, and not looked at any further."""
+    return (pl.col("criterion") == "flow").fill_null(False)
+
+
 def evidence() -> pl.Expr:
-    """Rows that are minima as far as anybody looked: stationary, and not known to be saddles.
+    """Rows that are minima as far as anybody looked: stationary, not known to be saddles, and not only surveyed.
 
     A row that did not relax within its budget says where the state was when the budget ended, not where
     the branch is; close to a spinodal it smears the jump into a slope.
     """
-    return pl.col("stationary").fill_null(False) & pl.col("minimum").fill_null(True)
+    return pl.col("stationary").fill_null(False) & pl.col("minimum").fill_null(True) & ~surveyed()
+
+
+def order_parameter(rows: pl.DataFrame) -> str:
+    """Name the column that counts what the networks of some rows of one curve have learned.
+
+    Args:
+        rows: Of the records, at least one. Where `rank` is not known of all of them, as of those recorded before there
+            was such a column, it is `learned_features`.
+    """
+    facts = {name: rows[name][0] for name in ("task", "error_name", "activation")}
+    ranked = "rank" in rows.columns and not rows["rank"].null_count()
+    return theory.order_parameter(facts) if ranked else "learned_features"
 
 
 def own_observables(table: pl.DataFrame) -> list[str]:

@@ -117,7 +117,7 @@ def _joined(ways: Sequence[dict[int, _Bracket]]) -> dict[int, _Bracket]:
 
 def _passed(falling: Branch) -> dict[int, _Bracket]:
     """Where the number of learned features first reaches each m, coming from large λ."""
-    counted = falling.of("learned_features")
+    counted = falling.of(falling.counted)
     l2, counts = counted.l2.tolist(), counted.values.astype(int).tolist()
     found: dict[int, _Bracket] = {}
     most = counts[0] if counts else 0

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from spinodal import theory
-from spinodal.analysis.curves import CURVE, evidence
+from spinodal.analysis.curves import CURVE, evidence, order_parameter
 from spinodal.analysis.deep_linear import landscape
 
 NETWORK = tuple(name for name in CURVE if name not in ("branch", "temperature"))
@@ -57,7 +57,9 @@ def onset_under_noise(records: pl.DataFrame) -> pl.DataFrame:
 
 def _onsets(branch: pl.DataFrame) -> pl.DataFrame:
     """Of each seed the largest λ with a feature alive, and the next above; seeds without both are left out."""
-    l2, features = pl.col("l2"), pl.col("learned_features")
+    if branch.is_empty():
+        return pl.DataFrame(schema={"alive": pl.Float64, "dead": pl.Float64})
+    l2, features = pl.col("l2"), pl.col(order_parameter(branch))
     alive = l2.filter(features > 0).max()
     dead = l2.filter(features == 0, l2 > alive).min()
     seeds = branch.filter(evidence()).group_by("seed", maintain_order=True).agg(alive=alive, dead=dead)

@@ -19,7 +19,7 @@ from spinodal.analysis.pooled import Mean, PooledBreak, mean_of, pooled_breaks
 from spinodal.analysis.reversibility import taken_back
 from spinodal.analysis.seeds import Jump, Kink, Place, branch_kinks, match, of_seeds, starts_as
 
-ALONGSIDE = ("accuracy", "norm", "learned_features")
+ALONGSIDE = ("accuracy", "norm", "learned_features", "rank")
 """Order parameters told before and after each transition, where they were measured."""
 
 TAIL = 0.01

@@ -48,7 +48,7 @@ def network_maker(plan: DictConfig, task: Task, init_scale: float | None = None)
     """
     own = {} if init_scale is None else {"init_scale": init_scale}
     try:
-        sizes = accepted(plan.model._target_, task.sizes)
+        sizes = accepted(plan.model._target_, {**task.sizes, "input_shape": list(task.inputs.shape[1:])})
     except UserError as error:
         raise BuildError(f"model.{error}") from error
     return partial(made, plan.model, nn.Module, **sizes, **own)

@@ -28,15 +28,22 @@ def check_network(ensemble: Ensemble, task: Task) -> None:
             is random, its output for one sample depends on the others, or its `stacked` contradicts its `forward`.
     """
     name = f"model: {type(ensemble.network).__name__}"
-    samples = torch.unique(task.inputs[: SAMPLES**2], dim=0)[:SAMPLES].to(ensemble.theta)
+    samples = _samples(task).to(ensemble.theta.device)
     theta = ensemble.theta[:1].detach()
     theta = theta + beside(theta)  # where a last layer starts at zero, nothing before it shows
     wanted = [len(samples), task.targets.shape[-1]]
-    frozen = None if ensemble.frozen is None else ensemble.frozen[:1]
+    frozen = None if ensemble.frozen is None else ensemble.frozen[:1].to(theta.dtype)
 
     def evaluated(inputs: Tensor) -> Tensor:
-        row = ensemble.named_parameters_of(theta[0], None if frozen is None else frozen[0])
-        outputs: object = functional_call(ensemble.network, row, (inputs,))
+        constants = {name: each[0].clone() for name, each in (frozen.stacked(1) if frozen else {}).items()}
+        named = ensemble.named_parameters_of(theta[0]) | constants
+        given = {name: each.clone() for name, each in constants.items()}
+        outputs: object = functional_call(ensemble.network, named, (inputs,))
+        if changed := [key for key, each in given.items() if not torch.equal(each, named[key])]:
+            raise UserError(
+                f"{name} changes its buffer {changed[0]} when it is evaluated: buffers must be constants, as "
+                "tables and fixed filters are"
+            )
         if not isinstance(outputs, Tensor):
             raise UserError(f"{name} returns a {type(outputs).__name__}: must be a tensor of shape {wanted}")
         return outputs
@@ -83,6 +90,17 @@ def check_network(ensemble: Ensemble, task: Task) -> None:
             f"{name} cannot be evaluated for many replicas at once and differentiated twice, by torch.func.vmap and "
             f"autograd: {_summary(reason)}"
         ) from reason
+
+
+def _samples(task: Task) -> Tensor:
+    """A few different samples; of tokens also those with the smallest and the largest, which must be in a table."""
+    samples: Tensor = torch.unique(task.inputs[: SAMPLES**2], dim=0)[:SAMPLES]
+    if samples.is_floating_point():
+        return samples
+    tokens = torch.cat([task.inputs, task.test_inputs])
+    ends = torch.stack([tokens.flatten(1).amin(1).argmin(), tokens.flatten(1).amax(1).argmax()])
+    both: Tensor = torch.unique(torch.cat([tokens[ends], samples]), dim=0)
+    return both
 
 
 def _summary(reason: Exception) -> str:

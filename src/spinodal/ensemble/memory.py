@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from spinodal.ensemble.ensemble import Ensemble
+from spinodal.ensemble.ensemble import BLOCK, Ensemble
 from spinodal.ensemble.objective import Objective
-from spinodal.ensemble.samples import BLOCK
 from spinodal.geometry import linearise_gradient
 from spinodal.tasks import Task
 
@@ -87,7 +86,7 @@ def derivative_bytes(ensemble: Ensemble, task: Task) -> DerivativeBytes:
 
     def evaluated(samples: int) -> Callable[[], object]:
         numbers = (torch.arange(samples, device=theta.device) % task.samples)[None]
-        error = objective.error_of_drawn(numbers)
+        error = objective.drawn(numbers).error
 
         def evaluate() -> object:
             _, _, product = linearise_gradient(error, theta)
@@ -103,4 +102,4 @@ def derivative_bytes(ensemble: Ensemble, task: Task) -> DerivativeBytes:
 def _most(evaluate: Callable[[], object]) -> int:
     with _Alive() as alive:
         evaluate()
-    return alive.most
+    return int(alive.most)

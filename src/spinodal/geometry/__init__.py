@@ -1,7 +1,7 @@
 """Pure functions of (E, θ): derivatives, spectra and curvatures of the error surface, batched over replicas."""
 
 from spinodal.geometry.curvature import ScalarCurvature, scalar_curvature
-from spinodal.geometry.derivatives import Summed, hessian, linearise_gradient, value_and_gradient
+from spinodal.geometry.derivatives import Summed, each_term, hessian, linearise_gradient, value_and_gradient
 from spinodal.geometry.lanczos import INSPECTED, Extremes, extreme_eigenvalues, lanczos, rows_at_once
 from spinodal.geometry.modules import beside, parametrise
 from spinodal.geometry.operations import check_deterministic, kinked, same
@@ -30,6 +30,7 @@ __all__ = [
     "Summed",
     "beside",
     "check_deterministic",
+    "each_term",
     "extreme_eigenvalues",
     "gaussian_curvature",
     "hessian",

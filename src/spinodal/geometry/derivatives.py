@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from jaxtyping import Float
@@ -15,74 +14,74 @@ RowFunction = Callable[[Tensor], Tensor]
 RowOperator = Callable[[Tensor], Tensor]
 """Vectors [R, n] → vectors [R, n], row by row."""
 
-_ROWS = {"cpu": 32}
-"""Rows a Hessian-vector product is best made for at once; more on other devices than the CPU."""
 
-
-@dataclass(frozen=True)
 class Summed:
-    """A function of rows that is the sum of others, as an error is over blocks of samples.
+    """A row function that is a sum, as a mean over many samples is: differentiated one term after the other.
 
-    Its derivatives are taken term by term, so that the graph of one term exists at a time: memory does not grow with
-    the number of terms. Terms are added in their order, so that a sum has the same bits on every occasion.
+    Derivatives then take the memory of one term, and every sum is made in the order of the terms.
 
-    Attributes:
-        terms: at least one.
+    Args:
+        terms: At least one.
     """
 
-    terms: Sequence[RowFunction]
+    def __init__(self, terms: Sequence[RowFunction]) -> None:
+        self.terms = tuple(terms)
 
     def __call__(self, theta: Float[Tensor, "R n"]) -> Float[Tensor, " R"]:
-        """Return the sum of the terms."""
-        first, *others = self.terms
-        value = first(theta)
-        for term in others:
-            value = value + term(theta)
-        return value
+        """Compute the sum.
 
-    def each(self, change: Callable[[RowFunction], RowFunction]) -> Summed:
-        """Return the sum of changed terms."""
-        return Summed([change(term) for term in self.terms])
-
-    def plus(self, other: RowFunction) -> Summed:
-        """Return the sum with another function, which shares the graph of the first term."""
-        first, *others = self.terms
-        return Summed([lambda theta: first(theta) + other(theta), *others])
+        Args:
+            theta: Where.
+        """
+        return _summed(term(theta) for term in self.terms)
 
 
-def terms_of(function: RowFunction) -> Sequence[RowFunction]:
-    """Return the functions whose sum a function is: itself, unless it is `Summed`."""
+def terms_of(function: RowFunction) -> tuple[RowFunction, ...]:
+    """Return the terms of a sum; of any other function itself alone."""
     return function.terms if isinstance(function, Summed) else (function,)
+
+
+def each_term(change: Callable[[RowFunction], RowFunction], function: RowFunction) -> RowFunction:
+    """Return a function with every term of its sum changed, still as a sum."""
+    changed = [change(term) for term in terms_of(function)]
+    return changed[0] if len(changed) == 1 else Summed(changed)
+
+
+def _summed(parts: Iterable[Tensor]) -> Tensor:
+    first, *others = parts
+    for each in others:
+        first = first + each
+    return first
+
+
+_ROWS = {"cpu": 32}
+"""Rows a Hessian-vector product is best made for at once; more on other devices than the CPU."""
 
 
 def value_and_gradient(
     function: RowFunction, theta: Float[Tensor, "R n"]
 ) -> tuple[Float[Tensor, " R"], Float[Tensor, "R n"]]:
-    """Values and gradients of every row, from one backward pass through the sum over rows of each term."""
-    first, *others = terms_of(function)
-    value, gradient = _value_and_gradient(first, theta)
-    for term in others:
-        more = _value_and_gradient(term, theta)
-        value, gradient = value + more[0], gradient + more[1]
-    return value, gradient
-
-
-def _value_and_gradient(term: RowFunction, theta: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute values and gradients of every row, from one backward pass through their sum, term by term."""
     with torch.enable_grad():
         theta = theta.detach().requires_grad_()
-        values = term(theta)
-        (gradient,) = torch.autograd.grad(values.sum(), theta)
-    return values.detach(), gradient
+        total: tuple[Tensor, Tensor] | None = None
+        for term in terms_of(function):
+            values = term(theta)
+            (gradient,) = torch.autograd.grad(values.sum(), theta)
+            values = values.detach()
+            total = (values, gradient) if total is None else (total[0] + values, total[1] + gradient)
+    assert total is not None
+    return total
 
 
 def linearise_gradient(
     function: RowFunction, theta: Float[Tensor, "R n"]
 ) -> tuple[Float[Tensor, " R"], Float[Tensor, "R n"], RowOperator]:
-    """Values, gradients and the Hessian-vector product v ↦ ∇²f(θ)·v of every row.
+    """Compute values, gradients and the Hessian-vector product v ↦ ∇²f(θ)·v of every row.
 
     The graph of the gradient is built once and kept, so that each product costs one backward pass through it
-    (reverse over reverse), about two gradients, and nothing is computed again. Of a sum of several terms no graph is
-    kept: each product, or stack of products, builds that of every term again, in the memory of one term.
+    (reverse over reverse), about two gradients, and nothing is computed again. Those of a sum of several terms would
+    together take the memory of all: each is built again for each product, which then costs about four gradients.
 
     Returns:
         Values [R], gradients [R, n], and the product, which also takes stacks of vectors [k, R, n].
@@ -90,22 +89,20 @@ def linearise_gradient(
     terms = terms_of(function)
     if len(terms) == 1:
         return _linearised(terms[0], theta)
-    where = theta.detach().clone()
+    theta = theta.detach()
 
     def product(vectors: Tensor) -> Tensor:
-        first, *others = terms
-        result = _linearised(first, where)[2](vectors)
-        for term in others:
-            result = result + _linearised(term, where)[2](vectors)
-        return result
+        return _summed(_linearised(term, theta)[2](vectors) for term in terms)
 
-    return *value_and_gradient(function, where), product
+    return *value_and_gradient(function, theta), product
 
 
-def _linearised(term: RowFunction, theta: Tensor) -> tuple[Tensor, Tensor, RowOperator]:
+def _linearised(
+    function: RowFunction, theta: Float[Tensor, "R n"]
+) -> tuple[Float[Tensor, " R"], Float[Tensor, "R n"], RowOperator]:
     with torch.enable_grad():
         theta = theta.detach().requires_grad_()
-        values = term(theta)
+        values = function(theta)
         (gradient,) = torch.autograd.grad(values.sum(), theta, create_graph=True)
 
     def product(vectors: Tensor) -> Tensor:

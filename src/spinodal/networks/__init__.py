@@ -1,5 +1,6 @@
 """Plain networks, one at a time; what makes many of them train together is not their business."""
 
+from spinodal.networks.cnn import CNN
 from spinodal.networks.mlp import MLP
 
-__all__ = ["MLP"]
+__all__ = ["CNN", "MLP"]

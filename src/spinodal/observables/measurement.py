@@ -14,7 +14,8 @@ from jaxtyping import Float64
 from rich.console import Console
 from torch import Tensor
 
-from spinodal.geometry.derivatives import RowFunction, Summed
+from spinodal.geometry import each_term
+from spinodal.geometry.derivatives import RowFunction
 from spinodal.training import EnsembleModule
 
 
@@ -101,26 +102,26 @@ def in_parts(measure: Callable[[slice], dict[str, Any]], rows: int, at_once: int
     }
 
 
-def error_of(module: EnsembleModule, rows: list[int]) -> Summed:
+def error_of(module: EnsembleModule, rows: list[int]) -> RowFunction:
     """E of some rows; a signal ends what is made of its derivatives at the next of them."""
     return _watched(module, module.objective.of(rows).error)
 
 
-def loss_of(module: EnsembleModule, rows: list[int]) -> Summed:
+def loss_of(module: EnsembleModule, rows: list[int]) -> RowFunction:
     """𝓛 of some rows, at the control parameter where each of them is; a signal ends it like E."""
     control, objective = module.relaxation.rows["l2"][rows].double(), module.objective.of(rows)
-    return _watched(module, objective.loss_at(control))
+    return _watched(module, objective.at(control))
 
 
-def _watched(module: EnsembleModule, function: Summed) -> Summed:
+def _watched(module: EnsembleModule, function: RowFunction) -> RowFunction:
     watch = module.relaxation.watch
 
     def watched(term: RowFunction) -> RowFunction:
-        def of_theta(theta: Tensor) -> Tensor:
+        def evaluate(theta: Tensor) -> Tensor:
             if theta.requires_grad:
                 theta.register_hook(lambda gradient: watch())  # type: ignore[no-untyped-call]
             return term(theta)
 
-        return of_theta
+        return evaluate
 
-    return function.each(watched)
+    return each_term(watched, function)

@@ -23,7 +23,7 @@ from spinodal.signatures import Arguments, arguments_of, located
 HYDRAS = {"_target_", "_args_", "_convert_", "_partial_", "_recursive_"}
 """Keys beside a `_target_` that are no arguments."""
 
-FROM_TASK = ("input_dim", "output_dim")
+FROM_TASK = ("input_dim", "output_dim", "input_shape")
 """Arguments that a network gets from its task."""
 
 

@@ -10,7 +10,7 @@ from spinodal.errors import UserError
 from spinodal.planning.expansion import Cell
 from spinodal.planning.explain import shown
 from spinodal.planning.identity import SCIENTIFIC, canonical, curve_of, point_of, scientific
-from spinodal.planning.rules import training
+from spinodal.planning.rules import surveying, training
 from spinodal.planning.schema import LAUNCH
 from spinodal.protocols import Trajectory, planned, size
 
@@ -71,7 +71,7 @@ def curves(cells: Iterable[Cell]) -> list[Curve]:
 
 
 def _curve(cell: Cell, found: dict[str, Curve]) -> tuple[str, Curve]:
-    if mistakes := list(training(cell.plan)):
+    if mistakes := [*training(cell.plan), *surveying(cell.plan)]:
         raise UserError("\n".join(mistakes))
     science = canonical(scientific(cell.plan))
     config = {key: value for key, value in cell.plan.items() if key not in _OWN}

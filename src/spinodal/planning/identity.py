@@ -17,6 +17,14 @@ SCHEMA = 1
 SCIENTIFIC = ("data", "model", "optimizer", "protocol", "relaxation")
 """The parts of a configuration that determine results, besides seed and path."""
 
+PLACED = ("spinodal.tasks.mnist",)
+"""Tasks that read files whose contents they check: where these are changes no result."""
+
+LATER: dict[str, dict[str, Any]] = {
+    "relaxation": {"block": 50, "flatness": 1e-6, "smooth": None, "fall": 1e-6, "patience": 20, "flow": None}
+}
+"""Keys younger than schema 1, each with the value it has always had: that one is part of no identity."""
+
 
 def scientific(plan: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a plan that determines results: no device, logger, paths, callbacks or names.
@@ -26,9 +34,16 @@ def scientific(plan: Mapping[str, Any]) -> dict[str, Any]:
             of a user's own hold is part of it, where the plan has `modules`.
     """
     parts = {section: _plain(plan[section]) for section in SCIENTIFIC}
+    for section, former in LATER.items():
+        for key, value in former.items():
+            if key in parts[section] and parts[section][key] == value:
+                del parts[section][key]
     # Axes, like seed and λ.
     for axis in ("temperature", "batch"):
         parts["protocol"].pop(axis, None)
+    if parts["data"].get("_target_") in PLACED:
+        for place in ("path", "mirror"):
+            parts["data"].pop(place, None)
     if plan.get("modules"):
         parts["modules"] = _plain(plan["modules"])
     return parts

@@ -81,6 +81,9 @@ def sizes(data: Mapping[str, Any]) -> tuple[int, int, int] | None:
         case "spinodal.tasks.digits":
             classes = data["complexity"] + 1
             return 64, classes, data["samples"] or 180 * classes
+        case "spinodal.tasks.mnist":
+            classes = data["complexity"] + 1
+            return data["axes"] or 784, classes, data["samples"] or 6000 * classes
         case "spinodal.tasks.modular_addition":
             modulus = data["modulus"]
             return 2 * modulus, modulus, round(data["fraction"] * modulus**2)

@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 from spinodal.planning.explain import shown
-from spinodal.planning.schema import Digits, Escape, LinearTeacher, Protocol, Relaxation
+from spinodal.planning.modules_schema import CNN, Digits, LinearTeacher, Mnist
+from spinodal.planning.schema import Escape, Protocol, Relaxation
 
 Values = Mapping[str, Any]
 
@@ -41,6 +42,19 @@ def digits(data: Values) -> Iterator[str]:
             f"data.samples={data['samples']}: must be at least {classes}, "
             f"one for each class of data.complexity={data['complexity']}"
         )
+
+
+def mnist(data: Values) -> Iterator[str]:
+    """A sample of every class; axes are no pixels."""
+    yield from digits(data)
+    if data["images"] and data["axes"] is not None:
+        yield f"data.images=true: must be false with data.axes={data['axes']}, which are no pixels"
+
+
+def cnn(model: Values) -> Iterator[str]:
+    """A filter has a pixel in its middle."""
+    if model["kernel"] % 2 == 0:
+        yield f"model.kernel={model['kernel']}: must be odd"
 
 
 def relaxation(relaxation: Values) -> Iterator[str]:
@@ -86,6 +100,16 @@ def _one_of_many(devices: Any) -> bool:
     return isinstance(devices, str) and devices[:-1].isdecimal() and devices.endswith(",")
 
 
+def surveying(plan: Values) -> Iterator[str]:
+    """A survey looks for jumps along λ, where no noise is and stages end at rest."""
+    name, flow = plan["protocol"]["name"], plan["relaxation"]["flow"]
+    if flow is not None and name in ("train", "escape", "noisy_loop"):
+        yield (
+            f"relaxation.flow={flow:g}: must be null with protocol={name}, as with relaxation=exact; a survey follows "
+            "branches without noise"
+        )
+
+
 def training(plan: Values) -> Iterator[str]:
     """Noise in the gradients needs steps that nobody refuses, and a temperature those of Langevin dynamics."""
     noise, rule = plan["protocol"].get("noise", "none"), plan["optimizer"].get("_target_")
@@ -101,6 +125,8 @@ def training(plan: Values) -> Iterator[str]:
 RULES: dict[type, Callable[[Values], Iterator[str]]] = {
     LinearTeacher: linear_teacher,
     Digits: digits,
+    Mnist: mnist,
+    CNN: cnn,
     Relaxation: relaxation,
     Protocol: protocol,
     Escape: escape,

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
 from spinodal.planning import grid
+from spinodal.planning.modules_schema import CNN, MLP, Digits, LinearTeacher, Mnist, ModularAddition
 from spinodal.planning.ranges import (
     Checked,
     Count,
@@ -20,74 +21,13 @@ from spinodal.planning.ranges import (
     Fraction,
     NonNegative,
     OptionalCount,
+    Phase,
     Positive,
-    Seed,
     Switch,
     Target,
     folder_name,
     one_of,
 )
-
-
-@dataclass
-class LinearTeacher(Checked):
-    """Arguments of `spinodal.tasks.linear_teacher`."""
-
-    _target_: Target
-    complexity: Count
-    strengths: Annotated[
-        list[Positive] | None, Field(description="a list of finite numbers above 0, strongest first, or null")
-    ]
-    ratio: Fraction
-    input_dim: OptionalCount
-    output_dim: OptionalCount
-    samples: Count
-    test_samples: Count
-    noise: NonNegative
-    seed: Seed
-
-
-@dataclass
-class Digits(Checked):
-    """Arguments of `spinodal.tasks.digits`."""
-
-    _target_: Target
-    complexity: Annotated[
-        int,
-        Field(strict=True, ge=1, le=9, description="an integer from 1 to 9 (ten digits have nine features)"),
-    ]
-    error: Annotated[str, one_of("squared", "cross_entropy")]
-    samples: OptionalCount
-    test_fraction: Fraction
-    seed: Seed
-
-
-@dataclass
-class ModularAddition(Checked):
-    """Arguments of `spinodal.tasks.modular_addition`."""
-
-    _target_: Target
-    modulus: Annotated[int, Field(strict=True, ge=3, description="an integer ≥ 3")]
-    fraction: Fraction
-    error: Annotated[str, one_of("squared", "cross_entropy")]
-    seed: Seed
-
-
-@dataclass
-class MLP(Checked):
-    """Arguments of `spinodal.networks.MLP`, which get the task's dimensions besides."""
-
-    _target_: Target
-    depth: Count
-    width: Annotated[
-        int,
-        Field(
-            strict=True, ge=1, description="an integer ≥ 1 (≥ data.complexity for the exact phase diagram)"
-        ),
-    ]
-    activation: Annotated[str, one_of("tanh", "gelu", "silu", "softplus", "linear", "relu")]
-    bias: Switch
-    init_scale: Positive
 
 
 @dataclass
@@ -135,10 +75,7 @@ class Escape(Checked):
     name: Annotated[str, one_of("escape", "noisy_loop")]
     perturbation: NonNegative
     refine: Annotated[int, Field(strict=True, ge=0, le=0, description="0: nothing is bisected")]
-    phase: Annotated[
-        Annotated[int, Field(strict=True, ge=0)] | None,
-        Field(description="an integer from 0 to data.complexity, or null"),
-    ]
+    phase: Phase
     start_l2: Annotated[NonNegative | None, Field(description="a finite number ≥ 0, or null")]
     noise: Annotated[str, one_of("langevin", "minibatch")]
     temperature: Annotated[Any, BeforeValidator(grid.l2_values)]
@@ -171,6 +108,12 @@ class Relaxation(Checked):
     max_steps: Count
     polish: Switch
     descent_dtype: Annotated[str, one_of("float64", "float32")]
+    block: Count
+    flatness: NonNegative
+    smooth: Annotated[bool | None, Field(strict=True, description="true, false or null")]
+    fall: NonNegative
+    patience: Count
+    flow: Annotated[Fraction | None, Field(description="a number between 0 and 1, both excluded, or null")]
 
 
 @dataclass
@@ -243,9 +186,10 @@ BY_TARGET: dict[str, dict[str, type]] = {
     "data": {
         "spinodal.tasks.linear_teacher": LinearTeacher,
         "spinodal.tasks.digits": Digits,
+        "spinodal.tasks.mnist": Mnist,
         "spinodal.tasks.modular_addition": ModularAddition,
     },
-    "model": {"spinodal.networks.MLP": MLP},
+    "model": {"spinodal.networks.MLP": MLP, "spinodal.networks.CNN": CNN},
     "optimizer": {
         "spinodal.training.descent.GradientDescent": GradientDescent,
         "spinodal.training.descent.Adam": Adam,
@@ -321,8 +265,10 @@ def allowed(schema: type, name: str, otherwise: str = "a word") -> str:
 CHOICES: dict[str, type] = {
     "linear_teacher": LinearTeacher,
     "digits": Digits,
+    "mnist": Mnist,
     "modular_addition": ModularAddition,
     "mlp": MLP,
+    "cnn": CNN,
     "gradient_descent": GradientDescent,
     "adam": Adam,
     "sgd": SGD,

@@ -3,6 +3,7 @@
 from spinodal.protocols.escape import ESCAPE, UNDER_NOISE, escape
 from spinodal.protocols.itinerary import JUMP, PICKLED, Itinerary, Visit
 from spinodal.protocols.planned import asked, at_strengths, planned, size
+from spinodal.protocols.surveying import SurveyItinerary
 from spinodal.protocols.train import TRAIN, looks, train
 from spinodal.protocols.trajectory import PROTOCOLS, Hold, Trajectory, is_own, trajectories
 
@@ -15,6 +16,7 @@ __all__ = [
     "UNDER_NOISE",
     "Hold",
     "Itinerary",
+    "SurveyItinerary",
     "Trajectory",
     "Visit",
     "asked",

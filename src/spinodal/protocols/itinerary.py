@@ -30,6 +30,7 @@ class Visit:
         branch: the branch it belongs to.
         start: the state to start from; None for the one the replica is in.
         perturbed: whether the protocol's perturbation is added to it.
+        exact: whether the state is to be a minimum; else a survey is enough.
     """
 
     stage: int | None
@@ -37,6 +38,7 @@ class Visit:
     branch: str
     start: Any = None
     perturbed: bool = False
+    exact: bool = True
 
     def state_dict(self) -> dict[str, Any]:
         """Return the attributes as tensors and plain values, from which `Visit(**state)` is the same."""

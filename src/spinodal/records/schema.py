@@ -139,6 +139,12 @@ COLUMNS = (
         "features whose overlap says that they are learned",
         symbol="features",
     ),
+    Column(
+        "rank",
+        pl.Int64,
+        "1",
+        "directions of the outputs that are alive: singular values of f(X)/√N above 0.05 of the largest of Y/√N",
+    ),
     Column("overlaps", _FLOATS, "1", "u_kᵀ(fᵀX/N)v_k / c_k of every feature k"),
     Column("strengths", _FLOATS, "√E", "c_k, measured on the training data"),
     Column("variances", _FLOATS, "1", "σ_k = v_kᵀΣ_xx v_k, measured on the training data"),
@@ -215,7 +221,8 @@ COLUMNS = (
         "criterion",
         pl.String,
         "",
-        "what stationary means: gradient (max |∇𝓛|), or fall (𝓛 no longer falls: kinks)",
+        "what stationary means: gradient (max |∇𝓛|), fall (𝓛 no longer falls: kinks), or flow (of a survey: max |∇𝓛| "
+        "nearly 0; no evidence)",
     ),
     Column("minimum", pl.Boolean, "", "whether ∇²𝓛 has no negative eigenvalue; null where nobody looked"),
     Column(

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
+from spinodal.analysis import order_parameter
 from spinodal.analysis.grokking import TIMES
 from spinodal.report.numbers import number
 from spinodal.report.style import CURVES, STYLE, ZERO
@@ -23,9 +24,11 @@ PANELS = {
     "scalar_curvature": "$R$",
     "soft_mode": "soft mode",
     "norm": r"$\Vert\theta\Vert$",
-    "learned_features": "features",
 }
 """Columns of the panels, those of them that were measured, and their labels."""
+
+COUNT = "features"
+"""Label of the panel for what counts them."""
 
 TESTED = {"accuracy": "test_accuracy", "error": "test_error"}
 """Panels with a second curve, dashed: the same on test data."""
@@ -59,7 +62,8 @@ def draw_grokking(rows: pl.DataFrame) -> Figure:
     Args:
         rows: Of one network, at every λ and under all noise it was trained with.
     """
-    measured = {name: label for name, label in PANELS.items() if rows[name].drop_nans().n_unique() > 1}
+    panels_of = {**PANELS, order_parameter(rows): COUNT}
+    measured = {name: label for name, label in panels_of.items() if rows[name].drop_nans().n_unique() > 1}
     conditions = rows.select(CONDITION).unique().sort(CONDITION)
     trajectories = rows.sort("trained_steps").partition_by(*CONDITION, "point", as_dict=True)
     with rc_context(STYLE):
@@ -149,7 +153,7 @@ def _draw(panel: Axes, one: pl.DataFrame, column: str, colour: str) -> None:
 
 
 def _scale(panel: Axes, values: pl.Series, column: str) -> None:
-    if column == "learned_features":
+    if column in ("learned_features", "rank"):
         panel.set_ylim(bottom=0)
     if column not in ("error", "scalar_curvature", "soft_mode"):
         return

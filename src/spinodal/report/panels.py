@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from spinodal.analysis import DeepLinear, evidence, trajectory
+from spinodal.analysis import DeepLinear, evidence, surveyed, trajectory
 from spinodal.report.style import (
     BAND,
     ESTIMATE,
@@ -64,9 +64,9 @@ def draw_mean(
 ) -> None:
     """The mean over trajectories as a line, broken where the curve jumps."""
     used = rows.filter(evidence(), pl.col(column).is_finite())
-    mean = used.group_by("l2").agg(pl.col(column).mean(), pl.len()).sort("l2")
+    mean = used.group_by("l2").agg(pl.col(column).mean(), _rows=pl.len()).sort("l2")
     # Between points of a grid that few trajectories share, the mean would zigzag from seeds to other seeds.
-    mean = mean.filter(pl.col("len") * 2 >= pl.col("len").max())
+    mean = mean.filter(pl.col("_rows") * 2 >= pl.col("_rows").max())
     l2, values = mean["l2"].to_numpy(), mean[column].to_numpy()
     most = transitions.filter(pl.col("seeds") * 2 >= pl.col("seeds_all"), pl.col("order").fill_null(1) != 2)
     for low, high in most.select("l2_low", "l2_high").iter_rows():
@@ -159,8 +159,10 @@ def legend(
     )
     if test:
         handles.append(Line2D([], [], **TEST, label="test"))
-    if rows.select((~evidence()).any()).item():
-        handles.append(Line2D([], [], **{**SEED, **HOLLOW}, label="not relaxed"))
+    left_out = rows.filter(~evidence())
+    if len(left_out):
+        label = "only surveyed" if left_out.select(surveyed().all()).item() else "not relaxed"
+        handles.append(Line2D([], [], **{**SEED, **HOLLOW}, label=label))
     kinks = transitions.filter(order=2)
     if len(transitions) > len(kinks):
         band = {**BAND, "facecolor": "0.5"} if several else BAND

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from spinodal.analysis import evidence, expected
+from spinodal.analysis import evidence, expected, order_parameter
 from spinodal.report.networks import Curve
 from spinodal.report.style import STYLE
 
@@ -80,7 +80,7 @@ def draw_phases(curves: Sequence[Curve]) -> Figure:
 
 def _phases(records: pl.DataFrame) -> pl.DataFrame:
     """λ and the mean number of learned features of the seeds that came to rest; null where none did."""
-    features = pl.col("learned_features").filter(evidence()).mean().alias("features")
+    features = pl.col(order_parameter(records)).filter(evidence()).mean().alias("features")
     return records.filter(pl.col("l2") > 0).group_by("l2").agg(features).sort("l2")
 
 

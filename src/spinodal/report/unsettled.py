@@ -6,18 +6,17 @@ from pathlib import Path
 
 import polars as pl
 
-from spinodal.analysis import CURVE
+from spinodal.analysis import CURVE, evidence, surveyed
 
 _RELAXED = pl.col("stationary").fill_null(False)
 
 KINDS = {
     "not stationary": ~_RELAXED,
     "saddles": _RELAXED & ~pl.col("minimum").fill_null(True),
-    "stationary, not looked at whether minima": _RELAXED & pl.col("minimum").is_null(),
+    "only surveyed": _RELAXED & surveyed(),
+    "stationary, not looked at whether minima": _RELAXED & pl.col("minimum").is_null() & ~surveyed(),
 }
-"""Rows of which more could be known; the first two are no evidence."""
-
-_NO_EVIDENCE = pl.any_horizontal(KINDS["not stationary"], KINDS["saddles"])
+"""Rows of which more could be known; the first three are no evidence."""
 
 
 def counted(records: pl.DataFrame) -> dict[str, int]:
@@ -39,9 +38,9 @@ def unrelaxed(records: pl.DataFrame) -> pl.DataFrame:
     table = records.group_by(CURVE).agg(
         *(which.sum().alias(kind) for kind, which in KINDS.items()),
         pl.len().alias("rows"),
-        l2_low=pl.col("l2").filter(_NO_EVIDENCE).min(),
-        l2_high=pl.col("l2").filter(_NO_EVIDENCE).max(),
-        grad_max=pl.col("grad_max").filter(_NO_EVIDENCE).max(),
+        l2_low=pl.col("l2").filter(~evidence()).min(),
+        l2_high=pl.col("l2").filter(~evidence()).max(),
+        grad_max=pl.col("grad_max").filter(~evidence()).max(),
     )
     return table.filter(pl.any_horizontal(pl.col(kind) > 0 for kind in KINDS)).sort(CURVE)
 

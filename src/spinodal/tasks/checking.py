@@ -25,6 +25,11 @@ UNCENTRED = (
     "strengths and predictions take their means for features, too"
 )
 
+TOKENS = (
+    "inputs are integers, as tokens are: no strengths, overlaps or predictions; rank counts the directions that are "
+    "learned"
+)
+
 
 def check_task(task: Task) -> None:
     """Refuses a task that breaks its own definitions.
@@ -40,6 +45,10 @@ def check_task(task: Task) -> None:
 
 
 def _reasons(task: Task) -> Iterator[str]:
+    if not isinstance(task.name, str) or not task.name:
+        yield f"name = {task.name!r}: must be a word"
+    if not isinstance(task.classification, bool):
+        yield f"classification = {task.classification!r}: must be True or False"
     if task.error_name not in ERRORS:
         yield f"error_name = {task.error_name}: must be {' or '.join(ERRORS)}"
     if task.error_name == "cross_entropy" and not task.classification:
@@ -52,6 +61,8 @@ def _reasons(task: Task) -> Iterator[str]:
         inputs, targets = (getattr(task, f"{prefix}{name}") for name in ("inputs", "targets"))
         if len(inputs) != len(targets):
             yield f"{len(inputs)} {prefix}inputs and {len(targets)} {prefix}targets: must be as many"
+    if task.inputs.dtype != task.test_inputs.dtype:
+        yield f"test_inputs are {task.test_inputs.dtype}: must be {task.inputs.dtype}, as inputs are"
     for name in ("inputs", "targets"):
         test, training = (list(getattr(task, each).shape[1:]) for each in (f"test_{name}", name))
         if test != training:
@@ -66,8 +77,12 @@ def _of_tensor(name: str, tensor: object) -> Iterator[str]:
     if not isinstance(tensor, Tensor):
         yield f"{name} are of type {type(tensor).__name__}: must be a torch.Tensor"
         return
-    if tensor.dtype != torch.float64:
-        yield f"{name} are {tensor.dtype}: must be torch.float64, as {name}.double() is"
+    tokens = name.endswith("inputs") and tensor.dtype == torch.int64
+    if tensor.dtype != torch.float64 and not tokens:
+        integers = ", or torch.int64 for tokens" if name.endswith("inputs") else ""
+        yield f"{name} are {tensor.dtype}: must be torch.float64, as {name}.double() is{integers}"
+    if tensor.requires_grad or tensor.layout != torch.strided:
+        yield f"{name} are sparse or require a gradient: must be plain numbers, as {name}.detach().to_dense() is"
     if name.endswith("inputs") and tensor.dim() < 2:
         yield f"{name} have the shape {list(tensor.shape)}: must be [N, d], or [N, …] for samples of another shape"
     if name.endswith("targets") and tensor.dim() != 2:

@@ -102,6 +102,21 @@ def scope(facts: Mapping[str, Any]) -> DeepLinear | str:
     )
 
 
+def order_parameter(facts: Mapping[str, Any]) -> str:
+    """Name the column of the records that counts what a network has learned.
+
+    Features of the data are what is learned, one by one, by deep linear networks with squared error, and those of a
+    linear teacher are there to be learned by any network: `learned_features` counts them by their overlaps. Other
+    networks learn directions that need not be features of the data, and `rank` counts those of their outputs.
+
+    Args:
+        facts: as of `scope`; of these `task`, `error_name` and `activation`, and `network` if it is of another kind.
+    """
+    deep_linear = facts.get("activation") == "linear" and not facts.get("network")
+    features = facts["task"] == WHITENED or (deep_linear and facts["error_name"] == "squared")
+    return "learned_features" if features else "rank"
+
+
 def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
     if network := facts.get("network"):
         yield f"no closed form for {network}"

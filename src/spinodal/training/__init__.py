@@ -5,7 +5,8 @@ from spinodal.training.holding import Holding, HoldSettings
 from spinodal.training.interruption import Interrupted, Interruption
 from spinodal.training.module import EnsembleModule
 from spinodal.training.recording import RecordStages
-from spinodal.training.relaxation import Relaxation, RelaxationSettings
+from spinodal.training.relaxation import Relaxation
+from spinodal.training.settings import RelaxationSettings
 
 __all__ = [
     "AtomicCheckpointIO",

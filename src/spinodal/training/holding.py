@@ -16,7 +16,8 @@ from spinodal.geometry import value_and_gradient
 from spinodal.protocols import JUMP
 from spinodal.training.descent import DescentRule, Position
 from spinodal.training.noise import Noise
-from spinodal.training.relaxation import Phase, Relaxation, RelaxationSettings
+from spinodal.training.relaxation import Phase, Relaxation
+from spinodal.training.settings import RelaxationSettings
 
 CONFIRMED = 2
 """Looks in a row that must find a row elsewhere. A row seen just beyond the saddle may well return; one that is still
@@ -155,8 +156,8 @@ class Holding(Relaxation):
     def _hold(self, rows: Int[Tensor, " A"]) -> None:
         """Noise and looks, as many as are drawn at once."""
         looks = int(self.rows["looks"][rows[0]])  # the same for all that are still held
-        steps, size = self.hold.drawn * self.hold.check, self.theta.shape[-1]
-        drawn = self.noise.drawn(rows.tolist(), steps, size, self.stage, looks).to(self.theta.device)
+        steps = self.hold.drawn * self.hold.check
+        drawn = self.noise.drawn(rows.tolist(), steps, self.theta, self.stage, looks)
         places = torch.arange(len(rows), device=rows.device)
         for part in torch.split(drawn, self.hold.check):
             places = places[self.rows["phase"][rows[places]] == Phase.HOLD]

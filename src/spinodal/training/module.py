@@ -13,16 +13,19 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from spinodal import theory
 from spinodal.ensemble import Ensemble, Objective
-from spinodal.protocols import ESCAPE, Itinerary, Trajectory, Visit
+from spinodal.protocols import ESCAPE, Itinerary, SurveyItinerary, Trajectory, Visit
 from spinodal.tasks import Task, stacked
 from spinodal.training.descent import DescentRule
 from spinodal.training.holding import Holding, HoldSettings
 from spinodal.training.interruption import Interrupted
 from spinodal.training.noise import Langevin, Minibatch, Noise
 from spinodal.training.randomness import standard_normal
-from spinodal.training.relaxation import Relaxation, RelaxationSettings
-from spinodal.training.start import put_in_phase
+from spinodal.training.relaxation import Relaxation
+from spinodal.training.settings import RelaxationSettings
+from spinodal.training.start import facts_of, put_in_phase
+from spinodal.training.surveying import SurveyRelaxation
 from spinodal.training.training import Training
 
 _PROGRESS = ("failures", "_rows", "_seconds")
@@ -89,7 +92,7 @@ class EnsembleModule(pl.LightningModule):
                 ensemble.theta[row] *= not trajectory.unlearned
             put_in_phase(ensemble, tasks, trajectories)
         self.itineraries = [
-            Itinerary(trajectory, refine, scale)
+            (Itinerary if settings.flow is None else SurveyItinerary)(trajectory, refine, scale)
             for trajectory, scale in zip(trajectories, scales, strict=True)
         ]
         self.visits: list[Visit | None] = [None] * len(trajectories)
@@ -127,7 +130,7 @@ class EnsembleModule(pl.LightningModule):
         if self.ends is not None:
             return Training(*of_rows, self.ends, self._noise(getattr(self.rule, "lr", 0.0)), self.lr)
         if self.hold is None:
-            return Relaxation(*of_rows, self.lr)
+            return (Relaxation if self.settings.flow is None else SurveyRelaxation)(*of_rows, self.lr)
         last = max(len(itinerary.trajectory.path) for itinerary in self.itineraries) - 1
         noise = self._noise(self.hold.time_step)
         assert noise is not None
@@ -173,6 +176,9 @@ class EnsembleModule(pl.LightningModule):
         self.measurements, self._seconds = {}, 0.0
         idle = torch.tensor([visit is None for visit in self.visits], device=self.device)
         self.relaxation.begin(l2, stage, idle)
+        exact = [visit is not None and visit.exact for visit in self.visits]
+        if isinstance(self.relaxation, SurveyRelaxation):
+            self.relaxation.exactly(torch.tensor(exact, device=self.device))
 
     @torch.no_grad()
     def _conclude(self) -> None:
@@ -185,7 +191,7 @@ class EnsembleModule(pl.LightningModule):
             if visit is None:
                 continue
             if math.isfinite(errors[row]) and theta[row].isfinite().all():
-                relaxed = stationary[row] and minimum[row] is not False
+                relaxed = visit.exact and stationary[row] and minimum[row] is not False
                 reversible = itinerary.conclude(errors[row], theta[row].clone(), relaxed)
                 if visit.stage is None and (checked := self._rows[row]):
                     checked["reversible"] = reversible
@@ -217,7 +223,8 @@ class EnsembleModule(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Goes on from there."""
         progress = checkpoint["progress"]
-        self.itineraries = [Itinerary.from_state_dict(each) for each in progress["itineraries"]]
+        made = zip(self.itineraries, progress["itineraries"], strict=True)
+        self.itineraries = [blank.from_state_dict(state) for blank, state in made]
         self.visits = [each and Visit(**each) for each in progress["visits"]]
         for name in _PROGRESS:
             setattr(self, name, progress[name])
@@ -231,6 +238,7 @@ class EnsembleModule(pl.LightningModule):
         replicas = len(self.itineraries)
         columns = self.relaxation.columns() | {"wall_time": self._seconds} | self.measurements
         listed = {name: _listed(value, replicas) for name, value in columns.items()}
+        counted = theory.order_parameter(facts_of(self.ensemble, self.task))
         rows = []
         for replica, (itinerary, visit) in enumerate(zip(self.itineraries, self.visits, strict=True)):
             if visit is None:
@@ -240,7 +248,7 @@ class EnsembleModule(pl.LightningModule):
                     "seed": itinerary.trajectory.seed,
                     "branch": visit.branch,
                     "l2": visit.l2,
-                    **_start(itinerary.trajectory, visit, self._rows[replica]),
+                    **_start(itinerary.trajectory, visit, self._rows[replica], counted),
                     "stage": visit.stage,
                     **{name: values[replica] for name, values in listed.items()},
                 }
@@ -260,9 +268,11 @@ def _listed(value: Any, replicas: int) -> list[Any]:
     return [each.item() if isinstance(each, np.generic | Tensor) else each for each in values]
 
 
-def _start(trajectory: Trajectory, visit: Visit, before: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The phase that a stage under noise began in: as it was put together, or as it was measured in the row before."""
+def _start(
+    trajectory: Trajectory, visit: Visit, before: Mapping[str, Any] | None, counted: str
+) -> dict[str, Any]:
+    """The phase that a stage under noise began in: as it was put together, or as it was counted in the row before."""
     if trajectory.hold is None or visit.branch != ESCAPE:
         return {}
     phase = trajectory.hold.phase
-    return {"start_phase": (before or {}).get("learned_features") if phase is None else phase}
+    return {"start_phase": (before or {}).get(counted) if phase is None else phase}

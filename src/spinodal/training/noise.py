@@ -14,14 +14,14 @@ from jaxtyping import Float, Float64, Int64, Shaped
 from torch import Tensor
 
 from spinodal.ensemble import Objective
-from spinodal.geometry import Summed, value_and_gradient
+from spinodal.geometry import value_and_gradient
 from spinodal.training.descent import Evaluate
 from spinodal.training.randomness import stream
 
 Loss = Callable[[Tensor], Tensor]
 
 WHOLE = 64
-"""Samples of which all are evaluated and weighted for a batch of any size: that costs no more than a choice of them."""
+"""Samples of which all are evaluated for a batch of any size: that costs no more than a choice of them."""
 
 
 class Noise(ABC):
@@ -33,6 +33,21 @@ class Noise(ABC):
 
     time_step: float
 
+    def drawn(
+        self, rows: Sequence[int], steps: int, like: Float[Tensor, "R n"], *key: int
+    ) -> Shaped[Tensor, "steps A m"]:
+        """Return the random numbers of several rows, those that are no counts in the precision of θ.
+
+        Args:
+            rows: which.
+            steps: how many.
+            like: θ.
+            key: of the stage and the look.
+        """
+        made = [self.draw(row, steps, like.shape[-1], *key) for row in rows]
+        drawn = torch.from_numpy(np.stack(made, axis=1)).to(like.device)
+        return drawn.to(like.dtype) if drawn.is_floating_point() else drawn
+
     @abstractmethod
     def draw(self, row: int, steps: int, size: int, *key: int) -> Shaped[np.ndarray, "steps m"]:
         """The random numbers of one row, from its own seed and strength alone: neighbours may come and go.
@@ -43,14 +58,6 @@ class Noise(ABC):
             size: n, of parameters.
             key: of the stage and the look.
         """
-
-    def drawn(self, rows: Sequence[int], steps: int, size: int, *key: int) -> Shaped[Tensor, "steps A m"]:
-        """What `draw` gives of several rows, with 0 where one has fewer numbers than another."""
-        draws = [self.draw(row, steps, size, *key) for row in rows]
-        longest = max(each.shape[-1] for each in draws)
-        if any(each.shape[-1] < longest for each in draws):
-            draws = [np.pad(each, ((0, 0), (0, longest - each.shape[-1]))) for each in draws]
-        return torch.from_numpy(np.stack(draws, axis=1))
 
     @abstractmethod
     def evaluations(
@@ -66,7 +73,7 @@ class Noise(ABC):
             loss: 𝓛 of the rows.
             rows: which they are.
             l2: their λ.
-            drawn: as of `drawn`.
+            drawn: as `drawn` returns them.
         """
 
     def walk(
@@ -116,7 +123,6 @@ class Langevin(Noise):
         drawn: Float[Tensor, "steps A n"],
     ) -> Iterator[Evaluate]:
         """The gradient half a kick ahead, less what makes a step of length η end with the kick."""
-        drawn = drawn.to(l2)
         temperatures = torch.tensor([self.temperatures[row] for row in rows], dtype=torch.float64)
         kick = (2 * self.time_step * temperatures).sqrt()[:, None].to(drawn)
         for xi in drawn:
@@ -138,7 +144,7 @@ class Minibatch(Noise):
 
     So its noise has the covariance ηC/B per unit of time, C that of the samples' gradients, and where these vanish
     it has none: at θ = 0 of any network with two layers or more and without output bias, whatever the labels.
-    Only the samples drawn are evaluated, unless their weighted sum over the whole training set costs no more.
+    Only the samples drawn are evaluated, unless all of them, weighted by how often they are drawn, cost no more.
 
     Args:
         seeds: one per row.
@@ -158,17 +164,19 @@ class Minibatch(Noise):
         self.objective, self.samples = objective, objective.task.samples
 
     def _whole(self, batch: int) -> bool:
-        """Whether the whole training set is evaluated for a batch of this size."""
+        """Whether all samples are evaluated for a batch of this size."""
         return self.samples <= max(2 * batch, WHOLE)
 
     def draw(self, row: int, steps: int, size: int, *key: int) -> Int64[np.ndarray, "steps m"]:
-        """The numbers of the samples in each step [steps, B], or how often each of all of them is drawn [steps, N]."""
-        batch = self.batches[row]
-        own = stream("minibatch", self.seeds[row], batch, *key)
+        """The numbers of a step's samples [B], or how often each of all is drawn [N]; −1 after them to the longest."""
+        batch, own = self.batches[row], stream("minibatch", self.seeds[row], self.batches[row], *key)
         if self._whole(batch):
             often = np.full(self.samples, 1 / self.samples)
-            return own.multinomial(batch, often, size=steps).astype(np.int64)
-        return own.integers(self.samples, size=(steps, batch))
+            numbers = own.multinomial(batch, often, size=steps).astype(np.int64)
+        else:
+            numbers = own.integers(self.samples, size=(steps, batch))
+        longest = max(self.samples if self._whole(each) else each for each in self.batches)
+        return np.pad(numbers, ((0, 0), (0, longest - numbers.shape[-1])), constant_values=-1)
 
     def evaluations(
         self,
@@ -177,36 +185,24 @@ class Minibatch(Noise):
         l2: Float[Tensor, " A"],
         drawn: Int64[Tensor, "steps A m"],
     ) -> Iterator[Evaluate]:
-        """𝓛 on a batch: rows with batches of one size together, so that none feels those of another."""
-        sizes = [self.batches[row] for row in rows]
-        groups = []
-        for batch in dict.fromkeys(sizes):
-            places = [place for place, size in enumerate(sizes) if size == batch]
-            objective = self.objective.of([rows[place] for place in places])
-            groups.append((places, partial(self._loss_on, objective, l2[places], batch)))
-        for numbers in drawn:
-            if len(groups) == 1:
-                yield partial(value_and_gradient, groups[0][1](numbers))
-                continue
+        """𝓛 on a batch."""
+        batches = [self.batches[row] for row in rows]
+        places = {batch: [i for i, each in enumerate(batches) if each == batch] for batch in set(batches)}
+        objectives = {batch: self.objective.of([rows[i] for i in places[batch]]) for batch in places}
 
-            def evaluate(theta: Tensor, numbers: Tensor = numbers) -> tuple[Tensor, Tensor]:
-                value, gradient = torch.empty_like(theta[:, 0]), torch.empty_like(theta)
-                for places, loss_on in groups:
-                    found = value_and_gradient(loss_on(numbers[places]), theta[places])
-                    value[places], gradient[places] = found
-                return value, gradient
+        def evaluate(samples: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+            value, gradient = theta.new_empty(len(theta)), torch.empty_like(theta)
+            for batch, some in places.items():
+                if self._whole(batch):
+                    weights = (samples[some, : self.samples].double() / batch).to(theta)
+                    of_batch = objectives[batch].weighted(weights, l2[some])
+                else:
+                    of_batch = objectives[batch].drawn(samples[some, :batch]).at(l2[some])
+                value[some], gradient[some] = value_and_gradient(of_batch, theta[some])
+            return value, gradient
 
-            yield evaluate
-
-    def _loss_on(
-        self, objective: Objective, l2: Float[Tensor, " A"], batch: int, numbers: Int64[Tensor, "A m"]
-    ) -> Summed:
-        """𝓛 on one batch of each row."""
-        if self._whole(batch):
-            error = objective.weighted_error((numbers.double() / batch).to(l2))
-        else:
-            error = objective.error_of_drawn(numbers[:, :batch])
-        return error.plus(lambda theta: objective.cost(theta, l2))
+        for samples in drawn:
+            yield partial(evaluate, samples)
 
     def columns(self) -> dict[str, Any]:
         """B and η."""

@@ -17,7 +17,8 @@ from spinodal.training.descent import GradientDescent
 from spinodal.training.holding import Holding, HoldSettings
 from spinodal.training.noise import Langevin
 from spinodal.training.randomness import standard_normal
-from spinodal.training.relaxation import Relaxation, RelaxationSettings
+from spinodal.training.relaxation import Relaxation
+from spinodal.training.settings import RelaxationSettings
 
 FACTORS = (0.1, 0.5, 2.0, 10.0)
 """λ is moved by these, and back."""
@@ -129,7 +130,7 @@ def probe(
         temperatures = (heat * zero / theta.shape[-1]).tolist()
         shaken = _shaken(objective, home.theta, l2, seeds, settings, temperatures)
         gains.append(_gain(objective, home, shaken, l2))
-    _, _, product = linearise_gradient(objective.loss_at(l2), home.theta)
+    _, _, product = linearise_gradient(objective.at(l2), home.theta)
     return Evidence(
         l2=l2,
         error=objective.error(theta).detach(),
@@ -148,7 +149,7 @@ def _here(
     objective: Objective, theta: Tensor, l2: Tensor, seeds: Sequence[int]
 ) -> tuple[Float[Tensor, "A n"], Extremes]:
     """∇𝓛, and the ends of the spectrum of ∇²𝓛."""
-    _, gradient, product = linearise_gradient(objective.loss_at(l2), theta)
+    _, gradient, product = linearise_gradient(objective.at(l2), theta)
     start = torch.stack([standard_normal(theta.shape[-1], "probe", seed) for seed in seeds]).to(theta)
     return gradient, extreme_eigenvalues(product, start)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from spinodal.ensemble import Objective
 from spinodal.geometry import (
     INSPECTED,
-    Summed,
+    each_term,
     extreme_eigenvalues,
     linearise_gradient,
     rows_at_once,
@@ -24,6 +23,7 @@ from spinodal.geometry import (
 from spinodal.geometry.derivatives import RowFunction, RowOperator
 from spinodal.training.descent import DescentRule, Position, State
 from spinodal.training.randomness import standard_normal
+from spinodal.training.settings import RelaxationSettings
 from spinodal.training.trust_region import newton_step
 
 """(θ [A, n], λ [A]) → 𝓛 [A]."""
@@ -38,34 +38,6 @@ class Phase(IntEnum):
     INSPECT = 2
     DONE = 3
     GIVEN_UP = 4
-
-
-@dataclass(frozen=True)
-class RelaxationSettings:
-    """When a replica counts as relaxed, and what it may cost.
-
-    Attributes:
-        tolerance: stationary means max |∇𝓛| ≤ tolerance.
-        handoff: max |∇𝓛| at which the polish takes over from the descent.
-        max_steps: gradient-equivalents a replica may spend on a stage (a Hessian-vector product counts two).
-        polish: Newton steps after the descent; without, the descent alone has to arrive.
-        descent_dtype: "float64", or "float32" for a cheaper descent; polish and inspection are always in θ's own.
-        block: descent steps in one training step of Lightning.
-        flatness: a minimum has λ_min(∇²𝓛) > −flatness·λ_max.
-        smooth: whether 𝓛 has a gradient everywhere. Where it has not (ReLU), minima lie on kinks: a row then counts
-            as stationary when 𝓛 no longer falls, by more than the fraction `fall` in `patience` blocks of descent.
-    """
-
-    tolerance: float = 1e-8
-    handoff: float = 1e-4
-    max_steps: int = 100_000
-    polish: bool = True
-    descent_dtype: str = "float64"
-    block: int = 50
-    flatness: float = 1e-6
-    smooth: bool = True
-    fall: float = 1e-6
-    patience: int = 20
 
 
 class Relaxation(torch.optim.Optimizer):
@@ -205,15 +177,15 @@ class Relaxation(torch.optim.Optimizer):
         spent = self.active & (self.rows["steps"] >= self.settings.max_steps)
         self.rows["phase"][spent] = Phase.GIVEN_UP
 
-    def _loss_of(self, rows: Int[Tensor, " A"], dtype: torch.dtype | None = None) -> Summed:
+    def _loss_of(self, rows: Int[Tensor, " A"], dtype: torch.dtype | None = None) -> RowFunction:
         def watched(term: RowFunction) -> RowFunction:
-            def of_theta(theta: Tensor) -> Tensor:
+            def evaluate(theta: Tensor) -> Tensor:
                 self.watch()
                 return term(theta)
 
-            return of_theta
+            return evaluate
 
-        return self.objective.of(rows).loss_at(self.rows["l2"][rows].to(dtype)).each(watched)
+        return each_term(watched, self.objective.of(rows).at(self.rows["l2"][rows].to(dtype)))
 
     def _linearise(self, rows: Int[Tensor, " A"]) -> tuple[Tensor, Tensor, RowOperator]:
         """𝓛, ∇𝓛 and the Hessian-vector product of rows."""
@@ -228,8 +200,7 @@ class Relaxation(torch.optim.Optimizer):
     def _descend(self, rows: Int[Tensor, " A"]) -> None:
         dtype = getattr(torch, self.settings.descent_dtype)
         loss = self._loss_of(rows, dtype)
-        polish = self.settings.polish and self.settings.smooth
-        goal = self.settings.handoff if polish else self.settings.tolerance
+        goal = self._goal(rows)
         state: State = {
             name.removeprefix("descent."): value[rows].to(dtype)
             for name, value in self.rows.items()
@@ -253,11 +224,21 @@ class Relaxation(torch.optim.Optimizer):
         self._arrive(rows, position)
         for name, value in state.items():
             self.rows[f"descent.{name}"][rows] = value.to(self.theta.dtype)
-        if self.settings.smooth:
-            self.rows["phase"][rows[arrived]] = Phase.POLISH if polish else Phase.INSPECT
-        else:
-            self.rows["phase"][rows[arrived | self._settled(rows, position)]] = Phase.DONE
+        self._descended(rows[arrived if self.settings.smooth else arrived | self._settled(rows, position)])
         self.rows["phase"][rows[~position.loss.isfinite()]] = Phase.GIVEN_UP
+
+    @property
+    def _polished(self) -> bool:
+        return self.settings.polish and self.settings.smooth
+
+    def _goal(self, rows: Int[Tensor, " A"]) -> float | Tensor:
+        """Max |∇𝓛| at which the descent of rows ends: of all, or of each [A]."""
+        return self.settings.handoff if self._polished else self.settings.tolerance
+
+    def _descended(self, rows: Int[Tensor, " A"]) -> None:
+        """Lets rows that have come to the end of their descent go on to what is next."""
+        after = Phase.POLISH if self._polished else Phase.INSPECT if self.settings.smooth else Phase.DONE
+        self.rows["phase"][rows] = after
 
     def _settled(self, rows: Int[Tensor, " A"], position: Position) -> Bool[Tensor, " A"]:
         """Rows whose 𝓛 no longer falls."""

@@ -80,8 +80,8 @@ def facts_of(ensemble: Ensemble, task: Task) -> dict[str, Any]:
     return {
         "task": task.name,
         "error_name": task.error_name,
-        "strengths": task.strengths.numpy(),
-        "variances": task.variances.numpy(),
+        "strengths": task.strengths.cpu().numpy(),
+        "variances": task.variances.cpu().numpy(),
         **task.sizes,
         **(network.settings if trainable and isinstance(network, MLP) else {"network": kind}),
     }

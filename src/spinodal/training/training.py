@@ -15,7 +15,8 @@ from spinodal.ensemble import Objective
 from spinodal.geometry import value_and_gradient
 from spinodal.training.descent import DescentRule, Evaluate, Position, State
 from spinodal.training.noise import Noise
-from spinodal.training.relaxation import Phase, Relaxation, RelaxationSettings
+from spinodal.training.relaxation import Phase, Relaxation
+from spinodal.training.settings import RelaxationSettings
 
 
 class Training(Relaxation):
@@ -93,7 +94,6 @@ class Training(Relaxation):
         if self.noise is None:
             return repeat(partial(value_and_gradient, loss), steps)
         number, first = divmod(done, self.settings.block)
-        size = self.theta.shape[-1]
-        drawn = self.noise.drawn(rows.tolist(), self.settings.block, size, number)[first : first + steps]
-        l2 = self.rows["l2"][rows].to(dtype)
-        return self.noise.evaluations(loss, rows.tolist(), l2, drawn.to(self.theta.device))
+        like = self.theta.to(dtype)
+        drawn = self.noise.drawn(rows.tolist(), self.settings.block, like, number)[first : first + steps]
+        return self.noise.evaluations(loss, rows.tolist(), self.rows["l2"][rows].to(dtype), drawn)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from spinodal.analysis.claims.rules import FINER
-from spinodal.analysis.curves import CURVE, evidence
+from spinodal.analysis.curves import CURVE, evidence, surveyed
 from spinodal.analysis.deep_linear import expected
 from spinodal.analysis.seeds import APART
 from spinodal.theory import DeepLinear
@@ -61,6 +61,8 @@ class UpBranch(NamedTuple):
         if min((l2 < at).sum(), (l2 > at).sum()) < EDGE:
             return f"λ_sp = {at:.4g} is outside the grid, or at its end: a wider one decides"
         near = self.rows.filter(pl.col("l2") > 0, (pl.col("l2") / at).log().abs() <= APART)
+        if only := near.filter(surveyed()).height:
+            return f"{only} rows about λ_sp = {at:.4g} are only surveyed: relaxation=exact, or protocol.refine, decides"
         if unrelaxed := near.filter(~evidence()).height:
             return f"{unrelaxed} rows about λ_sp = {at:.4g} did not relax: more relaxation.max_steps decide"
         if matching(self.shown, at) is None:

@@ -21,7 +21,7 @@ from spinodal.analysis.claims.rules import (
     settled,
     worst,
 )
-from spinodal.analysis.curves import evidence
+from spinodal.analysis.curves import evidence, order_parameter
 
 if TYPE_CHECKING:
     from spinodal.analysis.findings import Findings
@@ -37,9 +37,6 @@ ESTIMATED = 10.0
 
 CLOSE = 2
 """With fewer rows than this between two transitions, they cannot be told apart."""
-
-LOST = (pl.col("learned_features_before") - pl.col("learned_features_after")).round()
-"""Features lost at a transition, for rising λ."""
 
 EXPECTED = pl.col("status").is_in(["matched", "missing"])
 """Transitions that theory has within the grid."""
@@ -81,7 +78,7 @@ def _numbers(branches: Sequence[UpBranch]) -> Judged:
     for branch in branches:
         there = branch.transitions.drop_nulls("location")
         if branch.expected is None:
-            number, counted = int(branch.rows["complexity"][0]), there.filter(LOST >= 1).height
+            number, counted = int(branch.rows["complexity"][0]), there.filter(_lost(branch) >= 1).height
             rulings.append(_counted_by_features(branch, counted, number))
         else:
             number, counted = branch.transitions.filter(EXPECTED).height, there.height
@@ -114,10 +111,21 @@ def _counted(branch: UpBranch, number: int, predicted: int) -> Ruling:
     return refuted(f"{branch.name}: {number} for {predicted}{more}", unless)
 
 
+def _lost(branch: UpBranch) -> pl.Expr:
+    """Features lost at a transition, for rising λ."""
+    name = order_parameter(branch.rows)
+    return (pl.col(f"{name}_before") - pl.col(f"{name}_after")).round()
+
+
 def _counted_by_features(branch: UpBranch, number: int, predicted: int) -> Ruling:
     """Where no theory says which transitions are within the grid: it must go from K features to none, and beyond."""
-    rows = branch.rows.filter(evidence()).group_by("l2").agg(pl.col("learned_features").min()).sort("l2")
-    path = rows["learned_features"].to_list()
+    rows = (
+        branch.rows.filter(evidence())
+        .group_by("l2")
+        .agg(pl.col(order_parameter(branch.rows)).min())
+        .sort("l2")
+    )
+    path = rows[:, 1].to_list()
     if len(path) < 2 * EDGE or None in path or min(path[:EDGE]) < predicted or max(path[-EDGE:]) > 0:
         short = "the grid does not go well beyond all transitions: a wider one decides"
         return Ruling("not decided", f"{branch.name}: {short}")
@@ -127,7 +135,7 @@ def _counted_by_features(branch: UpBranch, number: int, predicted: int) -> Rulin
     there = branch.transitions.drop_nulls("location")
     steps = [before - after for before, after in pairwise(path)]
     losses = [i for i, step in enumerate(steps) if step > 0]
-    if len(there) >= predicted or there.select(LOST.clip(0).sum()).item() == predicted:
+    if len(there) >= predicted or there.select(_lost(branch).clip(0).sum()).item() == predicted:
         why = "jumps of E and lost features do not come in pairs"
     elif len(steep := branch.unresolved.select("l2_low", "l2_high")):
         ends = ", ".join(f"{low:.4g} – {high:.4g}" for low, high in steep.iter_rows())
@@ -142,7 +150,7 @@ def _counted_by_features(branch: UpBranch, number: int, predicted: int) -> Rulin
 def _places(branches: Sequence[UpBranch]) -> Judged:
     last = branches[-1].transitions
     if any(branch.expected is None for branch in branches):
-        lost = last.drop_nulls("location").filter(LOST >= 1).sort("location")
+        lost = last.drop_nulls("location").filter(_lost(branches[-1]) >= 1).sort("location")
         return [], _located(lost), Ruling("not decided", "no theory says where, for these networks")
     matched = pl.concat([branch.transitions for branch in branches]).filter(status="matched")
     rulings = [_placed(row) for row in matched.iter_rows(named=True)]

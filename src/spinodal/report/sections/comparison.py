@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from spinodal.analysis import order_parameter
 from spinodal.analysis.elsewhere import ELSEWHERE
 from spinodal.report.campaign import Campaign
 from spinodal.report.names import capitalised
@@ -71,7 +72,10 @@ def _groups(networks: Sequence[Network]) -> list[Group]:
     return [
         Group(
             str(curve.name) + (f"; c = {listed(curve.strengths)}" if curve.strengths else ""),
-            [_row(row) for row in curve.transitions.sort(PLACE).iter_rows(named=True)],
+            [
+                _row(row, order_parameter(curve.records))
+                for row in curve.transitions.sort(PLACE).iter_rows(named=True)
+            ],
             network.drawn,
         )
         for network in networks
@@ -79,7 +83,7 @@ def _groups(networks: Sequence[Network]) -> list[Group]:
     ]
 
 
-def _row(row: dict[str, Any]) -> Row:
+def _row(row: dict[str, Any], counted: str) -> Row:
     predicted = number(row["l2_exact"], 5)
     if row["l2_estimate"] is not None:
         predicted = f"≈ {number(row['l2_estimate'], 5)}"
@@ -100,7 +104,7 @@ def _row(row: dict[str, Any]) -> Row:
         verdict(row),
         size,
         _sides(row, "accuracy", 3),
-        "" if kink else _sides(row, "learned_features", 2),
+        "" if kink else _sides(row, counted, 2),
         f"{row['seeds']}/{row['seeds_all']}",
         row["evidence"],
     )

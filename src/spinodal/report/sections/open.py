@@ -23,9 +23,9 @@ def unsettled(campaign: Campaign) -> Section:
     if len(rows):
         notes.append(f"Of {len(rows):,} rows: {kinds}." if counts else "Every row is a stationary minimum.")
         remarks.append(f"{len(rows)} rows; {kinds or 'all are stationary minima'}")
-    if counts.keys() & {"not stationary", "saddles"}:
+    if counts.keys() & {"not stationary", "saddles", "only surveyed"}:
         remarks.append(
-            "what is not stationary, or a saddle, is drawn hollow and is no evidence for a transition"
+            "what is not stationary, a saddle, or only surveyed is drawn hollow and is no evidence for a transition"
         )
     results = given_up_results(campaign.given_up, campaign.summary.points)
     notes += [f"{each}." for each in results]
@@ -75,9 +75,9 @@ def _unrelaxed(campaign: Campaign) -> Table:
         where, worst = span(row["l2_low"], row["l2_high"]), number(row["grad_max"], 2)
         name = names[tuple(row[each] for each in CURVE)]
         rows.append((name, *counts, str(row["rows"]), where, worst))
-    short = ("not stationary", "saddles", "not looked at")
-    header = columns("curve", *short, "of rows", "λ of the first two", "max |∇𝓛|", words=1)
-    caption = "Rows that are not stationary, saddles, or stationary but not looked at whether they are minima"
+    short = ("not stationary", "saddles", "surveyed", "not looked at")
+    header = columns("curve", *short, "of rows", "λ of the first three", "max |∇𝓛|", words=1)
+    caption = "Rows that are not stationary, saddles, only surveyed, or not looked at whether they are minima"
     return Table(caption, header, [Group("", rows)])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from spinodal.analysis import order_parameter
 from spinodal.report.campaign import Campaign
 from spinodal.report.names import places
 from spinodal.report.networks import FAMILY, Curve, spread
@@ -55,7 +56,7 @@ def _diagrams(campaign: Campaign) -> list[list[Curve]]:
     """The curves of each diagram, sorted by complexity."""
     networks: dict[tuple[object, ...], list[Curve]] = {}
     for curve in campaign.curves:
-        counted = curve.records["learned_features"].is_not_null().any()
+        counted = curve.records[order_parameter(curve.records)].is_not_null().any()
         if counted and curve.records["complexity"][0] is not None:
             networks.setdefault(curve.records.select(NETWORK).row(0), []).append(curve)
     return [
