@@ -162,6 +162,7 @@ class Minibatch(Noise):
     ) -> None:
         self.seeds, self.batches, self.time_step = seeds, batches, time_step
         self.objective, self.samples = objective, objective.task.samples
+        self._longest = max(self.samples if self._whole(each) else each for each in set(batches))
 
     def _whole(self, batch: int) -> bool:
         """Whether all samples are evaluated for a batch of this size."""
@@ -175,8 +176,7 @@ class Minibatch(Noise):
             numbers = own.multinomial(batch, often, size=steps).astype(np.int64)
         else:
             numbers = own.integers(self.samples, size=(steps, batch))
-        longest = max(self.samples if self._whole(each) else each for each in self.batches)
-        return np.pad(numbers, ((0, 0), (0, longest - numbers.shape[-1])), constant_values=-1)
+        return np.pad(numbers, ((0, 0), (0, self._longest - numbers.shape[-1])), constant_values=-1)
 
     def evaluations(
         self,
