@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import traceback
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -52,14 +53,16 @@ def run(plan: DictConfig, lines: Sequence[str] = ()) -> None:
         SystemExit: with code 1 if points have failed.
     """
     campaign = Path(plan.paths.campaign)
-    selection, notes = packs_of(cast(dict[str, Any], OmegaConf.to_container(plan)), lines)
+    choose = partial(packs_of, cast(dict[str, Any], OmegaConf.to_container(plan)), lines)
+    selection, notes = choose()
     for note in notes:
         say(note)
     asked = {point for curve in selection.asked for point in curve.points}
     if done := len(asked & set(selection.found.done)):
         say(f"{done} of {len(asked)} points are finished in {campaign} already")
     if selection.packs and plan.get("preflight", True):
-        preflight(selection.packs, IN_PROCESS)
+        measured = preflight(selection.packs, IN_PROCESS)
+        selection, _ = choose(measured) if measured else (selection, notes)
     if plan.get("dry_run"):
         say(f"{sum(len(pack.points) for pack in selection.packs)} of {len(asked)} points to run")
         return

@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from spinodal.geometry import extreme_eigenvalues, linearise_gradient, value_and_gradient
+from spinodal.geometry import (
+    extreme_eigenvalues,
+    lanczos,
+    linearise_gradient,
+    rows_at_once,
+    soft_mode,
+    value_and_gradient,
+)
 
 
 def quartic(theta):
@@ -67,3 +74,27 @@ def test_an_unfinished_search_says_so():
     assert ends.products <= 5
     assert ends.smallest >= -1.0
     assert (ends.smallest + 1.0).abs() <= ends.residual + 1e-12
+
+
+def test_a_basis_takes_no_more_memory_than_it_may(monkeypatch):
+    """Fewer rows at once first; of a single row fewer dimensions, so that what a row gets depends on no other."""
+    rows, n, steps = 6, 30, 20
+    matrix = symmetric(torch.linspace(-1, 3, n).tolist())
+    start = torch.randn(rows, n, dtype=torch.float64)
+
+    def operator(vectors):
+        return vectors @ matrix
+
+    whole = lanczos(operator, start, steps)
+    assert whole.basis.shape == (steps, rows, n)
+    monkeypatch.setitem(lanczos.__globals__, "MAX_BYTES", 8 * n * steps * 2)
+    assert rows_at_once(n, steps) == 2
+    parts = [lanczos(operator, part, steps).ritz for part in start.split(2)]
+    torch.testing.assert_close(torch.cat(parts), whole.ritz, rtol=1e-10, atol=1e-12)
+    monkeypatch.setitem(lanczos.__globals__, "MAX_BYTES", 8 * n * 5)
+    assert rows_at_once(n, steps) == 1
+    (alone,) = lanczos(operator, start[:1], steps).basis.shape[:1]
+    assert alone == 5
+    soft = soft_mode(operator, start[:1], max_products=steps)
+    assert soft.products == 5
+    assert soft.residual > 1e-6  # which says that five dimensions were too few

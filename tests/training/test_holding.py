@@ -17,7 +17,7 @@ from spinodal.networks import MLP
 from spinodal.planning import plan
 from spinodal.protocols import Hold, escape
 from spinodal.records import read_records
-from spinodal.tasks import linear_teacher
+from spinodal.tasks import linear_teacher, stacked
 from spinodal.training.holding import Holding
 from spinodal.training.noise import Langevin, Minibatch
 from spinodal.training.start import phase_parameters, put_in_phase
@@ -84,15 +84,18 @@ def test_noise_of_a_replica_is_its_own_and_that_of_no_other() -> None:
     assert not torch.equal(drawn(alone, 1, 500, 4, 1)[:, 0], numbers[:, 2])
 
 
-def test_minibatch_gradients_have_the_samples_mean_and_covariance() -> None:
-    task = linear_teacher(complexity=2, samples=12)
+@pytest.mark.parametrize(("samples", "columns"), [(12, 12), (70, 3)], ids=["weighted", "drawn"])
+def test_minibatch_gradients_have_the_samples_mean_and_covariance(samples: int, columns: int) -> None:
+    """C/B is the covariance of draws with replacement, whether all samples are weighted or those drawn are taken."""
+    task = linear_teacher(complexity=2, samples=samples)
     ensemble = Ensemble(lambda: MLP(2, 2, width=3, activation="linear"), [0])
     objective, theta = Objective(ensemble, task), ensemble.theta.detach()
-    of_samples = objective.drawn(torch.arange(12)[:, None]).error  # a row for each
-    errors, per_sample = value_and_gradient(of_samples, theta.expand(12, -1))
+    of_samples = objective.drawn(torch.arange(samples)[:, None]).error  # a row for each
+    errors, per_sample = value_and_gradient(of_samples, theta.expand(samples, -1))
     assert errors.mean() == pytest.approx(objective.error(theta).item(), rel=1e-12)
     batch, steps, step = 3, 20000, 1e-3
     noise = Minibatch(range(steps), [batch] * steps, step, objective)
+    assert noise.draw(0, 1, theta.shape[-1], 0).shape == (1, columns)
     walked = noise.walk(
         objective.error,
         theta.expand(steps, -1),
@@ -105,6 +108,36 @@ def test_minibatch_gradients_have_the_samples_mean_and_covariance() -> None:
     error = (spread.diagonal() / steps).sqrt()
     assert ((gradients.mean(0) - per_sample.mean(0)).abs() < 5 * error + 1e-12).all()
     assert (gradients.T.cov() - spread).norm() < 0.05 * spread.norm()
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shared task", "own tasks"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_batches_of_several_sizes_are_each_those_of_their_row_alone(own: bool, dtype: torch.dtype) -> None:
+    tasks = [linear_teacher(complexity=k, input_dim=3, output_dim=3, samples=80) for k in (1, 2, 3)]
+    task = stacked(tasks) if own else tasks[0]
+    ensemble = Ensemble(lambda: MLP(3, 3, width=3, activation="tanh"), range(3))
+    objective, theta = Objective(ensemble, task), ensemble.theta.detach().to(dtype)
+    batches, l2 = [5, 60, 7], torch.full((3,), 0.1, dtype=dtype)  # 60 of 80 are weighted, the others drawn
+    noise = Minibatch(range(3), batches, 0.1, objective)
+    numbers = drawn(noise, 3, 4, theta.shape[-1], 1)
+    together = noise.walk(objective.error, theta, range(3), l2, numbers)
+    for row, batch in enumerate(batches):
+        alone = noise.walk(objective.error, theta[[row]], [row], l2[[row]], numbers[:, [row]])
+        assert torch.equal(alone[0], together[row])
+        walked, mine = theta[row], tasks[row] if own else task
+        for step in range(4):
+            chosen = numbers[step, row, :batch] if batch < 40 else None
+            times = torch.bincount(chosen, minlength=80) if chosen is not None else numbers[step, row]
+            assert times.sum() == batch
+
+            def loss(rows, times=times, mine=mine, batch=batch):
+                errors = (ensemble.outputs(rows, mine.inputs.to(dtype)) - mine.targets).square().sum(-1) / 2
+                return (times * errors).sum(-1) / batch + 0.1 * rows.square().sum(-1)
+
+            walked = walked - 0.1 * value_and_gradient(loss, walked[None])[1][0]
+        torch.testing.assert_close(
+            walked, together[row], rtol=1e-5 if dtype == torch.float32 else 1e-12, atol=0
+        )
 
 
 # Where replicas start

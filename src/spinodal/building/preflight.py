@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -17,12 +17,12 @@ from spinodal.campaign import Pack, Part
 from spinodal.errors import UserError, listed
 from spinodal.planning.explain import shown
 from spinodal.planning.identity import canonical
-from spinodal.planning.memory import bytes_per_replica
+from spinodal.planning.memory import bytes_per_replica, bytes_with
 from spinodal.planning.parallelism import GB, here
 from spinodal.waiting import waiting
 
 if TYPE_CHECKING:
-    from spinodal.ensemble import Ensemble
+    from spinodal.ensemble import DerivativeBytes, Ensemble
     from spinodal.tasks import Task
 
 SECTIONS = ("trainer", "callbacks", "optimizer", "data", "model")
@@ -35,7 +35,7 @@ LARGE = 10_000_000
 """Parameters of a network, from which on it is built on the meta device: with shapes, and without numbers."""
 
 
-def preflight(packs: Sequence[Pack], launcher: Mapping[str, Any]) -> None:
+def preflight(packs: Sequence[Pack], launcher: Mapping[str, Any]) -> dict[str, float]:
     """Build each distinct configuration of packs once, and forget it.
 
     Sections are built once for each different content, tasks one after the other. Where jobs run on other machines,
@@ -44,6 +44,9 @@ def preflight(packs: Sequence[Pack], launcher: Mapping[str, Any]) -> None:
     Args:
         packs: that are about to be run.
         launcher: its configuration, `hydra.launcher`.
+
+    Returns:
+        By curve, bytes that each of its replicas adds, measured where no formula knows them.
 
     Raises:
         UserError: With every mistake, a line each.
@@ -65,6 +68,7 @@ def preflight(packs: Sequence[Pack], launcher: Mapping[str, Any]) -> None:
         )
     if mistakes := check.mistakes():
         raise UserError(listed(mistakes)) from check.first
+    return check.measured
 
 
 class _Check:
@@ -81,7 +85,8 @@ class _Check:
         self.distinct = {name: _distinct(parts, name) for name in SECTIONS}
         self.tasks, self.tasks_in_all, self.late = 0, len(self.distinct["data"]), False
         self.first: UserError | None = None
-        self.networks: dict[tuple[Any, ...], bool] = {}
+        self.networks: dict[tuple[Any, ...], _Size | None] = {}
+        self.measured: dict[str, float] = {}
         self.wrong: dict[str, tuple[str, list[Mapping[str, Any]]]] = {}
 
     def run(self) -> None:
@@ -121,10 +126,16 @@ class _Check:
                 return
             which = model, task.inputs.shape[1:], task.targets.shape[1:]
             if which not in self.networks:
-                network = self._tried("model", alike[0], partial(_network, alike[0], task))
-                self.networks[which] = network is not None
-            if self.networks[which]:
+                self.networks[which] = self._tried("model", alike[0], partial(_size, alike[0], task))
+            if size := self.networks[which]:
                 self._tried("model", alike[0], partial(_phases, alike, task))
+                self.measured |= {
+                    part.curve: bytes_with(
+                        part.config, size.parameters, task.samples, size.derivatives.on(task.samples)
+                    )
+                    for part in alike
+                    if size.derivatives is not None
+                }
 
     def _tried(self, name: str, part: Part, build: Callable[[Any], Any]) -> Any:
         try:
@@ -150,6 +161,23 @@ class _Check:
         ]
         more = f", and {len(configs) - 1} more" if len(configs) > 1 else ""
         return f" (with {' '.join(varied)}{more})"
+
+
+class _Size(NamedTuple):
+    """What is known of a network that was built."""
+
+    parameters: int
+    derivatives: DerivativeBytes | None
+    """None where a formula knows them."""
+
+
+def _size(part: Part, task: Task, plan: DictConfig) -> _Size:
+    """Build an ensemble of one, and measure it where no formula knows its memory."""
+    from spinodal.ensemble import derivative_bytes
+
+    ensemble = _network(part, task, plan)
+    known = bytes_per_replica(part.config) is not None
+    return _Size(ensemble.theta.shape[-1], None if known else derivative_bytes(ensemble, task))
 
 
 def _network(part: Part, task: Task, plan: DictConfig) -> Ensemble:

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.func import vmap
 
 from spinodal.ensemble.ensemble import BLOCK, Ensemble
 from spinodal.ensemble.frozen import Frozen
@@ -71,6 +72,17 @@ class Objective:
         """Return 𝓛(θ) where the control parameter has these values: θ [A, n] → [A]."""
         return self._mean(lambda block, theta: block._error(theta) + block._cost(theta, control))
 
+    def weighted(self, weights: Float[Tensor, "A N"], control: Float[Tensor, " A"]) -> RowFunction:
+        """Return 𝓛(θ) with Σ wᵢEᵢ(θ) in the place of E, Eᵢ the error on one sample: θ [A, n] → [A]."""
+
+        def term(block: Objective, part: Tensor, theta: Tensor) -> Tensor:
+            share = block.task.samples / self.task.samples
+            return (part * block._sample_errors(theta)).sum(-1) + share * block._cost(theta, control)
+
+        parts = torch.split(weights, BLOCK, dim=-1)
+        terms = [partial(term, *each) for each in zip(self._blocks, parts, strict=True)]
+        return terms[0] if len(terms) == 1 else Summed(terms)
+
     def loss(self, theta: Float[Tensor, "A n"], control: Float[Tensor, " A"]) -> Float[Tensor, " A"]:
         """Compute 𝓛(θ) = E(θ) + c·P(θ) + Σ cᵢ·Pᵢ(θ)."""
         return self.at(control)(theta)
@@ -127,6 +139,13 @@ class Objective:
         task = self._single if theta.dtype == torch.float32 else self.task
         outputs = self.ensemble.outputs(theta, task.inputs, task.has_own_inputs, self.frozen)
         return task.error(outputs, task.targets)
+
+    def _sample_errors(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, "A N"]:
+        task = self._single if theta.dtype == torch.float32 else self.task
+        outputs = self.ensemble.outputs(theta, task.inputs, task.has_own_inputs, self.frozen).unsqueeze(-2)
+        targets = task.targets.unsqueeze(-2)
+        errors: Tensor = vmap(task.error, in_dims=(1, targets.dim() - 3), out_dims=1)(outputs, targets)
+        return errors
 
     def _cost(self, theta: Float[Tensor, "A n"], control: Float[Tensor, " A"]) -> Float[Tensor, " A"]:
         cost = control * self.penalty(self, theta)

@@ -2,13 +2,14 @@
 
 from spinodal.geometry.curvature import ScalarCurvature, scalar_curvature
 from spinodal.geometry.derivatives import Summed, each_term, hessian, linearise_gradient, value_and_gradient
-from spinodal.geometry.lanczos import Extremes, extreme_eigenvalues, lanczos
+from spinodal.geometry.lanczos import INSPECTED, Extremes, extreme_eigenvalues, lanczos, rows_at_once
 from spinodal.geometry.modules import beside, parametrise
 from spinodal.geometry.operations import check_deterministic, kinked, same
 from spinodal.geometry.pieces import Estimate
 from spinodal.geometry.sections import gaussian_curvature, sectional_curvature
 from spinodal.geometry.spectrum import (
     FLAT,
+    RESPONSE,
     SoftMode,
     SpectralDensity,
     negative_modes,
@@ -19,6 +20,8 @@ from spinodal.geometry.spectrum import (
 
 __all__ = [
     "FLAT",
+    "INSPECTED",
+    "RESPONSE",
     "Estimate",
     "Extremes",
     "ScalarCurvature",
@@ -36,6 +39,7 @@ __all__ = [
     "linearise_gradient",
     "negative_modes",
     "parametrise",
+    "rows_at_once",
     "same",
     "scalar_curvature",
     "sectional_curvature",

@@ -10,6 +10,17 @@ from torch import Tensor
 
 from spinodal.geometry.derivatives import RowOperator
 
+MAX_BYTES = 2**32
+"""Memory for a basis. A constant, so that no result depends on what a machine has."""
+
+INSPECTED = 120
+"""Dimensions of the Krylov space for the ends of a spectrum."""
+
+
+def rows_at_once(n: int, steps: int, max_bytes: int | None = None) -> int:
+    """Return of how many rows of n numbers the bases fit into memory together; of one in any case."""
+    return max(1, (max_bytes or MAX_BYTES) // (8 * n * min(steps, n)))
+
 
 @dataclass(frozen=True)
 class Krylov:
@@ -45,7 +56,9 @@ class Krylov:
         return vectors - torch.einsum("krn,...rk->...rn", self.basis, within)
 
 
-def lanczos(operator: RowOperator, start: Float[Tensor, "R n"], steps: int) -> Krylov:
+def lanczos(
+    operator: RowOperator, start: Float[Tensor, "R n"], steps: int, max_bytes: int | None = None
+) -> Krylov:
     """Lanczos with full reorthogonalisation, every row at once.
 
     Without reorthogonalisation the many (near-)zero modes of these Hessians come back as ghosts.
@@ -54,9 +67,11 @@ def lanczos(operator: RowOperator, start: Float[Tensor, "R n"], steps: int) -> K
         operator: the symmetric operator, row by row.
         start: first vectors, of any length; a row of zeros has an empty space.
         steps: dimensions of the space, at most n.
+        max_bytes: of the basis, `MAX_BYTES` by default; the space has fewer dimensions where they do not fit, but 2
+            in any case. As long as rows are no more than `rows_at_once`, this depends on n and steps alone.
     """
     rows, n = start.shape
-    steps = min(steps, n)
+    steps = min(steps, n, max(2, (max_bytes or MAX_BYTES) // (start.element_size() * rows * n)))
     basis = start.new_zeros(steps, rows, n)
     alpha, beta = start.new_zeros(rows, steps), start.new_zeros(rows, steps)
     length = start.norm(dim=-1, keepdim=True)
@@ -109,7 +124,7 @@ class Extremes:
 
 
 def extreme_eigenvalues(
-    operator: RowOperator, start: Float[Tensor, "R n"], max_products: int = 120
+    operator: RowOperator, start: Float[Tensor, "R n"], max_products: int = INSPECTED
 ) -> Extremes:
     """Extreme eigenvalues of every row's operator from its Krylov space.
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from spinodal.geometry.derivatives import RowOperator, hessian_columns
-from spinodal.geometry.lanczos import Krylov, lanczos
+from spinodal.geometry.lanczos import MAX_BYTES, Krylov, lanczos
 
 FEWEST = 3
 """Probes from which an unbiased (tr H)² and its error can be had; two products go elsewhere."""
@@ -81,6 +81,11 @@ class Pieces(NamedTuple):
     products: int
 
 
+def largest_deflation(products: int) -> int:
+    """Return the dimensions of the Krylov space, where memory allows them, for a budget of products."""
+    return min((products - 1) // 3, _LARGEST)
+
+
 def exact_pieces(gradient: Float[Tensor, "R n"], product: RowOperator, max_bytes: int) -> Pieces:
     """From every column of H, n products."""
     rows, n = gradient.shape
@@ -126,10 +131,10 @@ def stochastic_pieces(
     """
     rows, n = gradient.shape
     along = Along.of(gradient, product)
-    dimensions = max(1, min((products - 1) // 3, _LARGEST, max_bytes // (8 * rows * n), n))
+    dimensions = max(1, min(largest_deflation(products), max_bytes // (8 * rows * n), n))
     start = gradient / gradient.norm(dim=-1, keepdim=True).clamp_min(1e-300)
     start = start + draw(gradient, generators, torch.randn) / n**0.5
-    krylov = lanczos(product, start, dimensions)
+    krylov = lanczos(product, start, dimensions, max(max_bytes, MAX_BYTES))
     within = krylov.tridiagonal
     trace_within = within.diagonal(dim1=1, dim2=2).sum(-1)
     frobenius_within = within.square().sum((1, 2)) + 2 * krylov.remainder**2

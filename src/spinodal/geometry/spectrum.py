@@ -39,7 +39,11 @@ class SoftMode:
     products: int
 
 
-def soft_mode(operator: RowOperator, push: Float[Tensor, "R n"], max_products: int = 300) -> SoftMode:
+RESPONSE = 300
+"""Dimensions of the Krylov space for the soft mode."""
+
+
+def soft_mode(operator: RowOperator, push: Float[Tensor, "R n"], max_products: int = RESPONSE) -> SoftMode:
     """Find the eigenvalue of ∇²𝓛 whose mode has the largest overlap with ∂θ*/∂c, for 𝓛 = E + c·P.
 
     A minimum moves with the control parameter as (∇²𝓛) ∂θ*/∂c = −∇P. Only modes that ∇P has a component along take
@@ -63,7 +67,8 @@ def soft_mode(operator: RowOperator, push: Float[Tensor, "R n"], max_products: i
         left = krylov.remainder[:, None] * krylov.last
         residual = left.gather(1, index).abs()
         unsolved = (left * answers).sum(-1, keepdim=True).abs()  # ‖(∇²𝓛) ∂θ*/∂c + ∇P‖
-        if ((residual <= _CONVERGED * largest) & (unsolved <= 0.5 * _CONVERGED * length)).all():
+        solved = (residual <= _CONVERGED * largest) & (unsolved <= 0.5 * _CONVERGED * length)
+        if solved.all() or len(krylov.basis) < steps:  # there are no more dimensions, or no memory for more
             break
     unlearned = (size == 0).squeeze(-1)
     value, overlap = krylov.ritz.gather(1, index), size / answers.norm(dim=-1, keepdim=True)
@@ -132,9 +137,9 @@ def spectral_density(
         steps: products with each.
         generators: one per row, or one for all.
     """
-    runs = [lanczos(operator, draw(like, generators, torch.randn), steps) for _ in range(probes)]
-    return SpectralDensity(
-        nodes=torch.stack([run.ritz for run in runs], 1),
-        weights=torch.stack([run.vectors[:, 0] ** 2 for run in runs], 1),
-        n=like.shape[-1],
-    )
+    nodes, weights = [], []
+    for _ in range(probes):
+        krylov = lanczos(operator, draw(like, generators, torch.randn), steps)
+        nodes.append(krylov.ritz)
+        weights.append(krylov.vectors[:, 0] ** 2)
+    return SpectralDensity(torch.stack(nodes, 1), torch.stack(weights, 1), like.shape[-1])

@@ -8,12 +8,22 @@ from jaxtyping import Float64
 from rich.console import Console
 from torch import Tensor
 
-from spinodal.geometry import scalar_curvature
+from spinodal.geometry import rows_at_once, scalar_curvature
 from spinodal.geometry.curvature import Method
 from spinodal.geometry.derivatives import RowFunction
-from spinodal.observables.measurement import StageMeasurement, loss_of, measured_rows
+from spinodal.geometry.pieces import largest_deflation
+from spinodal.observables.measurement import (
+    StageMeasurement,
+    error_of,
+    in_parts,
+    loss_of,
+    measured_rows,
+)
 from spinodal.training import EnsembleModule
 from spinodal.training.randomness import generator
+
+_BYTES = 2**29
+"""Memory for the deflation."""
 
 
 class Curvature(StageMeasurement):
@@ -52,13 +62,25 @@ class Curvature(StageMeasurement):
         seeds: list[int],
     ) -> dict[str, Any]:
         """The columns of curvature."""
+        rows, dimensions = measured_rows(module), largest_deflation(self.probes)
+        return in_parts(
+            lambda part: self._measure(module, rows[part], theta[part], seeds[part]),
+            len(rows),
+            rows_at_once(theta.shape[-1], dimensions, _BYTES),
+        )
+
+    def _measure(
+        self, module: EnsembleModule, rows: list[int], theta: Float64[Tensor, "A n"], seeds: list[int]
+    ) -> dict[str, Any]:
+        surface_of = error_of if self.surface == "error" else loss_of
         found = scalar_curvature(
-            error if self.surface == "error" else loss_of(module, measured_rows(module)),
+            surface_of(module, rows),
             theta,
             method=self.method,
             probes=self.probes,
             relative_error=self.relative_error,
             generator=[generator("curvature", seed, module.relaxation.stage) for seed in seeds],
+            max_bytes=_BYTES,
         )
         method = found.method
         method += "" if found.smooth else ", on a smooth piece"

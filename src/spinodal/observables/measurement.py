@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytorch_lightning as pl
+import torch
 from jaxtyping import Float64
 from rich.console import Console
 from torch import Tensor
@@ -82,6 +84,22 @@ class StageMeasurement(pl.Callback, ABC):
 def measured_rows(module: EnsembleModule) -> list[int]:
     """The replicas that have a row to add to the records."""
     return [row for row, visit in enumerate(module.visits) if visit is not None and visit.stage is not None]
+
+
+def in_parts(measure: Callable[[slice], dict[str, Any]], rows: int, at_once: int) -> dict[str, Any]:
+    """Measure some rows after the others, as many at once as memory has room for.
+
+    Args:
+        measure: of a part of the rows; its columns are tensors with a value for each, or one value for all rows.
+        rows: how many there are.
+        at_once: how many are measured together.
+    """
+    parts = [measure(slice(first, first + at_once)) for first in range(0, rows, at_once)]
+    columns = {name: [part[name] for part in parts] for name in parts[0]}
+    return {
+        name: torch.cat(values) if isinstance(values[0], Tensor) else values[0]
+        for name, values in columns.items()
+    }
 
 
 def error_of(module: EnsembleModule, rows: list[int]) -> RowFunction:

@@ -12,15 +12,23 @@ from rich.console import Console
 from torch import Tensor
 
 from spinodal.geometry import (
+    RESPONSE,
     extreme_eigenvalues,
     hessian,
     linearise_gradient,
     negative_modes,
+    rows_at_once,
     soft_mode,
     zero_modes,
 )
 from spinodal.geometry.derivatives import RowFunction
-from spinodal.observables.measurement import StageMeasurement, error_of, loss_of, measured_rows
+from spinodal.observables.measurement import (
+    StageMeasurement,
+    error_of,
+    in_parts,
+    loss_of,
+    measured_rows,
+)
 from spinodal.training import EnsembleModule
 from spinodal.training.randomness import standard_normal
 
@@ -57,8 +65,22 @@ class Spectrum(StageMeasurement):
     ) -> dict[str, Any]:
         """The columns of the spectrum."""
         rows = measured_rows(module)
+        return in_parts(
+            lambda part: self._measure(module, rows[part], theta[part], l2[part], seeds[part]),
+            len(rows),
+            rows_at_once(theta.shape[-1], RESPONSE),
+        )
+
+    def _measure(
+        self,
+        module: EnsembleModule,
+        rows: list[int],
+        theta: Float64[Tensor, "A n"],
+        l2: Float64[Tensor, " A"],
+        seeds: list[int],
+    ) -> dict[str, Any]:
         objective = module.objective.of(rows)
-        _, _, product = linearise_gradient(error, theta)
+        _, _, product = linearise_gradient(error_of(module, rows), theta)
         shift, push = objective.shift(l2), objective.push(theta)
         if shift is None:
             _, _, of_loss = linearise_gradient(loss_of(module, rows), theta)

@@ -63,6 +63,7 @@ def select(
     jobs: int = 1,
     max_replicas: int | None = None,
     memory: float | None = None,
+    measured: Mapping[str, float] | None = None,
 ) -> Selection:
     """Choose what to run.
 
@@ -75,6 +76,7 @@ def select(
         jobs: that run at the same time.
         max_replicas: in a pack.
         memory: of a job, in bytes; None if nobody knows.
+        measured: by curve, bytes that each of its replicas adds, where no formula knows them.
 
     Raises:
         UserError: If a single network does not fit into memory.
@@ -87,17 +89,20 @@ def select(
         replace(curve, points={point: each for point, each in curve.points.items() if point in left})
         for curve in asked
     ]
-    limits = Limits(jobs, max_replicas, _fitting(wanted, memory, found.history, campaign))
+    limits = Limits(jobs, max_replicas, _fitting(wanted, memory, measured or {}, found.history, campaign))
     waiting = queued - found.done - found.running.keys()
     return Selection(asked, found, [*continued, *cut(wanted, limits)], waiting)
 
 
-def packs_of(plan: Mapping[str, Any], lines: Sequence[str] = ()) -> tuple[Selection, list[str]]:
+def packs_of(
+    plan: Mapping[str, Any], lines: Sequence[str] = (), measured: Mapping[str, float] | None = None
+) -> tuple[Selection, list[str]]:
     """What there is to do about a single configuration, in this process.
 
     Args:
         plan: as of `validate`, in plain containers.
         lines: overrides that made it.
+        measured: as of `select`.
 
     Returns:
         The packs, and a line on each value that a module of a user's own is not given.
@@ -118,6 +123,7 @@ def packs_of(plan: Mapping[str, Any], lines: Sequence[str] = ()) -> tuple[Select
         retry_failed=plan["retry_failed"],
         max_replicas=packing["max_replicas"],
         memory=bytes_per_job(IN_PROCESS, packing["memory_gb"]),
+        measured=measured,
     )
     return selection, notes
 
@@ -168,12 +174,16 @@ def _continued(campaign: Path, asked: Mapping[str, Curve], left: Set[str], found
 
 
 def _fitting(
-    wanted: Iterable[Curve], memory: float | None, history: Iterable[Attempt], campaign: Path
+    wanted: Iterable[Curve],
+    memory: float | None,
+    measured: Mapping[str, float],
+    history: Iterable[Attempt],
+    campaign: Path,
 ) -> dict[str, int]:
     """By curve, how many replicas are known to fit into memory together."""
     fitting = _learned(history, campaign)
     for curve in wanted:
-        each = bytes_per_replica(curve.config)
+        each = bytes_per_replica(curve.config) or measured.get(curve.name)
         if not curve.points or memory is None or each is None:
             continue
         if each > memory:
@@ -210,4 +220,6 @@ def _learned(history: Iterable[Attempt], campaign: Path) -> dict[str, int]:
 
 def _name(config: Mapping[str, Any]) -> str:
     model, data = config["model"], config["data"]
+    if not {"depth", "width"} <= model.keys():
+        return f"model._target_={model['_target_']}"
     return f"model.depth={model['depth']} model.width={model['width']} data.complexity={data['complexity']}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,8 +28,10 @@ from spinodal.planning.survey import survey
 from spinodal.planning.table import console, tell, tell_end
 from spinodal.waiting import waiting
 
-Preflight = Callable[[Sequence[Pack], Mapping[str, Any]], None]
-"""Builds what packs need once, by the configuration of their launcher too, and raises a UserError if it cannot be."""
+Preflight = Callable[[Sequence[Pack], Mapping[str, Any]], dict[str, float]]
+"""Builds what packs need once, by the configuration of their launcher too, and raises a UserError if it cannot be.
+
+Returns what it has measured of memory: by curve, bytes of a replica."""
 
 FAILED = 1
 """Exit code when points have failed."""
@@ -79,7 +82,8 @@ def sweep(
     asked = settled(campaign, asked, found, queued, plan["mix_modules"])
     tidy(campaign, found.done, found.living)
     refuse_unmeasured(campaign, asked, found.done)
-    selection = select(
+    choose = partial(
+        select,
         campaign,
         asked,
         found,
@@ -89,8 +93,9 @@ def sweep(
         max_replicas=plan["packing"]["max_replicas"],
         memory=bytes_per_job(launching, plan["packing"]["memory_gb"]),
     )
-    if selection.packs and plan["preflight"]:
-        preflight(selection.packs, launching)
+    selection = choose()
+    if selection.packs and plan["preflight"] and (measured := preflight(selection.packs, launching)):
+        selection = choose(measured=measured)
     for pack in selection.packs if not plan["dry_run"] else ():
         write_pack(campaign, pack)
     terminal = console(stderr=not plan["dry_run"])

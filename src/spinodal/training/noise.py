@@ -20,6 +20,9 @@ from spinodal.training.randomness import stream
 
 Loss = Callable[[Tensor], Tensor]
 
+WHOLE = 64
+"""Samples of which all are evaluated for a batch of any size: that costs no more than a choice of them."""
+
 
 class Noise(ABC):
     """A noisy descent of rows, each with a strength of its own.
@@ -137,10 +140,11 @@ class Langevin(Noise):
 
 
 class Minibatch(Noise):
-    """Stochastic gradient descent: each step of length η sees B samples, drawn with replacement, and only these.
+    """Stochastic gradient descent: each step of length η sees B samples, drawn with replacement.
 
     So its noise has the covariance ηC/B per unit of time, C that of the samples' gradients, and where these vanish
     it has none: at θ = 0 of any network with two layers or more and without output bias, whatever the labels.
+    Only the samples drawn are evaluated, unless all of them, weighted by how often they are drawn, cost no more.
 
     Args:
         seeds: one per row.
@@ -158,21 +162,28 @@ class Minibatch(Noise):
     ) -> None:
         self.seeds, self.batches, self.time_step = seeds, batches, time_step
         self.objective, self.samples = objective, objective.task.samples
+        self._longest = max(self.samples if self._whole(each) else each for each in set(batches))
 
-    def draw(self, row: int, steps: int, size: int, *key: int) -> Int64[np.ndarray, "steps B"]:
-        """The numbers of the samples in each step's batch; −1 after those of a batch that is not the largest."""
-        batch = self.batches[row]
-        numbers = stream("minibatch", self.seeds[row], batch, *key).integers(
-            self.samples, size=(steps, batch)
-        )
-        return np.pad(numbers, ((0, 0), (0, max(self.batches) - batch)), constant_values=-1)
+    def _whole(self, batch: int) -> bool:
+        """Whether all samples are evaluated for a batch of this size."""
+        return self.samples <= max(2 * batch, WHOLE)
+
+    def draw(self, row: int, steps: int, size: int, *key: int) -> Int64[np.ndarray, "steps m"]:
+        """The numbers of a step's samples [B], or how often each of all is drawn [N]; −1 after them to the longest."""
+        batch, own = self.batches[row], stream("minibatch", self.seeds[row], self.batches[row], *key)
+        if self._whole(batch):
+            often = np.full(self.samples, 1 / self.samples)
+            numbers = own.multinomial(batch, often, size=steps).astype(np.int64)
+        else:
+            numbers = own.integers(self.samples, size=(steps, batch))
+        return np.pad(numbers, ((0, 0), (0, self._longest - numbers.shape[-1])), constant_values=-1)
 
     def evaluations(
         self,
         loss: Loss,
         rows: Sequence[int],
         l2: Float[Tensor, " A"],
-        drawn: Int64[Tensor, "steps A B"],
+        drawn: Int64[Tensor, "steps A m"],
     ) -> Iterator[Evaluate]:
         """𝓛 on a batch."""
         batches = [self.batches[row] for row in rows]
@@ -182,7 +193,11 @@ class Minibatch(Noise):
         def evaluate(samples: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
             value, gradient = theta.new_empty(len(theta)), torch.empty_like(theta)
             for batch, some in places.items():
-                of_batch = objectives[batch].drawn(samples[some, :batch]).at(l2[some])
+                if self._whole(batch):
+                    weights = (samples[some, : self.samples].double() / batch).to(theta)
+                    of_batch = objectives[batch].weighted(weights, l2[some])
+                else:
+                    of_batch = objectives[batch].drawn(samples[some, :batch]).at(l2[some])
                 value[some], gradient[some] = value_and_gradient(of_batch, theta[some])
             return value, gradient
 

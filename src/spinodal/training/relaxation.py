@@ -12,7 +12,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from spinodal.ensemble import Objective
-from spinodal.geometry import each_term, extreme_eigenvalues, linearise_gradient, value_and_gradient
+from spinodal.geometry import (
+    INSPECTED,
+    each_term,
+    extreme_eigenvalues,
+    linearise_gradient,
+    rows_at_once,
+    value_and_gradient,
+)
 from spinodal.geometry.derivatives import RowFunction, RowOperator
 from spinodal.training.descent import DescentRule, Position, State
 from spinodal.training.randomness import standard_normal
@@ -158,14 +165,15 @@ class Relaxation(torch.optim.Optimizer):
             self.rows[name] = value.to(self.theta.device, copy=True) if isinstance(value, Tensor) else value
 
     def _block(self) -> None:
-        for phase, act in (
-            (Phase.DESCEND, self._descend),
-            (Phase.POLISH, self._polish),
-            (Phase.INSPECT, self._inspect),
+        replicas, n = self.theta.shape
+        for phase, act, at_once in (
+            (Phase.DESCEND, self._descend, replicas),
+            (Phase.POLISH, self._polish, replicas),
+            (Phase.INSPECT, self._inspect, rows_at_once(n, INSPECTED)),
         ):
             rows = (self.rows["phase"] == phase).nonzero().squeeze(-1)
-            if len(rows):
-                act(rows)
+            for part in torch.split(rows, at_once) if len(rows) else ():
+                act(part)
         spent = self.active & (self.rows["steps"] >= self.settings.max_steps)
         self.rows["phase"][spent] = Phase.GIVEN_UP
 

@@ -1,0 +1,105 @@
+"""Memory that derivatives of a network's error take, measured on one replica and a few samples."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from spinodal.ensemble.ensemble import BLOCK, Ensemble
+from spinodal.ensemble.objective import Objective
+from spinodal.geometry import linearise_gradient
+from spinodal.tasks import Task
+
+FEW, MORE = 8, 32
+"""Samples of the two evaluations, between which memory grows by what each sample adds."""
+
+
+class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of tensors that operations return, until they are let go.
+
+    Attributes:
+        most: bytes that were there at a time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.most: int = 0
+        self._now: int = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for each in tree_leaves(result):
+            if isinstance(each, Tensor):
+                self._count(each.untyped_storage())
+        return result
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage._cdata, storage.nbytes()
+        if key in self._known:
+            return
+        self._known.add(key)
+        self._now += size
+        self.most = max(self.most, self._now)
+        weakref.finalize(storage, self._let_go, key, size)
+
+    def _let_go(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self._now -= size
+
+
+class DerivativeBytes(NamedTuple):
+    """Memory of a gradient and a Hessian-vector product of one replica."""
+
+    fixed: float
+    per_sample: float
+
+    def on(self, samples: int) -> float:
+        """Return the bytes for an error on so many samples, of which a block is evaluated at once."""
+        return self.fixed + self.per_sample * min(samples, BLOCK)
+
+
+def derivative_bytes(ensemble: Ensemble, task: Task) -> DerivativeBytes:
+    """Measure the memory of a gradient and a Hessian-vector product of one replica.
+
+    Both are made on 8 samples and on 32: memory is linear in the samples. On the meta device tensors have sizes and no
+    numbers.
+
+    Args:
+        ensemble: of the networks; the first is evaluated.
+        task: what it learns, not `stacked`.
+
+    Returns:
+        Bytes; without the product where the error has kinks, and none is ever made.
+    """
+    theta = ensemble.theta[:1].detach()
+    objective = Objective(ensemble, task.to(theta.device)).of([0])
+    smooth = objective.smooth
+
+    def evaluated(samples: int) -> Callable[[], object]:
+        numbers = (torch.arange(samples, device=theta.device) % task.samples)[None]
+        error = objective.drawn(numbers).error
+
+        def evaluate() -> object:
+            _, _, product = linearise_gradient(error, theta)
+            return product(torch.ones_like(theta)) if smooth else None
+
+        return evaluate
+
+    few, more = (_most(evaluated(samples)) for samples in (FEW, MORE))
+    each = (more - few) / (MORE - FEW)
+    return DerivativeBytes(few - each * FEW, each)
+
+
+def _most(evaluate: Callable[[], object]) -> int:
+    with _Alive() as alive:
+        evaluate()
+    return int(alive.most)
