@@ -153,7 +153,7 @@ SLURM = ["hydra/launcher=slurm", "dry_run=true"]
             "(broken_for_preflight.py, line 2)",
         ),
         (["model=none"], "model: own_for_preflight.none returned NoneType: must return a torch.nn"),
-        (["model=norm"], "model: Norm has buffers"),
+        (["model=norm"], "model: Norm has BatchNorm1d in training mode"),
         (
             ["model=net", "model.outputs=1"],
             "outputs of shape [8, 1] for inputs of shape [8, 3]: must be [8, 3], as the targets",
@@ -213,7 +213,7 @@ def test_a_dry_run_builds_too(campaign: Path, capsys: pytest.CaptureFixture[str]
     assert go("dry_run=true", "model=none,norm") == 2
     told = capsys.readouterr().err
     assert "model: own_for_preflight.none returned NoneType" in told
-    assert "model: Norm has buffers" in told
+    assert "model: Norm has BatchNorm1d in training mode" in told
     assert not campaign.exists()
 
 
