@@ -3,7 +3,9 @@
 import os
 import sys
 import time
-from collections.abc import Callable
+from base64 import b64decode
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 
 os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
@@ -47,3 +49,22 @@ def wait_until() -> Callable[..., None]:
             time.sleep(every)
 
     return wait
+
+
+BLANK = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAG7buVgAAAABJRU5ErkJggg=="
+)
+"""A picture of one pixel."""
+
+
+@pytest.fixture
+def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made, but a blank one is saved: for tests of what stands beside them. Painting takes the time."""
+    from spinodal.report import drawing
+    from spinodal.report.style import FORMATS
+
+    def save(figure: object, path: Path, formats: Sequence[str] = FORMATS) -> None:
+        for suffix in formats:
+            Path(f"{path}.{suffix}").write_bytes(BLANK)
+
+    monkeypatch.setattr(drawing, "save", save)

@@ -18,6 +18,8 @@ from spinodal.protocols import Itinerary, Trajectory, Visit
 from spinodal.records import read_records
 from spinodal.training import AtomicCheckpointIO
 
+pytestmark = pytest.mark.usefixtures("unpainted")  # nobody looks at the figures
+
 SMALL = [
     "data.complexity=1",
     "data.samples=12",

@@ -294,6 +294,11 @@ def _other(arguments: list[str]) -> int:
         from spinodal import report
 
     if flags.claims:
+        if flags.curve or flags.wandb or flags.format or flags.width:
+            raise UserError(
+                "report --claims: prints the verdicts and draws nothing; --curve, --wandb, --format and --width go "
+                "without it"
+            )
         return report.print_claims(flags.campaign, flags.modules)
     publish = None
     if flags.wandb:

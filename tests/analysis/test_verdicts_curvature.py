@@ -126,6 +126,6 @@ def test_verdicts_are_those_of_the_kept_tables(branch: Table, tmp_path: Path) ->
     table = measured(branch, 4)
     first, again = (Findings(table, Kept(tmp_path, "key")) for _ in range(2))
     assert repr(first.verdicts) == repr(again.verdicts) == repr(find(table).verdicts)  # some are NaN
-    kept = pl.read_parquet(tmp_path / "accuracy_agreement.parquet")
+    kept = pl.read_parquet(tmp_path / "key" / "accuracy_agreement.parquet")
     assert kept["agrees"].all()
     assert not kept["hidden"].any()

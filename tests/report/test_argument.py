@@ -39,6 +39,7 @@ def test_campaigns_are_found_in_a_folder_of_them(folder: Path) -> None:
     assert campaigns_in(folder / "order" / "records") == []
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_every_claim_is_judged_and_every_row_leads_to_its_figure(folder: Path) -> None:
     argument = make_argument(folder)
     assert [each.decision for each, _ in argument.judged if each.claim == "order"] == [
@@ -69,6 +70,7 @@ def test_every_claim_is_judged_and_every_row_leads_to_its_figure(folder: Path) -
     assert "http" not in re.sub(r"data:image/png;base64,[^\"]+", "", page)
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_the_terminal_tells_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["report", str(folder)]) == 0
     out = capsys.readouterr().out
@@ -105,6 +107,7 @@ def test_numbers_are_written_with_names_errors_and_units() -> None:
     assert written([]) == ""
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_campaign_too_coarse_for_its_claims_leaves_them_open(
     tmp_path: Path, rows: Rows, capsys: pytest.CaptureFixture[str]
 ) -> None:

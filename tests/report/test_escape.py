@@ -144,6 +144,7 @@ def test_escapes_have_their_section_table_and_figure(campaign) -> None:
         assert report.page.parent / f"{name}.csv" in report.csvs
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_verdicts_lead_to_the_figures_of_holds_and_of_trainings(campaign) -> None:
     report = make_report(campaign(held(), trained()))
     for section, count in (("escape", 1), ("grokking", 2)):
@@ -152,6 +153,7 @@ def test_verdicts_lead_to_the_figures_of_holds_and_of_trainings(campaign) -> Non
         assert [seen(report, each) for each in verdicts] == [picture.path] * count
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_minibatches_that_never_leave_are_reported_as_such(campaign) -> None:
     never = {
         "temperature": None,
@@ -187,6 +189,7 @@ def test_loops_under_noise_are_shown_both_as_branches_and_together(campaign) -> 
     assert not figures(report, "hysteresis")
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_loops_with_and_without_noise_are_kept_apart(campaign) -> None:
     still = {"temperature": None, "time_step": None, "hold_time": None, "curve": "s", "job": "s"}
     rows = [row | still | {"point": f"s{row['seed']}"} for row in looped() if row["temperature"] == 0.001]

@@ -2,6 +2,7 @@
 
 import html
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 
 from spinodal import cli, find, read_records
+from spinodal.analysis.claims import claims
 from spinodal.analysis.claims.rules import CLAIMS
-from spinodal.report.section import SECTIONS
+from spinodal.report.section import SECTIONS, sections
 
 Rows = Callable[..., list[dict[str, Any]]]
 Campaign = Callable[..., Path]
@@ -61,7 +63,9 @@ def onset(found):
 
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
-    """What a test registers does not stay."""
+    """What a test registers does not stay; what is ours does, which has to be there for that."""
+    claims()
+    sections()
     before = dict(SECTIONS), dict(CLAIMS)
     yield
     for registry, known in zip((SECTIONS, CLAIMS), before, strict=True):
@@ -105,6 +109,76 @@ def test_what_such_a_file_raises_is_a_line(
     error = capsys.readouterr().err
     assert "broken.py: cannot be imported: No module named 'nosuchmodule'" in error
     assert "Traceback" not in error
+
+
+FAULTS = {
+    "draws": (
+        "def draw(rows):\n    raise RuntimeError('boom')",
+        "section mine: RuntimeError: boom (",
+        "line 4)",
+    ),
+    "reads": (
+        "def draw(rows):\n    return open('/nowhere.csv')",
+        "No such file or directory: '/nowhere.csv'",
+        "line 4)",
+    ),
+    "no figure": (
+        "def draw(rows):\n    return None",
+        "draw must return a Figure of matplotlib, not None",
+        "",
+    ),
+    "text": ("def draw(rows): ...", "make must return a Section or None, not 'text'", ""),
+    "row": ("def draw(rows): ...", "('a', 3.5) must have 2 cells, each a text", ""),
+    "claim": ("def draw(rows): ...", "claim mine: ZeroDivisionError", "line 12)"),
+    "decision": (
+        "def draw(rows): ...",
+        "must yield a Verdict on mine with a decision among confirmed, not",
+        "",
+    ),
+}
+RETURNED = {
+    "text": "'text'",
+    "row": "Section(tables=[Table('of mine', columns('', 'b'), [Group('', [('a', 3.5)])])])",
+    "claim": "None",
+    "decision": "None",
+}
+FAULTY = """from spinodal.analysis.claims import Verdict, claim
+from spinodal.report import Group, Section, Table, columns, section
+{draw}
+@section("mine", "Mine", place=0)
+def make(campaign):
+    if {made!r} == "None": campaign.draw("mine", draw, campaign.found.branches)
+    return {made}
+
+
+@claim("mine", "Mine is so")
+def judge(found):
+    yield {ruled}
+"""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_fails_in_such_a_file_is_a_line(
+    campaign: Campaign, rows: Rows, tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
+    draw, *told = FAULTS[fault]
+    ruled = {"claim": "1 / 0", "decision": "Verdict('mine', '', (), (), 'maybe', '')"}.get(fault)
+    ruled = ruled or "Verdict('mine', '', (), (), 'confirmed', '')"
+    (tmp_path / "mine.py").write_text(FAULTY.format(draw=draw, made=RETURNED.get(fault, "None"), ruled=ruled))
+    only = ["--claims"] if fault in ("claim", "decision") else []
+    assert cli.main(["report", str(campaign(rows(0))), *only, "--with", str(tmp_path / "mine.py")]) == 2
+    error = capsys.readouterr().err
+    assert all(each in error for each in told), error
+    assert "Traceback" not in error
+
+
+def test_such_a_file_hides_no_module(
+    campaign: Campaign, rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its name is: it is no module that others import."""
+    (tmp_path / "html.py").write_text("")
+    assert cli.main(["report", str(campaign(rows(0))), "--claims", "--with", str(tmp_path / "html.py")]) == 0
+    assert sys.modules["html"] is html
 
 
 def test_findings_serve_a_notebook(campaign: Campaign, rows: Rows) -> None:

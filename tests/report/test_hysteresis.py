@@ -123,6 +123,7 @@ def test_depths_share_a_figure_and_other_networks_do_not(campaign: Callable[...,
             assert seen is (alone if verdict.curve[CURVE.index("width")] == 8 else shared)
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_every_feature_of_every_loop_is_in_the_tables(campaign: Callable[..., Path], loop: Rows) -> None:
     """With the numbers of the CSV, and the errors in which they are off."""
     report = make_report(campaign(*(loop(seed) for seed in range(3)), loop(0, depth=2)))
@@ -235,6 +236,7 @@ def test_depths_stand_side_by_side(campaign: Callable[..., Path], loop: Rows) ->
     assert not figure(campaign(loop(0)))._suptitle
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_without_a_way_down_nothing_is_said(
     campaign: Callable[..., Path], rows: Rows, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -246,6 +248,7 @@ def test_without_a_way_down_nothing_is_said(
     assert 'id="hysteresis"' not in (made / "report" / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_way_down_that_is_predicted_is_not_said_to_have_no_prediction(
     campaign: Callable[..., Path], loop: Rows, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -265,6 +268,7 @@ def test_a_way_down_that_is_predicted_is_not_said_to_have_no_prediction(
     assert '<a href="#hysteresis">see hysteresis</a>' in page
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_way_down_of_unknown_noise_has_no_prediction(campaign: Callable[..., Path], loop: Rows) -> None:
     trajectory = loop(0)
     for row in trajectory:

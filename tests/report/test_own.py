@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from spinodal.analysis.findings import find
-from spinodal.records import read_records
-from spinodal.report import make_report
+from spinodal.records import RecordWriter, read_records
+from spinodal.report import main, make_report
 from spinodal.report.sections.own import draw_own
 
 Rows = Callable[..., list[dict[str, Any]]]
@@ -31,6 +31,7 @@ def test_own_numbers_are_found_on_both_sides_of_each_transition(
     assert not [name for name in without.transitions.columns if "sharpness" in name]
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_section_of_own_observables(campaign: Callable[..., Path], rows: Rows) -> None:
     folder = campaign(sharp(rows(0)), sharp(rows(1)), rows(0, depth=4), sharp(rows(0, width=8), 2.0))
     report = make_report(folder)
@@ -79,9 +80,50 @@ def test_panel_of_an_own_observable(campaign: Callable[..., Path], rows: Rows) -
 
 
 @pytest.mark.parametrize("values", [None, "text"])
+@pytest.mark.usefixtures("unpainted")
 def test_what_is_no_number_has_no_panel(campaign: Callable[..., Path], rows: Rows, values: Any) -> None:
     folder = campaign(rows(0))
     (file,) = (folder / "records").glob("*.parquet")
     pl.read_parquet(file).with_columns(mine=pl.lit(values)).write_parquet(file)
     report = make_report(folder)
     assert "own" not in [registered.name for registered, _ in report.sections]
+
+
+HOSTILE = (
+    "len",
+    "x",
+    "x_se",
+    "order",
+    "error_before",
+    "features",
+    "status",
+    "$a_b$ [bold]x[/] <b>&|",
+    ":key:",
+)
+"""Names of columns in between, or of results, and such as are markup somewhere."""
+
+
+def test_names_that_others_have_already(
+    campaign: Callable[..., Path], rows: Rows, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever a user calls a number, all else is the same as without it."""
+    plain = [rows(seed) for seed in (0, 1)]
+    control = find(read_records(campaign(*plain))).transitions
+    folder = campaign(*([row | dict.fromkeys(HOSTILE, 2.0 + row["seed"]) for row in each] for each in plain))
+    assert main(folder) == 0
+    out, page = capsys.readouterr().out, (folder / "report" / "report.html").read_text(encoding="utf-8")
+    assert ":key:" in out
+    found = find(read_records(folder)).transitions
+    assert found.select(control.columns).equals(control)
+    sides = [f"{name}_{side}" for name in HOSTILE for side in ("before", "after")]
+    assert sorted({*found.columns} - {*control.columns}) == sorted(sides)
+    assert (found.select(sides).to_numpy() == 2.5).all()
+    assert "$a_b$ [bold]x[/] &lt;b&gt;&amp;|" in page
+    assert "<b>&|" not in page
+
+
+@pytest.mark.parametrize("name", ["", "_", "_gone", "*", "^x$", "error_se"])
+def test_names_that_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="cannot be the name of a column"):
+        RecordWriter(tmp_path / "0.parquet").append([{"point": "p", "stage": 0, name: 1.0}])
+    assert not (tmp_path / "0.parquet").exists()

@@ -57,6 +57,7 @@ def text_of(page: Path) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_every_transition_is_in_the_comparison(campaign: Campaign, rows: Rows) -> None:
     """Found, not found and found where none is predicted; none is dropped."""
     moved = rows(0, shift=0.7, width=8)
@@ -78,6 +79,7 @@ def test_every_transition_is_in_the_comparison(campaign: Campaign, rows: Rows) -
         assert verdict_line in page
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_deviations_are_in_per_cent_and_in_errors(campaign: Campaign, rows: Rows) -> None:
     report = make_report(campaign(rows(0), rows(1)))
     row = pl.read_csv(report.page.parent / "transitions.csv").row(0, named=True)
@@ -87,6 +89,7 @@ def test_deviations_are_in_per_cent_and_in_errors(campaign: Campaign, rows: Rows
     assert number == pytest.approx([100 * off / row["l2_exact"], off / row["location_error"]], abs=0.06)
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_the_order_of_a_transition_is_told(campaign: Campaign, rows: Rows) -> None:
     """Kinks with how much they bend; a jump where a kink is predicted is of another order."""
     report = make_report(campaign(rows(0, depth=2), rows(1, depth=2), rows(0, width=8)))
@@ -110,6 +113,7 @@ def test_the_order_of_a_transition_is_told(campaign: Campaign, rows: Rows) -> No
     assert verdict({**row, "order": None}).text == "in bracket"
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_branches_share_a_figure(campaign: Campaign, rows: Rows) -> None:
     falling = rows(0, l2=FEW[::-1], branch="down", shift=0.3)
     report = make_report(campaign(rows(0), falling, rows(0, width=8)))
@@ -120,6 +124,7 @@ def test_branches_share_a_figure(campaign: Campaign, rows: Rows) -> None:
     assert "up and down" in str(report.campaign.networks[1].name)
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_what_was_run(campaign: Campaign, rows: Rows) -> None:
     def timed(seed: int, **columns: Any) -> list[dict[str, Any]]:
         return rows(seed, l2=FEW, wall_time=10.0, version="0.1.0", commit="abc", **columns)
@@ -135,6 +140,7 @@ def test_what_was_run(campaign: Campaign, rows: Rows) -> None:
         assert said in page
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_long_axis_is_its_ends(campaign: Campaign, rows: Rows) -> None:
     report = make_report(campaign(rows(0)))
     (l2,) = (
@@ -143,6 +149,7 @@ def test_a_long_axis_is_its_ends(campaign: Campaign, rows: Rows) -> None:
     assert l2.values == "30 values, 0.02 – 0.4"
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_what_is_not_settled(campaign: Campaign, rows: Rows) -> None:
     trajectory = rows(0, l2=FEW, job="a", grad_max=1e-3)
     for i in (5, 6):
@@ -175,6 +182,7 @@ def test_phase_diagram_where_complexity_varies(campaign: Campaign, rows: Rows) -
     assert "Phase diagram" in text_of(report.page)
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_commands_make_it_again(campaign: Campaign, rows: Rows) -> None:
     folder = campaign(rows(0, l2=FEW, job="aa"))
     (folder / "records" / "aa.yaml").write_text("data: {}\n")

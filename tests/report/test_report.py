@@ -1,8 +1,9 @@
 """The report says what is in the records, draws what is said, and touches nothing else."""
 
+import itertools
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import polars as pl
 import pytest
 from matplotlib.figure import Figure
 
-from spinodal import cli
+from spinodal import cli, find
 from spinodal.analysis import compare, find_transitions
 from spinodal.errors import UserError
 from spinodal.records import RecordWriter, read_records
@@ -91,6 +92,7 @@ def test_rows_that_did_not_relax_are_told(
     assert "*: rows that did not relax lie in between" in said
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_what_is_missing_or_unresolved_is_told(
     campaign: Campaign, rows: Rows, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +109,7 @@ def test_settings_of_matplotlib_stay(campaign: Campaign, rows: Rows) -> None:
     assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_curves_that_look_alike_have_files_of_their_own(campaign: Campaign, rows: Rows) -> None:
     folder = campaign(rows(0, curve="a"), rows(0, curve="b"), rows(0, samples=128), rows(0, samples=256))
     report = make_report(folder)
@@ -202,13 +205,14 @@ def test_two_processes_draw_what_one_draws(
 ) -> None:
     """All the figures, byte by byte; and what goes wrong in either is told."""
     monkeypatch.setitem(STYLE, "savefig.dpi", 220)  # as in the other process, which knows of no test
-    folder = campaign(*(rows(0, l2=np.geomspace(0.05, 0.3, 9), width=width) for width in range(4, 8)))
+    monkeypatch.setattr("spinodal.report.report.MANY", 2)
+    folder = campaign(*(rows(0, l2=np.geomspace(0.05, 0.3, 9), width=width) for width in (4, 5)))
     files = []
     for second_process in (False, True):
         make_report(folder, second_process=second_process)
         files.append({path.name: path.read_bytes() for path in (folder / "report").glob("*.p*")})
         shutil.rmtree(folder / "report")
-    assert len(files[0]) == 10  # four networks, and how they depend on the width
+    assert len(files[0]) == 4  # two networks
     assert files[0] == files[1]
     blocked = folder / "report" / f"{make_report(folder).campaign.networks[0].name.file}.pdf"
     blocked.unlink()
@@ -243,6 +247,7 @@ def test_a_replica_that_runs_away_is_named_and_not_drawn(
     assert f"beyond all bounds at λ = {bad[20]['l2']:.4g}, stage 20" in page
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_what_relaxed_before_a_replica_ran_away_is_evidence(campaign: Campaign, rows: Rows) -> None:
     trajectory = rows(0)
     for row in trajectory[25:]:
@@ -263,21 +268,33 @@ def test_a_campaign_of_which_all_diverged_has_a_report(
     assert "2 of 2 replicas diverged" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), None])
-def test_columns_that_hold_no_numbers_are_not_known(
-    campaign: Campaign, measured: Rows, capsys: pytest.CaptureFixture[str], value: float | None
-) -> None:
-    """Ours and a user's own, some rows of them or all."""
-    trajectories = [measured(seed) for seed in range(2)]
+NO_NUMBERS = [float("nan"), float("inf"), float("-inf"), None]
+
+
+def holding(
+    trajectories: list[list[dict[str, Any]]], values: Sequence[float | None]
+) -> list[list[dict[str, Any]]]:
+    """Ours and a user's own columns with values that are no numbers in turn, in some rows of them or in all."""
+    value = itertools.cycle(values)
     for row in trajectories[0]:
-        row |= {"scalar_curvature": value, "soft_mode": value, "test_accuracy": value}
+        row |= {name: next(value) for name in ("scalar_curvature", "soft_mode", "test_accuracy")}
     for at, row in enumerate(trajectories[1]):
-        row["largest_weight"] = value if at % 2 else 1.0
-        row["trace_hessian"] = value if at % 3 else row["trace_hessian"]
-    folder = campaign(*trajectories)
+        row["largest_weight"] = next(value) if at % 2 else 1.0
+        row["trace_hessian"] = next(value) if at % 3 else row["trace_hessian"]
+    return trajectories
+
+
+def test_columns_that_hold_no_numbers_are_not_known(
+    campaign: Campaign, measured: Rows, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All kinds of them: what is no number is null, and all else is found and drawn."""
+    folder = campaign(*holding([measured(seed) for seed in range(2)], NO_NUMBERS))
+    report = make_report(folder)
     assert main(folder) == 0
     assert "diverged" not in capsys.readouterr().out
-    assert make_report(folder).campaign.curves[0].transitions["location"].count() == 3
+    assert report.campaign.curves[0].transitions["location"].count() == 3
+    unknown = read_records(campaign(*holding([measured(seed) for seed in range(2)], [None])))
+    assert report.found.records.equals(find(unknown).records)
 
 
 def test_residuals_from_the_exact_branch(campaign: Campaign, rows: Rows) -> None:
@@ -328,12 +345,17 @@ def test_figures_for_a_paper(campaign: Campaign, rows: Rows) -> None:
     assert {file.suffix for file in (folder / "report" / "paper").iterdir()} == {".svg", ".png"}
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_mistakes_about_figures_for_a_paper(
     campaign: Campaign, rows: Rows, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = str(campaign(rows(0)))
     assert cli.main(["report", folder, "--width", "86px"]) == 2
     assert "86px: must be a length of 1 to 40 inches" in capsys.readouterr().err
+    assert cli.main(["report", folder, "--claims", "--format", "svg"]) == 2
+    assert (
+        "report --claims: prints the verdicts and draws nothing; --curve, --wandb" in capsys.readouterr().err
+    )
     assert cli.main(["report", folder, "--format", "gif"]) == 2
     assert "gif" in capsys.readouterr().err
     assert cli.main(["report", folder, "--with", "nowhere.py"]) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -21,6 +22,8 @@ from spinodal.analysis.elsewhere import told_elsewhere
 from spinodal.analysis.resolution import shown
 from spinodal.analysis.transitions import ALONGSIDE
 from spinodal.files import write_atomically
+from spinodal.records import SCHEMA
+from spinodal.records.writer import UNREADABLE, read_whole
 
 
 class finding:  # noqa: N801 (used like property)
@@ -50,32 +53,32 @@ class Kept:
     """Tables in a folder, as long as what they were made from is the same.
 
     Args:
-        folder: For a Parquet file each, and for the key.
+        folder: Of a folder of the name of the key, which has a Parquet file each. What is of other keys is removed.
         key: Of the records and the program they are made with: see `key_of`.
-
-    Attributes:
-        fresh: Whether there were tables with the same key already. Others are removed.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
-        self.folder = folder
-        named = folder / "key"
-        self.fresh = named.is_file() and named.read_text(encoding="utf-8") == key
-        if not self.fresh:
+        self.folder = folder / key
+        if not self.folder.is_dir():
             shutil.rmtree(folder, ignore_errors=True)
-            write_atomically(named, key.encode())
+            self.folder.mkdir(parents=True)
 
     def read(self, name: str) -> pl.DataFrame | None:
-        """Read a table; None if it has not been kept."""
-        file = self.folder / f"{name}.parquet"
-        return pl.read_parquet(file) if file.is_file() else None
+        """Read a table; None if it has not been kept, or not as a whole."""
+        try:
+            return read_whole(self.folder / f"{name}.parquet")
+        except UNREADABLE:
+            return None
 
     def write(self, name: str, table: pl.DataFrame) -> None:
         """Keep a table."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / f"{name}.part"
-        table.write_parquet(part)
-        part.replace(self.folder / f"{name}.parquet")
+        buffer = io.BytesIO()
+        table.write_parquet(buffer)
+        write_atomically(self.folder / f"{name}.parquet", buffer.getvalue())
+
+    def mark(self, name: str) -> Path:
+        """Return the empty file whose presence states that a figure shows the same records."""
+        return self.folder / f"{name}.drawn"
 
 
 def key_of(files: Iterable[Path]) -> str:
@@ -110,7 +113,7 @@ class Findings:
 
     inner: ClassVar[frozenset[str]] = frozenset(
         {"found", "shown", "unresolved", "curvature_transitions", "accuracy_agreement", "before_onset"}
-        | {"seed_jumps", "milestones", "claims"}
+        | {"seed_jumps", "milestones"}
     )
     """Those that others are made from, and that are no files of their own."""
 
@@ -238,9 +241,9 @@ class Findings:
         """How much longer they are under noise: see `noise_ratios`."""
         return analysis.noise_ratios(self.milestones)
 
-    @finding
+    @cached_property
     def claims(self) -> pl.DataFrame:
-        """Verdicts on all claims that the records speak of: see `judged`."""
+        """Verdicts on all claims that the records speak of: see `judged`. Not kept: users have claims of their own."""
         return judged(self)
 
     @property
@@ -262,5 +265,13 @@ def find(records: pl.DataFrame) -> Findings:
 
     Returns:
         An object with a table for each question, found when it is first read.
+
+    Raises:
+        ValueError: If columns of `records.SCHEMA` are missing.
     """
+    missing = [name for name in SCHEMA if name not in records.columns]
+    if missing:
+        raise ValueError(
+            f"records without {', '.join(missing)}: find takes them as read_records returns them"
+        )
     return Findings(records)

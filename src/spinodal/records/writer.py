@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +15,9 @@ from polars.exceptions import PanicException, PolarsError
 from spinodal.errors import UserError
 from spinodal.files import write_atomically
 from spinodal.records.schema import SCHEMA
+
+RESERVED = re.compile(rf"|_.*|\*|\^.*\$|({'|'.join(SCHEMA)})_se", re.DOTALL)
+"""Names that no column of a user's own has: of columns in between, of many columns at once, of errors of ours."""
 
 KEY = ("point", "stage")
 """What makes a row itself: the same point and stage again replace it."""
@@ -65,6 +69,11 @@ class RecordWriter:
             return
         own = sorted({name for row in rows for name in row} - SCHEMA.keys())
         for name in own:
+            if RESERVED.fullmatch(name):
+                raise ValueError(
+                    f"{name!r}: cannot be the name of a column; choose one that does not begin with _ or ^, is not *, "
+                    "and is not that of a column of records.schema with _se at its end"
+                )
             if near := get_close_matches(name, SCHEMA, 1, 0.8):
                 raise ValueError(f"{name}: no such column in records.schema; did you mean {near[0]}?")
             if not all(isinstance(row.get(name), int | float | None) for row in rows):

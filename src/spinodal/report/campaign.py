@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from spinodal.analysis.findings import Findings, Kept, key_of
 from spinodal.campaign import read_attempts
-from spinodal.errors import UserError
+from spinodal.errors import UserError, ours
 from spinodal.records import read_records
 from spinodal.report.commands import again
 from spinodal.report.drawing import Drawings
@@ -47,12 +47,13 @@ class Campaign:
         if not folder.is_dir():
             raise UserError(f"{folder}: no such campaign; campaigns are folders under outputs/")
         self.folder, self.report = folder, folder / "report"
+        key = key_of(_sources(folder))  # of the records as they are before they are read: they may grow
         self.read = _read(folder)
         records, self.given_up = without_diverged(folder, self.read)
         with writing(self.report):
             self.report.mkdir(exist_ok=True)
-            kept = Kept(self.report / "findings", key_of(_sources(folder)))
-        self.found = Findings(records, kept)
+            self._kept = Kept(self.report / "findings", key)
+        self.found = Findings(records, self._kept)
         self.summary: Summary = summarise(folder, self.read)
         self._drawings, self._patterns = drawings, patterns
 
@@ -83,7 +84,7 @@ class Campaign:
         return [curve for network in self.networks for curve in network.curves]
 
     def draw(self, name: str, draw: Callable[..., Figure], *arguments: Any) -> Path:
-        """Draw a figure, unless that of the same records is there already.
+        """Draw a figure, unless that of the same records is there already: one of a user's own is always drawn.
 
         Args:
             name: Of its files.
@@ -93,8 +94,8 @@ class Campaign:
         Returns:
             The path of its files, without suffix.
         """
-        fresh = self.found.kept is not None and self.found.kept.fresh
-        return self._drawings.add(self.report / name, fresh, draw, *arguments)
+        mark = self._kept.mark(name) if ours(draw) else None
+        return self._drawings.add(self.report / name, mark, draw, *arguments)
 
     def picture(
         self,

@@ -36,12 +36,14 @@ class Drawing(NamedTuple):
     draw: Callable[..., Figure]
     arguments: tuple[Any, ...]
     look: Look | None
-    fresh: bool
-    """Whether the files of the page are there already."""
+    mark: Path | None
+    """The file that states, once it is there, that those of the page are drawn."""
 
     def make(self) -> None:
         """Draw and save it."""
         figure = self.draw(*self.arguments)
+        if not isinstance(figure, Figure):
+            raise TypeError(f"{self.draw.__qualname__} must return a Figure of matplotlib, not {figure!r}")
         if self.look is not None:
             folder = self.path.parent / PAPER
             folder.mkdir(exist_ok=True)
@@ -49,8 +51,16 @@ class Drawing(NamedTuple):
             figure.set_size_inches(self.look.width or width, height * (self.look.width or width) / width)
             save(figure, folder / self.path.name, self.look.formats)
             figure.set_size_inches(width, height)
-        if not self.fresh:
+        if not self.drawn:
             save(figure, self.path)
+            if self.mark is not None:
+                self.mark.touch()
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the files of the page are there already."""
+        files = (Path(f"{self.path}.{each}") for each in FORMATS)
+        return self.mark is not None and all(file.is_file() for file in (self.mark, *files))
 
 
 class Drawings:
@@ -77,22 +87,21 @@ class Drawings:
     def __enter__(self) -> Drawings:
         return self
 
-    def add(self, path: Path, fresh: bool, draw: Callable[..., Figure], *arguments: Any) -> Path:
+    def add(self, path: Path, mark: Path | None, draw: Callable[..., Figure], *arguments: Any) -> Path:
         """Draw a figure, now or later.
 
         Args:
             path: Of its files, without suffix.
-            fresh: Whether files that are there already show the same.
+            mark: A file that is there if the figure's own, if they are there, show the same; None if they may not.
             draw: Makes the figure from the arguments.
             arguments: Of `draw`.
 
         Returns:
             The path.
         """
-        there = fresh and all(Path(f"{path}.{each}").is_file() for each in FORMATS)
-        if there and self._look is None:
+        drawing = Drawing(path, draw, arguments, self._look, mark)
+        if drawing.drawn and self._look is None:
             return path
-        drawing = Drawing(path, draw, arguments, self._look, there)
         if self._pool is None:
             drawing.make()
         else:

@@ -64,9 +64,9 @@ def draw_mean(
 ) -> None:
     """The mean over trajectories as a line, broken where the curve jumps."""
     used = rows.filter(evidence(), pl.col(column).is_finite())
-    mean = used.group_by("l2").agg(pl.col(column).mean(), pl.len()).sort("l2")
+    mean = used.group_by("l2").agg(pl.col(column).mean(), _rows=pl.len()).sort("l2")
     # Between points of a grid that few trajectories share, the mean would zigzag from seeds to other seeds.
-    mean = mean.filter(pl.col("len") * 2 >= pl.col("len").max())
+    mean = mean.filter(pl.col("_rows") * 2 >= pl.col("_rows").max())
     l2, values = mean["l2"].to_numpy(), mean[column].to_numpy()
     most = transitions.filter(pl.col("seeds") * 2 >= pl.col("seeds_all"), pl.col("order").fill_null(1) != 2)
     for low, high in most.select("l2_low", "l2_high").iter_rows():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spinodal.analysis.findings import Findings
+from spinodal.errors import named
 from spinodal.report.campaign import Campaign, writing
 from spinodal.report.drawing import Drawings, Look
 from spinodal.report.page import Picture, write_page
@@ -65,11 +66,24 @@ def make_report(
         if second_process and len(subject.curves) >= MANY:
             drawings.start_second()
         with writing(subject.report):
-            made = [(each, content) for each in sections() if (content := each.make(subject)) is not None]
+            made = [(each, content) for each in sections() if (content := _made(each, subject)) is not None]
             drawings.finish()
             report = Report(subject, made, _write_tables(subject))
             _write(report)
     return report
+
+
+def _made(one: Registered, campaign: Campaign) -> Section | None:
+    """Make a section.
+
+    Raises:
+        UserError: If it is of a user's own and fails, or is none.
+    """
+    with named(f"section {one.name}", one.make):
+        section = one.make(campaign)
+        if not isinstance(section, Section | None):
+            raise TypeError(f"{one.make.__qualname__} must return a Section or None, not {section!r}")
+    return section
 
 
 def _write_tables(campaign: Campaign) -> list[Path]:

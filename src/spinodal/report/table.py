@@ -64,6 +64,16 @@ class Table:
     brief: bool = False
     empty: str = ""
 
+    def __post_init__(self) -> None:
+        """Check the rows.
+
+        Raises:
+            ValueError: If one has not a cell for each column, or a cell is no text.
+        """
+        for row in (row for group in self.groups for row in group.rows):
+            if len(row) != len(self.columns) or not all(isinstance(cell, Cell | str) for cell in row):
+                raise ValueError(f"{self.caption}: {row!r} must have {len(self.columns)} cells, each a text")
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return sum(len(group.rows) for group in self.groups)
@@ -105,14 +115,14 @@ class Table:
         """Return the brief columns in Markdown: titles of groups, and cells that are not good, in bold."""
         brief = [place for place, column in enumerate(self.columns) if column.brief]
         lines = [
-            "| " + " | ".join(self.columns[place].title for place in brief) + " |",
+            "| " + " | ".join(_escaped(self.columns[place].title) for place in brief) + " |",
             "| " + " | ".join("---" for _ in brief) + " |",
         ]
         for group in self.shown:
             if group.title:
-                lines.append(f"| **{group.title}** |" + " |" * (len(brief) - 1))
+                lines.append(f"| **{_escaped(group.title)}** |" + " |" * (len(brief) - 1))
             for row in group.rows:
-                cells = (_plain(row[place]).replace("|", "\\|") for place in brief)
+                cells = (_escaped(_plain(row[place])) for place in brief)
                 lines.append("| " + " | ".join(cells) + " |")
         return "\n".join(lines) + "\n"
 
@@ -136,6 +146,11 @@ def _marked(cell: Cell | str) -> str:
         return escape(cell)
     colour = COLOURS.get(cell.kind)
     return f"[{colour}]{escape(cell.text)}[/]" if colour else escape(cell.text)
+
+
+def _escaped(text: str) -> str:
+    """As it stands in a table of Markdown."""
+    return text.replace("|", "\\|")
 
 
 def _plain(cell: Cell | str) -> str:

@@ -93,19 +93,19 @@ def load(file: Path) -> None:
     Raises:
         UserError: If it cannot be imported.
     """
-    spec = spec_from_file_location(file.stem, file)
+    spec = spec_from_file_location(f"with_{file.stem}", file)  # no other module of this name is hidden
     try:
         if spec is None or spec.loader is None or not file.is_file():
             raise FileNotFoundError("no such Python file")
         module = module_from_spec(spec)
-        sys.modules[file.stem] = module
+        sys.modules[spec.name] = module
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # whatever a user's file raises
         raise UserError(f"--with {file}: cannot be imported: {in_a_line(error)}") from error
 
 
 def _print(tables: Iterable[Table], notes: Iterable[str]) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     for table in tables:
         for each in table.rich():
             console.print(each)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import polars as pl
 
-from spinodal.analysis.claims.rules import CLAIMS, Claim, Quantity, Verdict, claim
+from spinodal.analysis.claims.rules import CLAIMS, Claim, Decision, Judge, Quantity, Verdict, claim
 from spinodal.analysis.curves import CURVE
+from spinodal.errors import named
 from spinodal.records import SCHEMA
 
 if TYPE_CHECKING:
@@ -45,15 +46,33 @@ def judged(found: Findings) -> pl.DataFrame:
     Returns:
         A row per `Verdict`, with the columns of its curve spread out.
     """
+    ruled = [
+        each for name, one in claims().items() for judge in one.judges for each in _ruled(name, judge, found)
+    ]
     rows = [
         {name: getattr(each, name) for name in _WORDS}
         | {name: [part._asdict() for part in getattr(each, name)] for name in ("predicted", "measured")}
         | dict(zip(CURVE, each.curve, strict=True) if each.curve else ())
-        for one in claims().values()
-        for judge in one.judges
-        for each in judge(found)
+        for each in ruled
     ]
     return pl.DataFrame([{name: row.get(name) for name in _COLUMNS} for row in rows], schema=_COLUMNS)
+
+
+def _ruled(name: str, judge: Judge, found: Findings) -> list[Verdict]:
+    """Return the verdicts of one judge.
+
+    Raises:
+        UserError: If the judge is of a user's own and fails, or returns anything else than verdicts on the claim.
+    """
+    with named(f"claim {name}", judge):
+        made = list(judge(found))
+        for each in made:
+            if not isinstance(each, Verdict) or each.claim != name or each.decision not in get_args(Decision):
+                allowed = ", ".join(get_args(Decision))
+                raise ValueError(
+                    f"must yield a Verdict on {name} with a decision among {allowed}, not {each!r}"
+                )
+    return made
 
 
 def verdicts(table: pl.DataFrame) -> list[Verdict]:

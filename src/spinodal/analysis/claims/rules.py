@@ -106,7 +106,8 @@ def claim(name: str, sentence: str = "", place: float = math.inf) -> Callable[[J
     def register(judge: Judge) -> Judge:
         known = CLAIMS.setdefault(name, Claim(sentence, place, []))
         CLAIMS[name] = known._replace(sentence=sentence or known.sentence, place=min(place, known.place))
-        known.judges[:] = [each for each in known.judges if each.__qualname__ != judge.__qualname__]
+        same = judge.__module__, judge.__qualname__  # as of a file that is read again
+        known.judges[:] = [each for each in known.judges if (each.__module__, each.__qualname__) != same]
         known.judges.append(judge)
         return judge
 

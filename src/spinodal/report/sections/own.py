@@ -93,11 +93,11 @@ def _rows(curve: Curve, observables: Sequence[str]) -> Iterator[Row]:
     rows = curve.records.filter(evidence())
     ends = rows.group_by("l2").agg(
         *(pl.col(name).mean() for name in observables),
-        *((pl.col(name).std() / pl.col(name).count().sqrt()).alias(f"{name}_se") for name in observables),
+        *((pl.col(name).std() / pl.col(name).count().sqrt()).alias(f"_{name}_error") for name in observables),
     )
 
     def end(name: str, row: dict[str, float]) -> Row:
-        values = (with_error(row[each], row[f"{each}_se"]) for each in observables)
+        values = (with_error(row[each], row[f"_{each}_error"]) for each in observables)
         return (name, number(row["l2"]), *values)
 
     places = ends.sort("l2").rows(named=True)
