@@ -185,5 +185,6 @@ def test_findings_serve_a_notebook(campaign: Campaign, rows: Rows) -> None:
     found = find(read_records(campaign(rows(0), rows(1))))
     assert found.transitions["order"].to_list() == [1, 1, 1]
     assert found.transitions is found.transitions  # found once
+    assert found.curved is found.curved
     assert found.hysteresis.is_empty()
     assert [each.decision for each in found.verdicts] == []

@@ -246,7 +246,7 @@ class Findings:
         """Verdicts on all claims that the records speak of: see `judged`. Not kept: users have claims of their own."""
         return judged(self)
 
-    @property
+    @cached_property
     def curved(self) -> pl.DataFrame:
         """Rows of branches of curves on which R was measured."""
         return self.branches.filter(pl.col("scalar_curvature").is_not_null().any().over(CURVE))

@@ -68,6 +68,8 @@ class Network:
 
 def of_curves(table: pl.DataFrame, curves: Sequence[Curve]) -> pl.DataFrame:
     """Return the rows of a table with the columns of `CURVE` that are of some curves."""
+    if table.is_empty():
+        return table
     schema = {name: table.schema[name] for name in CURVE}
     identities = pl.DataFrame([curve.identity for curve in curves], schema, orient="row")
     return table.join(identities, on=CURVE, how="semi", nulls_equal=True, maintain_order="left")
