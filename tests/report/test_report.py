@@ -205,14 +205,13 @@ def test_two_processes_draw_what_one_draws(
 ) -> None:
     """All the figures, byte by byte; and what goes wrong in either is told."""
     monkeypatch.setitem(STYLE, "savefig.dpi", 220)  # as in the other process, which knows of no test
-    monkeypatch.setattr("spinodal.report.report.MANY", 2)
-    folder = campaign(*(rows(0, l2=np.geomspace(0.05, 0.3, 9), width=width) for width in (4, 5)))
+    folder = campaign(*(rows(0, l2=np.geomspace(0.05, 0.3, 9), width=width) for width in range(4, 8)))
     files = []
     for second_process in (False, True):
         make_report(folder, second_process=second_process)
         files.append({path.name: path.read_bytes() for path in (folder / "report").glob("*.p*")})
         shutil.rmtree(folder / "report")
-    assert len(files[0]) == 4  # two networks
+    assert len(files[0]) == 10  # four networks, and how they depend on the width
     assert files[0] == files[1]
     blocked = folder / "report" / f"{make_report(folder).campaign.networks[0].name.file}.pdf"
     blocked.unlink()
@@ -284,14 +283,15 @@ def holding(
     return trajectories
 
 
+@pytest.mark.parametrize("values", [*([each] for each in NO_NUMBERS), NO_NUMBERS])
 def test_columns_that_hold_no_numbers_are_not_known(
-    campaign: Campaign, measured: Rows, capsys: pytest.CaptureFixture[str]
+    campaign: Campaign, measured: Rows, capsys: pytest.CaptureFixture[str], values: list[float | None]
 ) -> None:
-    """All kinds of them: what is no number is null, and all else is found and drawn."""
-    folder = campaign(*holding([measured(seed) for seed in range(2)], NO_NUMBERS))
-    report = make_report(folder)
+    """What is no number is null, and all else is found and drawn."""
+    folder = campaign(*holding([measured(seed) for seed in range(2)], values))
     assert main(folder) == 0
     assert "diverged" not in capsys.readouterr().out
+    report = make_report(folder)
     assert report.campaign.curves[0].transitions["location"].count() == 3
     unknown = read_records(campaign(*holding([measured(seed) for seed in range(2)], [None])))
     assert report.found.records.equals(find(unknown).records)

@@ -4,6 +4,7 @@ import io
 import signal
 import subprocess
 import sys
+from threading import Event, Thread
 
 import polars as pl
 import pytest
@@ -112,11 +113,19 @@ def test_when_it_is_killed_it_is_said_and_jobs_go_on_and_the_next_starts_another
 @pytest.mark.parametrize("number", sorted(THE_JOBS), ids=lambda number: number.name)
 def test_signals_for_the_job_are_not_for_its_messenger(outputs, go, capfd, number):
     """SLURM sends its warning to all processes of a job; also to one that has only just begun."""
-    sent = messenger()._process
-    sent.send_signal(number)
+    sent, over = messenger()._process, Event()
+
+    def storm():
+        while not over.wait(0.0005):
+            sent.send_signal(number)
+
+    signals = Thread(target=storm)
+    signals.start()
     go(BRANCH, wait=False)
-    sent.send_signal(number)
-    assert finish()
+    finished = finish()
+    over.set()
+    signals.join()
+    assert finished
     assert sent.returncode == 0
     assert [(each.outcome, each.complete) for each in closed_runs(outputs)] == [("finished", True)]
     assert "given up" not in capfd.readouterr().err

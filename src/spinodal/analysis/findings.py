@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -22,9 +21,8 @@ from spinodal.analysis.diverged import diverged, held_together, known
 from spinodal.analysis.elsewhere import told_elsewhere
 from spinodal.analysis.resolution import shown
 from spinodal.analysis.transitions import ALONGSIDE
-from spinodal.files import write_atomically
 from spinodal.records import SCHEMA
-from spinodal.records.writer import UNREADABLE, read_whole
+from spinodal.records.writer import UNREADABLE, read_whole, write_whole
 
 
 class finding:  # noqa: N801 (used like property)
@@ -73,9 +71,7 @@ class Kept:
 
     def write(self, name: str, table: pl.DataFrame) -> None:
         """Keep a table."""
-        buffer = io.BytesIO()
-        table.write_parquet(buffer)
-        write_atomically(self.folder / f"{name}.parquet", buffer.getvalue())
+        write_whole(self.folder / f"{name}.parquet", table)
 
     def mark(self, name: str) -> Path:
         """Return the empty file whose presence states that a figure shows the same records."""

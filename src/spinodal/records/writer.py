@@ -98,10 +98,7 @@ class RecordWriter:
 
     def _write(self, *tables: pl.DataFrame, keep: Literal["first", "last"]) -> None:
         table = pl.concat(tables, how="diagonal_relaxed").unique(KEY, keep=keep, maintain_order=True)
-        buffer = io.BytesIO()
-        table.write_parquet(buffer)
-        write_atomically(self.path, buffer.getvalue())
-        self._table, self.content = table, buffer.getvalue()
+        self._table, self.content = table, write_whole(self.path, table)
 
 
 def write_configuration(path: Path, text: str) -> None:
@@ -115,6 +112,25 @@ def write_configuration(path: Path, text: str) -> None:
         UserError: If the file cannot be written.
     """
     write_atomically(path, text.encode())
+
+
+def write_whole(path: Path, table: pl.DataFrame) -> bytes:
+    """Write a table to a Parquet file, whole or not at all.
+
+    Args:
+        path: Of the file.
+        table: Its rows.
+
+    Returns:
+        The content of the file.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
+    buffer = io.BytesIO()
+    table.write_parquet(buffer)
+    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read_whole(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:

@@ -26,7 +26,7 @@ class Messenger:
     """Starts `spinodal.tracking.process`, which says what may be sent, and hands messages to it."""
 
     def __init__(self) -> None:
-        # Held back until the process ignores them, since they may come while it starts.
+        # Held back from the first moment of the process, which inherits what is blocked and keeps it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, THE_JOBS)
         try:
             self._process = subprocess.Popen(

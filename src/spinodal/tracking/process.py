@@ -29,10 +29,11 @@ Messages = SimpleQueue[Any]
 
 def main() -> None:
     """Tells what is sent to the standard input."""
-    # The job decides when it is over: a signal for all of its processes is not for this one, nor for W&B's.
+    # The job decides when it is over: a signal for all of its processes is not for this one, nor for W&B's. Ignored
+    # alone is not enough: polars puts a handler of its own for SIGINT over every query.
+    signal.pthread_sigmask(signal.SIG_BLOCK, THE_JOBS)
     for each in THE_JOBS:
         signal.signal(each, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, THE_JOBS)
     messages: Messages = SimpleQueue()
     # From the very start, or the job would wait for the imports below.
     Thread(target=_receive, args=(sys.stdin.buffer, messages), daemon=True).start()

@@ -201,10 +201,10 @@ class Holding(Relaxation):
             for _ in range(FLOW):
                 position = self.rule.step(position, state, partial(value_and_gradient, loss))
             arrived = position.gradient.abs().amax(-1) <= self.settings.handoff
-            held = rows[places]
-            cost = self.objective.of(held).cost(position.theta, self.rows["l2"][held])
-            error = position.loss - cost
-            errors[places[arrived]] = error[arrived]
+            if arrived.any():
+                there = rows[places[arrived]]
+                cost = self.objective.of(there).cost(position.theta[arrived], self.rows["l2"][there])
+                errors[places[arrived]] = position.loss[arrived] - cost
             places, state = places[~arrived], {name: each[~arrived] for name, each in state.items()}
             position = Position(
                 position.theta[~arrived], position.loss[~arrived], position.gradient[~arrived]
@@ -214,6 +214,6 @@ class Holding(Relaxation):
     def _virial(self, rows: Int[Tensor, " A"], position: Position) -> Float[Tensor, " A"]:
         """(q·(θ − θ*)) (q·∇𝓛) [A] along the way q = ∇P/‖∇P‖ that λ pulls; its mean is T in equilibrium, whatever 𝓛."""
         start = self.rows["start"][rows]
-        way = torch.nn.functional.normalize(self.objective.of(rows).push(start), dim=-1)
+        way = torch.nn.functional.normalize(self.objective.push(self.rows["start"])[rows], dim=-1)
         found: Tensor = ((position.theta - start) * way).sum(-1) * (position.gradient * way).sum(-1)
         return found
