@@ -137,4 +137,5 @@ class Drawings:
 
 def _ready() -> None:
     """To run this, the process has imported the module. An interruption is the first process's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Blocked, not ignored: polars puts a handler of its own for SIGINT over every query.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
