@@ -48,10 +48,11 @@ def each_term(change: Callable[[RowFunction], RowFunction], function: RowFunctio
 
 
 def _summed(parts: Iterable[Tensor]) -> Tensor:
-    first, *others = parts
-    for each in others:
-        first = first + each
-    return first
+    each = iter(parts)  # one at a time: those of many terms would take more memory than their sum
+    total = next(each)
+    for part in each:
+        total = total + part
+    return total
 
 
 _ROWS = {"cpu": 32}
