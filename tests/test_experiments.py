@@ -53,7 +53,7 @@ def test_more_complex_data_has_more_transitions_where_predicted(records):
         assert found["status"].eq("matched").all()
         assert found["order"].eq(1).all()
         assert found["inside"].all()
-        assert (found["l2_high"] / found["l2_low"]).log().max() <= 1.0001e-4
+        assert (found["control_high"] / found["control_low"]).log().max() <= 1.0001e-4
         counts = found.group_by("depth", "complexity").len().sort("depth", "complexity")
         assert counts.rows() == [(depth, features, features) for depth in (3, 4) for features in range(1, 6)]
 
@@ -91,7 +91,7 @@ def test_only_deep_networks_have_hysteresis(records):
 def test_phases_coexist_where_theory_has_it(records):
     found = coexistence(records("coexistence"))
     assert len(found) == 8  # two depths, two sets of strengths, two transitions each
-    assert (found["l2_coexistence"] / found["l2_exact"] - 1).abs().max() < 1e-3
+    assert (found["control_coexistence"] / found["control_exact"] - 1).abs().max() < 1e-3
 
 
 def test_digits_have_a_transition_for_each_class_but_one(records):

@@ -36,12 +36,12 @@ def test_depth_decides_whether_there_is_a_loop(tmp_path, monkeypatch, depth):
     if depth == 2:
         assert abs(area) <= 2 * error
         assert error < 1e-6
-        assert found["l2_width"].to_list() == [0, 0]
+        assert found["control_width"].to_list() == [0, 0]
         return
     assert area > 5 * error
-    assert (found["l2_width"] > 5 * found["l2_width_error"]).all()
+    assert (found["control_width"] > 5 * found["control_width_error"]).all()
     for row in found.iter_rows(named=True):
-        assert abs(math.log(row["l2_up"] / row["l2_spinodal"])) < math.log(0.6 / 0.02) / 19
+        assert abs(math.log(row["control_up"] / row["control_spinodal"])) < math.log(0.6 / 0.02) / 19
         assert abs(row["reach_deviation"]) < 3.5
 
 
@@ -52,8 +52,8 @@ def test_nearly_equal_features_coexist_where_theory_has_it(tmp_path, monkeypatch
         table = trained(tmp_path, monkeypatch, *near)
     found = coexistence(table)
     assert found.select("features", "seeds").rows() == [(1, 2), (2, 2)]
-    np.testing.assert_allclose(found["l2_exact"], exact_coexistence([1, 0.95], 3))
-    np.testing.assert_allclose(found["l2_coexistence"], found["l2_exact"], rtol=1e-4)
+    np.testing.assert_allclose(found["control_exact"], exact_coexistence([1, 0.95], 3))
+    np.testing.assert_allclose(found["control_coexistence"], found["control_exact"], rtol=1e-4)
 
 
 @pytest.mark.slow

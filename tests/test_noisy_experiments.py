@@ -7,10 +7,10 @@ from scipy.optimize import root
 
 from spinodal.analysis import (
     arrhenius_laws,
+    control_exponents,
     escape_times,
     grokking,
     held,
-    l2_exponents,
     milestones,
     noise_ratios,
     onset_under_noise,
@@ -124,8 +124,8 @@ def saddle_of_tanh(l2):
 
 def test_hysteresis_closes_as_noise_grows(records) -> None:
     onsets = onset_under_noise(records("hysteresis_noise")).sort("temperature")
-    width = (onsets["l2_up"] - onsets["l2_down"]).drop_nulls()
-    print(onsets.select("temperature", "l2_up", "l2_down"))
+    width = (onsets["control_up"] - onsets["control_down"]).drop_nulls()
+    print(onsets.select("temperature", "control_up", "control_down"))
     assert len(width) >= 4
     assert width[-1] < 0.5 * width[0]
 
@@ -139,7 +139,7 @@ def test_modular_addition_is_generalised_long_after_it_was_fitted(records) -> No
     print(found.select("l2", "fit_steps", "leave_steps", "generalise_steps", "delay", "delay_factor"))
     assert (found["generalised"] == found["seeds"]).all()
     assert (found["delay"] > 10).all()
-    (row,) = l2_exponents(marks).iter_rows(named=True)
+    (row,) = control_exponents(marks).iter_rows(named=True)
     print(f"leaves after λ^({row['leave_exponent']:.3f} ± {row['leave_exponent_error']:.3f})")
     assert row["leave_exponent"] < -ERRORS * row["leave_exponent_error"]
 
@@ -155,7 +155,7 @@ def test_few_samples_are_fitted_early_and_generalised_late_in_time_to_the_l2_ter
     assert some["delay"].min() > 10
     assert all_["delay"].max() < 5
     assert (found["test_error_end"] < found["test_error_plateau"] / 10).all()
-    for row in l2_exponents(marks).filter(pl.col("samples") < 500).iter_rows(named=True):
+    for row in control_exponents(marks).filter(pl.col("samples") < 500).iter_rows(named=True):
         assert within(-row["generalise_exponent"], 1.0, row["generalise_exponent_error"], 0.1)
 
 

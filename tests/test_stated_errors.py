@@ -33,7 +33,7 @@ def test_jumps_are_the_exact_ones_within_their_errors(tmp_path, monkeypatch, ref
     assert sorted(found["depth"]) == [3, 4]
     for row in found.iter_rows(named=True):
         assert abs(row["jump"] - EXACT[row["depth"]]) <= row["jump_error"] <= share * EXACT[row["depth"]]
-        assert row["l2_low"] <= row["l2_exact"] <= row["l2_high"]
+        assert row["control_low"] <= row["control_exact"] <= row["control_high"]
 
 
 def test_a_finer_grid_makes_lambda_better(tmp_path, monkeypatch):
@@ -42,5 +42,10 @@ def test_a_finer_grid_makes_lambda_better(tmp_path, monkeypatch):
     both = reported(tmp_path, monkeypatch, ["model.depth=3", "l2=geom:0.02:0.6:16"])
     assert before.select("seeds", "seeds_all").rows() == both.select("seeds", "seeds_all").rows() == [(2, 2)]
     assert both["location_error"][0] <= before["location_error"][0]
-    assert before["l2_low"][0] <= both["l2_low"][0] < both["l2_exact"][0] < both["l2_high"][0]
-    assert both["l2_high"][0] <= before["l2_high"][0]
+    assert (
+        before["control_low"][0]
+        <= both["control_low"][0]
+        < both["control_exact"][0]
+        < both["control_high"][0]
+    )
+    assert both["control_high"][0] <= before["control_high"][0]

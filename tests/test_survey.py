@@ -96,7 +96,7 @@ def test_refinement_relaxes_exactly_on_both_sides_of_each_jump() -> None:
     transitions = found.transitions
     assert transitions["status"].to_list() == ["matched"] * 2
     assert transitions["inside"].all()
-    assert ((transitions["l2_high"] / transitions["l2_low"]) - 1).max() <= 1e-3
+    assert ((transitions["control_high"] / transitions["control_low"]) - 1).max() <= 1e-3
     assert found.survey["transition"].to_list() == [1, 2]
 
 

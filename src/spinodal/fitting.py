@@ -113,6 +113,8 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
         "depth": _column(plan.model, "depth", int),
         "width": _column(plan.model, "width", int),
         **task.sizes,
+        "control": "l2",
+        "held": None,
         "refine": plan.protocol.refine,
         "parameters": ensemble.theta.shape[-1],
         "device": str(plan.trainer.get("accelerator", "")),
@@ -173,7 +175,7 @@ class _ReportStages(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Comes after the callbacks that record."""
         assert isinstance(pl_module, EnsembleModule)
-        here = [visit.l2 for visit in pl_module.visits if visit is not None]
+        here = [visit.control for visit in pl_module.visits if visit is not None]
         self.rows += len(here)
         self.running.progress(
             trainer.current_epoch + 1, sorted({*here[:1], min(here), max(here)}) if here else [], self.rows

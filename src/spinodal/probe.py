@@ -201,7 +201,7 @@ def _table(found: Evidence, seeds: list[int]) -> Table:
     for row, verdict in enumerate(found.verdicts):
         gain, test = (each.item() for each in found.gain[row].max(0))
         lower = gain > found.tolerance[row]
-        numbers = (found.l2, found.error, found.grad_max, found.lowest, found.relaxed_error, found.fall)
+        numbers = (found.control, found.error, found.grad_max, found.lowest, found.relaxed_error, found.fall)
         table.add_row(
             str(seeds[row]),
             *(f"{float(each[row]):.4g}" for each in numbers),

@@ -12,7 +12,7 @@ import pytest
 import torch
 from jaxtyping import Float64
 
-from spinodal.records import SCHEMA
+from spinodal.records import SCHEMA, with_control
 from spinodal.theory import learned_state, phases, spinodal
 
 sys.path.insert(0, str(Path(__file__).parent))  # for synthetic.py
@@ -113,6 +113,7 @@ def curvature_branch(
     table = table.with_columns(**{name: pl.lit(value) for name, value in constant.items()})
     missing = [pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in table.columns]
     table = table.with_columns(*missing)
+    table = with_control(table)
     return table.select(*SCHEMA, *(name for name in CURVATURE if name not in SCHEMA)).cast(dict(SCHEMA))
 
 
@@ -212,7 +213,7 @@ def exact_loop(
     }
     table = table.with_columns(**{name: pl.lit(value) for name, value in constant.items()})
     missing = [pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in table.columns]
-    return table.with_columns(*missing).select(*SCHEMA).cast(dict(SCHEMA))
+    return with_control(table.with_columns(*missing)).select(*SCHEMA).cast(dict(SCHEMA))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from jaxtyping import Float64
 from scipy.special import erf
 
 from spinodal.analysis import CURVE
-from spinodal.records import SCHEMA
+from spinodal.records import SCHEMA, with_control
 
 Values = Float64[np.ndarray, " l"]
 
@@ -48,7 +48,7 @@ def records(curves: Sequence[Curve], random: np.random.Generator, **columns: obj
         for name in (*CURVE, "minimum", "criterion")
         if name not in table.columns
     ]
-    return table.with_columns(missing)
+    return with_control(table.with_columns(missing))
 
 
 def grid(random: np.random.Generator, points: int) -> Values:

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from spinodal.analysis import agreement, find_transitions
+from spinodal.records import with_control
 from spinodal.theory import spinodal
 
 Branch = Callable[..., pl.DataFrame]
@@ -46,7 +47,7 @@ def test_where_curvature_is_not_measured_neither_is_looked_at(branch: Branch) ->
 def steps(places: list[float], seed: int) -> pl.DataFrame:
     """Rows of one seed in which E makes a step at λ = 0.1 and R steps elsewhere, on a grid 4 % apart."""
     l2 = 0.05 * 1.04 ** np.arange(60)
-    return pl.DataFrame(
+    table = pl.DataFrame(
         {
             "l2": l2,
             "error": np.where(l2 > 0.1, 1.0, 0.0),
@@ -59,6 +60,7 @@ def steps(places: list[float], seed: int) -> pl.DataFrame:
             "minimum": True,
         }
     )
+    return with_control(table)
 
 
 @pytest.mark.parametrize(

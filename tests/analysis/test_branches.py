@@ -10,7 +10,7 @@ from spinodal.analysis import agreement, before_onset, compare, find_transitions
 from spinodal.analysis import seeds as jumping
 from spinodal.analysis.branch import joined
 from spinodal.analysis.branches import Branches, branches_of
-from spinodal.records import SCHEMA
+from spinodal.records import SCHEMA, with_control
 
 L2 = np.geomspace(0.01, 1, 24)
 
@@ -32,7 +32,7 @@ def table(seeds: int = 2, l2: np.ndarray = L2, **columns: object) -> pl.DataFram
         parts.append(pl.DataFrame(measured).with_columns(**{k: pl.lit(v) for k, v in constant.items()}))
     known = pl.concat(parts)
     missing = {name: pl.lit(None, dtype) for name, dtype in SCHEMA.items() if name not in known.columns}
-    return known.with_columns(**missing).select(*SCHEMA).cast(dict(SCHEMA))  # type: ignore[arg-type]
+    return with_control(known.with_columns(**missing)).select(*SCHEMA).cast(dict(SCHEMA))  # type: ignore[arg-type]
 
 
 def test_branches_hold_the_evidence_in_the_order_of_the_path() -> None:

@@ -25,12 +25,12 @@ def test_it_is_where_theory_has_it(loop, strengths, depth):
     found = coexistence(table)
     assert found["features"].to_list() == list(range(1, len(strengths) + 1))
     assert (found["seeds"] == 2).all()
-    np.testing.assert_allclose(found["l2_exact"], exact(strengths, depth))
-    deviation = (found["l2_coexistence"] - found["l2_exact"]).abs()
-    assert (deviation < 1e-4 * found["l2_exact"]).all()
-    assert (deviation < 3 * found["l2_coexistence_error"]).all()
+    np.testing.assert_allclose(found["control_exact"], exact(strengths, depth))
+    deviation = (found["control_coexistence"] - found["control_exact"]).abs()
+    assert (deviation < 1e-4 * found["control_exact"]).all()
+    assert (deviation < 3 * found["control_coexistence_error"]).all()
     for row in found.iter_rows(named=True):
-        at, m = row["l2_exact"], row["features"]
+        at, m = row["control_exact"], row["features"]
         learned, left = (phases(at, strengths, depth)[each] for each in (m, m - 1))
         assert row["loss"] == pytest.approx(float(learned.loss[0]), rel=1e-4)
         assert row["error_learned"] == pytest.approx(float(learned.error[0]), rel=1e-2)
@@ -46,19 +46,19 @@ def test_errors_are_over_seeds(loop):
         for seed, offset in enumerate((-0.01, 0.0, 0.01))
     ]
     (row,) = coexistence(pl.concat(tables)).rows(named=True)
-    slope = float(phases(row["l2_exact"], 1.0, 3)[1].norm_squared[0])
-    assert row["l2_coexistence_error"] == pytest.approx(0.01 / slope / 3**0.5, rel=0.1)
-    assert row["l2_coexistence"] == pytest.approx(row["l2_exact"], rel=1e-2)
+    slope = float(phases(row["control_exact"], 1.0, 3)[1].norm_squared[0])
+    assert row["control_coexistence_error"] == pytest.approx(0.01 / slope / 3**0.5, rel=0.1)
+    assert row["control_coexistence"] == pytest.approx(row["control_exact"], rel=1e-2)
 
 
 def test_what_was_not_followed_is_said_to_be_missing(loop):
     first, second = coexistence(loop(down=(0.19, 0.03), l2=np.geomspace(0.02, 0.4, 60))).rows(named=True)
-    assert first["l2_coexistence"] == pytest.approx(first["l2_exact"], rel=1e-4)
+    assert first["control_coexistence"] == pytest.approx(first["control_exact"], rel=1e-4)
     # Phase 1 was followed from 0.19 down to 0.03, past its coexistence with phase 2.
-    assert second["l2_coexistence"] == pytest.approx(second["l2_exact"], rel=1e-4)
+    assert second["control_coexistence"] == pytest.approx(second["control_exact"], rel=1e-4)
     missing = coexistence(loop(down=(0.05, 0.03), l2=np.geomspace(0.02, 0.4, 60))).filter(features=2)
-    assert missing.select("l2_coexistence", "seeds", "seeds_all").rows() == [(None, 0, 1)]
-    assert missing["l2_exact"][0] == pytest.approx(float(exact(0.5, 3)))
+    assert missing.select("control_coexistence", "seeds", "seeds_all").rows() == [(None, 0, 1)]
+    assert missing["control_exact"][0] == pytest.approx(float(exact(0.5, 3)))
 
 
 def test_second_order_has_none(loop):
@@ -67,8 +67,8 @@ def test_second_order_has_none(loop):
 
 def test_without_a_theory_it_is_measured_all_the_same(loop):
     found = coexistence(loop(strengths=(1.0,), l2=np.geomspace(0.1, 0.3, 40), activation="tanh"))
-    assert found["l2_exact"].to_list() == [None]
-    assert found["l2_coexistence"][0] == pytest.approx(float(exact(1, 3)), rel=1e-5)
+    assert found["control_exact"].to_list() == [None]
+    assert found["control_coexistence"][0] == pytest.approx(float(exact(1, 3)), rel=1e-5)
 
 
 def test_nothing_is_interpolated_across_a_jump(loop):
@@ -85,5 +85,5 @@ def test_rows_that_did_not_relax_are_not_used(loop):
     near = pl.col("l2").is_between(0.19, 0.2)
     bad = table.with_columns(pl.when(near).then(5.0).otherwise("error").alias("error"), stationary=~near)
     (row,) = coexistence(bad).rows(named=True)
-    assert row["l2_coexistence"] == pytest.approx(row["l2_exact"], rel=1e-4)
+    assert row["control_coexistence"] == pytest.approx(row["control_exact"], rel=1e-4)
     assert coexistence(table.clear()).schema == coexistence(table).schema

@@ -44,7 +44,7 @@ def test_depth_moves_every_transition_as_predicted(lined_up):
     depths = (3, 4, 5)
     table, found = lined_up(depth=depths)
     exact = [at for depth in depths for at in sorted(spinodal(STRENGTHS, depth), reverse=True)]
-    assert found["l2_exact"].to_list() == pytest.approx(exact)
+    assert found["control_exact"].to_list() == pytest.approx(exact)
     seeds = seed_jumps(table, found)
     assert len(seeds) == 2 * len(found)
     pairs = seeds.join(

@@ -7,7 +7,7 @@ import pytest
 from spinodal import theory
 from spinodal.analysis import arrhenius_laws, escape_times, onset_under_noise
 from spinodal.analysis.holding_times import arrhenius, holding_time, shape, survival
-from spinodal.records import SCHEMA
+from spinodal.records import SCHEMA, with_control
 
 DELTA = 5.0
 
@@ -123,7 +123,7 @@ def held_rows(temperature, mean, count=400, longest=3000.0, batch=None, **column
 
 
 def table(rows):
-    return pl.DataFrame(rows, schema=SCHEMA)
+    return with_control(pl.DataFrame(rows, schema=SCHEMA))
 
 
 def test_times_from_theorys_law_give_back_its_barrier() -> None:
@@ -189,9 +189,9 @@ def test_the_onset_under_noise_is_found_both_ways() -> None:
         for stage, l2 in enumerate(path)
     ]
     (found,) = onset_under_noise(table(rows)).rows(named=True)
-    assert found["l2_up"] == pytest.approx(np.sqrt(up[up < 0.22][-1] * up[up > 0.22][0]))
-    assert found["l2_down"] == pytest.approx(np.sqrt(up[up < 0.13][-1] * up[up > 0.13][0]))
+    assert found["control_up"] == pytest.approx(np.sqrt(up[up < 0.22][-1] * up[up > 0.22][0]))
+    assert found["control_down"] == pytest.approx(np.sqrt(up[up < 0.13][-1] * up[up > 0.13][0]))
     assert found["seeds"] == 3
     # Kramers' own: what it takes for half to leave within some stages of 200.
-    assert theory.spinodal(1.0, 3) * 0.9 < found["l2_up_exact"] < 1.1 * theory.spinodal(1.0, 3)
-    assert 0.1 < found["l2_down_exact"] < 0.14
+    assert theory.spinodal(1.0, 3) * 0.9 < found["control_up_exact"] < 1.1 * theory.spinodal(1.0, 3)
+    assert 0.1 < found["control_down_exact"] < 0.14

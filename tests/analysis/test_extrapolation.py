@@ -6,6 +6,7 @@ import pytest
 from jaxtyping import Float64
 
 from spinodal.analysis import find_transitions
+from spinodal.records import with_control
 from spinodal.theory import learned_state, spinodal
 
 EXACT = {3: 0.21875, 4: 0.5 * (1 - 4 / 9), 5: 0.5 * (1 - 25 / 64)}
@@ -22,9 +23,10 @@ def branch(
     constant |= {"stages": len(l2), "stationary": True, "minimum": True, "perturbation": 0.0}
     constant |= dict.fromkeys(("task", "complexity", "samples", "activation", "bias", "curve", "temperature"))
     constant |= {"hold_time": None, "criterion": None} | columns
-    return pl.DataFrame(
+    table = pl.DataFrame(
         {"l2": l2, "error": np.abs(error), "norm": np.sqrt(np.abs(size)), "stage": np.arange(len(l2))}
-    ).with_columns(pl.lit(value).alias(name) for name, value in constant.items())
+    )
+    return with_control(table.with_columns(pl.lit(value).alias(name) for name, value in constant.items()))
 
 
 def bisected(l2: Float64[np.ndarray, " l"], strengths: list[float], depth: int) -> Float64[np.ndarray, " l"]:
@@ -81,7 +83,7 @@ def test_a_branch_that_noise_may_end_anywhere_is_known_less_well() -> None:
     quiet, kicked = (onset(branch(3, [1.0], l2, perturbation=noise)) for noise in (0.0, 0.05))
     assert kicked["jump_error"] > 5 * quiet["jump_error"]
     # It may have jumped from the last row on: to as much as the difference between the ends of the bracket.
-    before, after = learned_state(np.array([kicked["l2_low"], 1.0]), [1.0], 3).error
+    before, after = learned_state(np.array([kicked["control_low"], 1.0]), [1.0], 3).error
     assert abs(kicked["jump"] - (after - before)) <= kicked["jump_error"] * 1.01
     assert abs(kicked["jump"] - EXACT[3]) <= kicked["jump_error"]
 

@@ -53,7 +53,7 @@ def test_deep_linear_network(branch: Branch) -> None:
     assert len(found) == 3 * 5 * 4
     assert (found["seeds_all"] == 2).all()
     np.testing.assert_allclose(
-        found["l2_exact"].unique(maintain_order=True), sorted(spinodal(STRENGTHS, 3)), rtol=1e-12
+        found["control_exact"].unique(maintain_order=True), sorted(spinodal(STRENGTHS, 3)), rtol=1e-12
     )
     soft = found.filter(observable="soft_mode")
     for index in (1, 2, 3):

@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from spinodal.analysis import grokking, l2_exponents, milestones, noise_ratios
+from spinodal.analysis import control_exponents, grokking, milestones, noise_ratios
 from spinodal.analysis.grokking import crossing
-from spinodal.records import SCHEMA
+from spinodal.records import SCHEMA, with_control
 
 STEPS = np.unique(np.geomspace(1, 1e5, 201).round())
 
@@ -17,7 +17,7 @@ def curve(seed=0, fit=30.0, half=3000.0, l2=1e-4, norm=None, **columns):
     accuracy = np.clip(logs - np.log10(fit) + 0.99, 0, 1)
     test = np.clip(logs - np.log10(half) + 0.45, 0, 0.95)
     norms = np.ones_like(STEPS) if norm is None else norm(STEPS)
-    return pl.DataFrame(
+    table = pl.DataFrame(
         [
             {
                 "point": f"{seed} {l2} {columns}",
@@ -37,6 +37,7 @@ def curve(seed=0, fit=30.0, half=3000.0, l2=1e-4, norm=None, **columns):
         ],
         schema=SCHEMA,
     )
+    return with_control(table)
 
 
 def test_levels_are_crossed_between_looks() -> None:
@@ -100,14 +101,14 @@ def test_times_in_proportion_to_a_power_of_l2_have_its_exponent() -> None:
             for l2 in (1e-4, 2e-4, 4e-4)
         ]
     )
-    (row,) = l2_exponents(milestones(records)).iter_rows(named=True)
+    (row,) = control_exponents(milestones(records)).iter_rows(named=True)
     assert row["leave_exponent"] == pytest.approx(-1, abs=0.02)
     assert row["leave_exponent_error"] < 0.05
     assert abs(row["fit_exponent"]) < 1e-6
     assert row["trajectories"] == 9
-    assert l2_exponents(milestones(curve())).is_empty()
+    assert control_exponents(milestones(curve())).is_empty()
     never = pl.when(pl.col("l2") == 1e-4).then(0.1).otherwise("test_accuracy").alias("test_accuracy")
-    (row,) = l2_exponents(milestones(records.with_columns(never))).iter_rows(named=True)
+    (row,) = control_exponents(milestones(records.with_columns(never))).iter_rows(named=True)
     assert (row["leave_exponent"], row["fit_exponent"] is None) == (None, False)
 
 

@@ -34,20 +34,22 @@ def test_jumps_width_and_area_of_a_loop(loop):
     spacing = L2[1] / L2[0] - 1
     for m, row in found.items():
         exact, downs = float(spinodal([1, 0.5], 3)[m - 1]), np.array([down[m - 1] for down in DOWN])
-        assert row["l2_up"] == pytest.approx(exact, abs=1.1 * row["l2_up_error"])
-        assert row["l2_up_error"] == pytest.approx(0.5 * spacing * exact, rel=0.1)
+        assert row["control_up"] == pytest.approx(exact, abs=1.1 * row["control_up_error"])
+        assert row["control_up_error"] == pytest.approx(0.5 * spacing * exact, rel=0.1)
         scatter = downs.std(ddof=1) / math.sqrt(3)
-        assert row["l2_down"] == pytest.approx(np.exp(np.log(downs).mean()), rel=0.6 * spacing)
-        assert row["l2_down_error"] == pytest.approx(
+        assert row["control_down"] == pytest.approx(np.exp(np.log(downs).mean()), rel=0.6 * spacing)
+        assert row["control_down_error"] == pytest.approx(
             math.hypot(scatter, 0.5 * spacing * downs.mean()), rel=0.2
         )
-        assert row["l2_down_spread"] == pytest.approx(downs.std(ddof=1), rel=0.2)
-        assert row["l2_width"] == pytest.approx(exact - downs.mean(), abs=1.1 * row["l2_width_error"])
-        assert row["l2_width"] > 10 * row["l2_width_error"]
+        assert row["control_down_spread"] == pytest.approx(downs.std(ddof=1), rel=0.2)
+        assert row["control_width"] == pytest.approx(
+            exact - downs.mean(), abs=1.1 * row["control_width_error"]
+        )
+        assert row["control_width"] > 10 * row["control_width_error"]
         assert (row["lost"], row["relearned"], row["runs"]) == (3, 3, 3)
-        assert (row["l2_low"], row["l2_high"]) == (pytest.approx(0.01), pytest.approx(0.6))
-        assert row["l2_spinodal"] == exact
-        assert row["l2_coexistence"] == float(coexistence([1, 0.5], 3)[m - 1])
+        assert (row["control_low"], row["control_high"]) == (pytest.approx(0.01), pytest.approx(0.6))
+        assert row["control_spinodal"] == exact
+        assert row["control_coexistence"] == float(coexistence([1, 0.5], 3)[m - 1])
         enclosed = np.array([area([1, 0.5], down, 3) for down in DOWN])
         assert row["area"] == pytest.approx(enclosed.mean(), abs=2 * row["area_error"])
         assert row["area_error"] > enclosed.std(ddof=1) / math.sqrt(3) * 0.8
@@ -76,8 +78,8 @@ def test_no_area_within_errors_where_there_is_none(loop, spread):
     error = found["area_error"][0]
     assert abs(found["area"][0]) <= 2 * error
     assert error <= 10 * spread
-    assert found["l2_width"].to_list() == [0, 0]
-    assert found["l2_spinodal"].is_null().all()
+    assert found["control_width"].to_list() == [0, 0]
+    assert found["control_spinodal"].is_null().all()
 
 
 def test_a_small_area_is_not_none(loop):
@@ -100,26 +102,26 @@ def test_a_loop_below_every_spinodal_is_reversible(loop):
 def test_loops_that_turn_elsewhere_are_other_loops(loop):
     grids = (np.geomspace(0.02, 0.2, 30), np.geomspace(0.02, 0.3, 30))
     found = hysteresis(pl.concat([loop(seed=seed, l2=l2) for l2 in grids for seed in range(2)]))
-    assert found.select("l2_high", "feature", "runs").rows() == [
+    assert found.select("control_high", "feature", "runs").rows() == [
         (pytest.approx(0.2), 2, 2),
         (pytest.approx(0.3), 1, 2),
         (pytest.approx(0.3), 2, 2),
     ]
     assert found["relearned"].to_list() == [0, 0, 0]
-    assert found["l2_down"].is_null().all()
-    assert found["l2_width"].is_null().all()
+    assert found["control_down"].is_null().all()
+    assert found["control_width"].is_null().all()
 
 
 def test_two_features_at_once(loop):
     found = rows(hysteresis(loop((0.05, 0.05))))
-    assert found[1]["l2_down"] == found[2]["l2_down"] == pytest.approx(0.05, rel=0.03)
+    assert found[1]["control_down"] == found[2]["control_down"] == pytest.approx(0.05, rel=0.03)
 
 
 def test_some_runs_learn_again(loop):
     found = rows(hysteresis(pl.concat([loop(DOWN[0], 0), loop((0.05,), 1)])))
     assert [(found[m]["relearned"], found[m]["runs"]) for m in (1, 2)] == [(2, 2), (1, 2)]
-    assert found[2]["l2_width"] == pytest.approx(float(spinodal(0.5, 3)) - 0.03, rel=0.1)
-    assert found[2]["l2_down_spread"] is None
+    assert found[2]["control_width"] == pytest.approx(float(spinodal(0.5, 3)) - 0.03, rel=0.1)
+    assert found[2]["control_down_spread"] is None
 
 
 def test_what_did_not_relax_is_not_used(loop):
@@ -147,7 +149,7 @@ def test_branches_of_two_campaigns_are_matched_by_their_seeds(loop):
     stranger = loop(DOWN[0], 7, strengths=(1.0, 0.4)).filter(branch="up").with_columns(curve=pl.lit("x"))
     found = hysteresis(pl.concat([apart, stranger]))
     assert found["curve_up"].unique().to_list() == ["loop-(1.0, 0.5)-3up"]
-    columns = ["feature", "l2_up", "l2_down", "l2_width", "lost", "relearned", "runs"]
+    columns = ["feature", "control_up", "control_down", "control_width", "lost", "relearned", "runs"]
     assert found.select(columns).equals(hysteresis(table).select(columns))
     assert found["area"][0] == pytest.approx(hysteresis(table)["area"][0], rel=1e-6)
     assert hysteresis(apart.filter((pl.col("branch") == "up") | (pl.col("seed") == 1)))["runs"][0] == 1
@@ -164,7 +166,7 @@ def test_nothing_to_set_against_each_other(loop):
 def test_uncounted_features_and_unknown_theory(loop):
     table = pl.concat([loop(DOWN[0], seed, activation="tanh") for seed in range(2)])
     found = rows(hysteresis(table))
-    assert all(row["l2_spinodal"] is None and row["reach_share"] is None for row in found.values())
+    assert all(row["control_spinodal"] is None and row["reach_share"] is None for row in found.values())
     (row,) = hysteresis(table.with_columns(learned_features=pl.lit(None, pl.Int64))).rows(named=True)
     assert row["feature"] is None
     assert row["area"] == found[1]["area"]
@@ -179,14 +181,14 @@ def test_what_the_noise_reaches(loop):
     for m, row in found.items():
         mean = arrival[m - 1] @ middles / arrival[m - 1].sum()
         spread = math.sqrt(arrival[m - 1] @ (middles - mean) ** 2 / arrival[m - 1].sum())
-        assert row["l2_reach"] == pytest.approx(math.exp(mean))
-        assert row["l2_reach_spread"] == pytest.approx(math.exp(mean) * spread)
+        assert row["control_reach"] == pytest.approx(math.exp(mean))
+        assert row["control_reach_spread"] == pytest.approx(math.exp(mean) * spread)
         assert row["reach_share"] == pytest.approx(arrival[m - 1].sum())
-        assert row["l2_reach_error"] == pytest.approx(row["l2_reach_spread"] / 2)
-        error = math.hypot(row["l2_down_error"], row["l2_reach_error"])
-        assert row["reach_deviation"] * error == pytest.approx(row["l2_down"] - row["l2_reach"])
+        assert row["control_reach_error"] == pytest.approx(row["control_reach_spread"] / 2)
+        error = math.hypot(row["control_down_error"], row["control_reach_error"])
+        assert row["reach_deviation"] * error == pytest.approx(row["control_down"] - row["control_reach"])
     quiet = rows(hysteresis(table.with_columns(perturbation=0.0)))
-    assert all(row["reach_share"] == 0 and row["l2_reach"] is None for row in quiet.values())
+    assert all(row["reach_share"] == 0 and row["control_reach"] is None for row in quiet.values())
     untold = rows(hysteresis(table.with_columns(perturbation=pl.lit(None, pl.Float64))))
     assert all(row["reach_share"] is None for row in untold.values())
 
@@ -196,4 +198,4 @@ def test_nothing_is_predicted_of_bisected_ways(loop):
     later = pl.when(pl.col("stage") == 90).then(500).otherwise(pl.col("stage")).alias("stage")
     found = hysteresis(table.with_columns(later.cast(pl.Int64)))
     assert found["reach_share"].is_null().all()
-    assert found["l2_spinodal"].is_not_null().all()
+    assert found["control_spinodal"].is_not_null().all()

@@ -22,7 +22,7 @@ def jumps_of(branch: Branch, found: pl.DataFrame) -> list[dict[str, object] | No
     l2 = branch.curve.l2
     rows = found.rows(named=True)
     return [
-        next((row for row in rows if row["l2_low"] <= l2[i] and l2[i + 1] <= row["l2_high"]), None)
+        next((row for row in rows if row["control_low"] <= l2[i] and l2[i + 1] <= row["control_high"]), None)
         for i in branch.intervals
     ]
 
@@ -32,7 +32,7 @@ def elsewhere(branch: Branch, found: pl.DataFrame) -> int:
     l2, intervals = branch.curve.l2, np.array(branch.intervals)
     return sum(
         not np.any((np.searchsorted(l2, low) - 1 <= intervals) & (intervals <= np.searchsorted(l2, high)))
-        for low, high in found.select("l2_low", "l2_high").rows()
+        for low, high in found.select("control_low", "control_high").rows()
     )
 
 
@@ -77,7 +77,7 @@ def test_every_jump_of_four_standard_errors() -> None:
 
     deviations = []
     for curve, row in told:
-        low, high = np.searchsorted(curve.l2, [row["l2_low"], row["l2_high"]])
+        low, high = np.searchsorted(curve.l2, [row["control_low"], row["control_high"]])
         deviations.append((row["jump"] - (curve.values[high] - curve.values[low]), row["jump_error"]))
     # The errors hold where in the bracket it happens, too: they cover at least as often as the noise asks for.
     assert within(deviations, 1) > 0.6
@@ -122,7 +122,7 @@ def test_kinks() -> None:
     for branch, table in zip(branches, found, strict=True):
         kinks = table.filter(order=2).rows(named=True)
         for place in branch.places:
-            row = next((row for row in kinks if row["l2_low"] <= place <= row["l2_high"]), None)
+            row = next((row for row in kinks if row["control_low"] <= place <= row["control_high"]), None)
             missed += row is None
             if row is not None:
                 deviations.append((row["location"] - place, row["location_error"]))
@@ -233,7 +233,9 @@ def test_first_order_of_exact_branches(depth: int, points: int) -> None:
     (found,) = found_in([Curve(l2, values, np.full(points, 1e-10), 3)], np.random.default_rng(0))
     expected = [at for at in spinodal([1.0, 0.6, 0.36], depth).tolist() if at > 0.02]
     assert found["order"].to_list() == [1] * len(found)
-    assert [at for at in expected if not ((found["l2_low"] < at) & (at < found["l2_high"])).any()] == []
+    assert [
+        at for at in expected if not ((found["control_low"] < at) & (at < found["control_high"])).any()
+    ] == []
 
 
 def test_an_unrelaxed_smear_is_no_transition_and_hides_none() -> None:
@@ -245,7 +247,7 @@ def test_an_unrelaxed_smear_is_no_transition_and_hides_none() -> None:
     relaxed = ~pl.col("stage").is_between(18, 21)
     (row,) = find_transitions(table.with_columns(stationary=relaxed)).rows(named=True)
     assert (row["order"], row["unrelaxed"], row["evidence"]) == (None, 16, "rows in between did not relax")
-    assert (row["l2_low"], row["l2_high"]) == (l2[17], l2[22])
+    assert (row["control_low"], row["control_high"]) == (l2[17], l2[22])
     flat = table.with_columns(
         error=pl.when(relaxed).then(pl.lit(0.5) + 0.1 * pl.col("l2")).otherwise("error")
     )
@@ -273,7 +275,7 @@ def test_offsets_between_seeds_are_no_noise() -> None:
     (row,) = find_transitions(table).rows(named=True)
     assert row["order"] == 1
     assert abs(row["jump"] - 0.1) < 3 * row["jump_error"] < 0.05
-    assert (row["l2_low"], row["l2_high"]) == (l2[29], l2[30])
+    assert (row["control_low"], row["control_high"]) == (l2[29], l2[30])
 
 
 def test_a_path_downwards() -> None:
@@ -294,6 +296,6 @@ def test_long_curves_are_taken_in_parts() -> None:
     places = [40, 95, 127, 160, 191, 240]
     values = sum((-1.0) ** k * (i > at) for k, at in enumerate(places))
     (found,) = found_in([Curve(np.geomspace(0.001, 1, 300), values, np.full(300, 0.2), 4)], random)
-    low = np.searchsorted(np.geomspace(0.001, 1, 300), found["l2_low"].to_numpy() * (1 + 1e-9)) - 1
+    low = np.searchsorted(np.geomspace(0.001, 1, 300), found["control_low"].to_numpy() * (1 + 1e-9)) - 1
     assert low.tolist() == places
     assert found["order"].to_list() == [1] * 6

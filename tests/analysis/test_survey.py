@@ -46,9 +46,9 @@ def test_what_a_survey_suggests_is_marked_where_exact_rows_bear_it_out(loop: Mak
     )
     found = find(mixed)
     assert found.found.select("index", "seeds_all").rows() == [(1, 1)]
-    first, second = found.survey.sort("l2_low").iter_rows(named=True)
-    assert first["l2_low"] < 0.0937 < first["l2_high"]
-    assert second["l2_low"] < 0.2362 < second["l2_high"]
+    first, second = found.survey.sort("control_low").iter_rows(named=True)
+    assert first["control_low"] < 0.0937 < first["control_high"]
+    assert second["control_low"] < 0.2362 < second["control_high"]
     assert (first["transition"], second["transition"]) == (None, 1)
     assert second["before"] < second["after"]
 

@@ -6,7 +6,7 @@ import pytest
 from jaxtyping import Float64
 
 from spinodal.analysis import compare, deep_linear, find_transitions, unresolved
-from spinodal.records import SCHEMA
+from spinodal.records import SCHEMA, with_control
 from spinodal.theory import learned_state, spinodal
 
 STRENGTHS = [1.0, 0.6, 0.36]
@@ -47,7 +47,9 @@ def branch(
         **{name: pl.lit(value) for name, value in (constant | columns).items()}
     )
     missing = [pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in table.columns]
-    return table.with_columns(*missing).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
+    return with_control(table.with_columns(*missing)).select(
+        pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()
+    )
 
 
 def test_one_row_per_transition_with_its_errors() -> None:
@@ -68,7 +70,7 @@ def test_one_row_per_transition_with_its_errors() -> None:
         assert row["location"] == pytest.approx(np.exp(np.mean(np.log(places))))
         half = np.mean([L2[i] - place for i, place in zip(brackets, places, strict=True)])
         assert row["location_error"] == pytest.approx(np.hypot(half, np.std(places, ddof=1)))
-        assert (row["l2_low"], row["l2_high"]) == (L2[brackets.min() - 1], L2[brackets.max()])
+        assert (row["control_low"], row["control_high"]) == (L2[brackets.min() - 1], L2[brackets.max()])
         ends = [L2[i - 1] / shift for shift, i in zip(shifts, brackets, strict=True)]
         assert row["accuracy_before"] == pytest.approx(learned_state(ends, STRENGTHS, 3).accuracy.mean())
 
@@ -79,7 +81,7 @@ def test_a_single_seed_has_the_error_of_its_grid() -> None:
         low, high = learned_state(edge * np.array([1 - 1e-12, 1 + 1e-12]), STRENGTHS, 3).error
         assert abs(row["jump"] - (high - low)) <= row["jump_error"]
     assert found["location_error"].to_list() == pytest.approx(
-        (found["l2_high"] - found["location"]).to_list(), rel=1e-6
+        (found["control_high"] - found["location"]).to_list(), rel=1e-6
     )
 
 
@@ -110,10 +112,10 @@ def test_two_grids_of_one_seed_are_one_seed(depth: int) -> None:
         found = find_transitions(table)
         assert len(found) == len(both) >= 2
         assert (both["location_error"] <= found["location_error"] * (1 + 1e-6)).all()
-        assert (both["l2_low"] >= found["l2_low"]).all()
-        assert (both["l2_high"] <= found["l2_high"]).all()
+        assert (both["control_low"] >= found["control_low"]).all()
+        assert (both["control_high"] <= found["control_high"]).all()
     exact = [at for at in sorted(spinodal(STRENGTHS, depth)) if at < 0.4]
-    assert ((both["l2_low"] <= pl.Series(exact)) & (pl.Series(exact) <= both["l2_high"])).all()
+    assert ((both["control_low"] <= pl.Series(exact)) & (pl.Series(exact) <= both["control_high"])).all()
 
 
 def test_ways_of_one_seed_that_jump_elsewhere_leave_open_what_is_between() -> None:
@@ -123,7 +125,7 @@ def test_ways_of_one_seed_that_jump_elsewhere_leave_open_what_is_between() -> No
     assert found.select("seeds", "seeds_all").rows() == [(1, 1)] * 3
     for row, edge in zip(found.iter_rows(named=True), sorted(spinodal(STRENGTHS, 3)), strict=True):
         for at in (edge, 1.11 * edge):
-            assert row["l2_low"] <= at <= row["l2_high"]
+            assert row["control_low"] <= at <= row["control_high"]
             assert abs(row["location"] - at) <= row["location_error"]
 
 
@@ -146,7 +148,7 @@ def test_unrelaxed_rows_are_no_evidence(reason: dict[str, bool | None]) -> None:
         *(pl.when(bad).then(value).otherwise(True).alias(name) for name, value in reason.items()),
     )
     row = find_transitions(table).row(1, named=True)
-    assert (row["l2_low"], row["l2_high"], row["unrelaxed"]) == (L2[i - 2], L2[i + 1], 2)
+    assert (row["control_low"], row["control_high"], row["unrelaxed"]) == (L2[i - 2], L2[i + 1], 2)
     assert find_transitions(table)["unrelaxed"].to_list() == [0, 2, 0]
 
 
@@ -169,7 +171,7 @@ def test_quench() -> None:
 def test_a_path_downwards_is_told_in_its_own_direction() -> None:
     down = branch(branch="down").with_columns(stage=len(L2) - 1 - pl.col("stage"))
     found = find_transitions(down)
-    assert found["l2_low"].is_sorted()
+    assert found["control_low"].is_sorted()
     assert (found["jump"] < 0).all()
     assert (found["learned_features_before"] < found["learned_features_after"]).all()
 
@@ -177,16 +179,18 @@ def test_a_path_downwards_is_told_in_its_own_direction() -> None:
 def test_any_observable() -> None:
     on_error = find_transitions(branch())
     on_norm = find_transitions(branch(), observable="norm", alongside=["error", "not there"])
-    assert on_norm.select("l2_low", "l2_high").equals(on_error.select("l2_low", "l2_high"))
+    assert on_norm.select("control_low", "control_high").equals(
+        on_error.select("control_low", "control_high")
+    )
     assert (on_norm["jump"] < 0).all()
-    first = np.searchsorted(L2, on_error["l2_high"])
+    first = np.searchsorted(L2, on_error["control_high"])
     assert on_norm["error_after"].to_list() == learned_state(L2[first], STRENGTHS, 3).error.tolist()
 
 
 def test_compare_matches_every_spinodal() -> None:
     table = pl.concat([branch(seed) for seed in range(2)])
     compared = compare(find_transitions(table), table)
-    assert compared["l2_exact"].to_list() == pytest.approx(sorted(spinodal(STRENGTHS, 3)))
+    assert compared["control_exact"].to_list() == pytest.approx(sorted(spinodal(STRENGTHS, 3)))
     assert compared["status"].to_list() == ["matched"] * 3
     assert compared["inside"].all()
 
@@ -195,7 +199,7 @@ def test_compare_drops_nothing() -> None:
     """A network whose transitions are 10 % off, one of them not there at all, and one at twice its λ."""
     error = learned_state(L2 / 1.1, [0.6], 3).error + 0.3 * (L2 > 0.31)
     table = branch().with_columns(error=pl.Series(error))
-    compared = compare(find_transitions(table), table).sort("l2_exact", nulls_last=True)
+    compared = compare(find_transitions(table), table).sort("control_exact", nulls_last=True)
     assert compared["status"].to_list() == ["missing", "matched", "missing", "unexpected"]
     assert compared["inside"].to_list() == [None, False, None, None]
     assert compared["location"].is_null().to_list() == [True, False, True, False]
@@ -217,15 +221,18 @@ def test_depth_two_has_kinks_where_a_feature_reaches_zero() -> None:
     np.testing.assert_allclose(compared["kink"], -np.square([0.36, 0.6, 1.0]), rtol=1e-10)
     assert compared["deviation_percent"].abs().max() < 1e-9
     assert compared["jump"].null_count() == 3
-    assert compare(find_transitions(branch(depth=2)), branch(depth=2))["l2_exact"].to_list() == [0.18, 0.3]
+    assert compare(find_transitions(branch(depth=2)), branch(depth=2))["control_exact"].to_list() == [
+        0.18,
+        0.3,
+    ]
 
 
 def test_deviations() -> None:
     table = pl.concat([branch(seed, shift=1.1) for seed in range(2)])
     compared = compare(find_transitions(table), table)
-    off = compared["location"] - compared["l2_exact"]
+    off = compared["location"] - compared["control_exact"]
     np.testing.assert_allclose(compared["deviation"], off / compared["location_error"])
-    np.testing.assert_allclose(compared["deviation_percent"], 100 * off / compared["l2_exact"])
+    np.testing.assert_allclose(compared["deviation_percent"], 100 * off / compared["control_exact"])
     missing = compare(find_transitions(branch(stationary=False)), branch())
     assert missing["status"].to_list() == ["missing"] * 3
     assert missing["order_exact"].to_list() == [1, 1, 1]
@@ -256,8 +263,8 @@ def test_compare_stays_within_the_theory(change: dict[str, object]) -> None:
     )
     compared = compare(find_transitions(table), table)
     assert len(compared) == 3
-    assert compared.select("l2_exact", "inside", "status").null_count().row(0) == (3, 3, 3)
-    assert compared["l2_estimate"].null_count() == 3
+    assert compared.select("control_exact", "inside", "status").null_count().row(0) == (3, 3, 3)
+    assert compared["control_estimate"].null_count() == 3
 
 
 @pytest.mark.parametrize("noise", [0.1, None])
@@ -273,13 +280,13 @@ def test_of_inputs_that_are_not_whitened_there_is_an_estimate() -> None:
     table = branch().with_columns(task=pl.lit("digits"))
     found = find_transitions(table)
     compared = compare(found, table)
-    assert compared["l2_exact"].null_count() == compared["inside"].null_count() == 3
-    assert compared["l2_estimate"].to_list() == pytest.approx(sorted(spinodal(STRENGTHS, 3)))
+    assert compared["control_exact"].null_count() == compared["inside"].null_count() == 3
+    assert compared["control_estimate"].to_list() == pytest.approx(sorted(spinodal(STRENGTHS, 3)))
     assert compared["status"].to_list() == ["matched"] * 3
     assert compared["deviation_percent"].abs().max() < 10
     missing = compare(found.clear(), table)
     assert missing["status"].to_list() == ["missing"] * 3
-    assert missing["l2_estimate"].null_count() == 0
+    assert missing["control_estimate"].null_count() == 0
 
 
 def test_compare_says_nothing_of_a_quench() -> None:
@@ -293,7 +300,7 @@ def test_unresolved_is_where_a_grid_is_too_coarse() -> None:
     coarse = branch(l2=np.array([0.01, 0.02, 0.04, 0.055, 0.08, 0.2, 0.3, 0.4, 0.5]))
     assert find_transitions(coarse).is_empty()
     steep = unresolved(coarse, find_transitions(coarse))
-    assert steep.select("l2_low", "l2_high").rows() == [(0.08, 0.3)]
+    assert steep.select("control_low", "control_high").rows() == [(0.08, 0.3)]
     assert steep["width"].to_list() == [8]
     bisected = coarse.with_columns(refine=pl.lit(4, pl.Int64))
     assert unresolved(bisected, find_transitions(bisected)).is_empty()

@@ -18,7 +18,7 @@ from spinodal.analysis.claims.rules import Ruling, refuted, settled, there, wors
 from spinodal.analysis.deep_linear import predicted_rows
 from spinodal.analysis.deviation import RESOLUTION, deviation
 from spinodal.analysis.findings import find
-from spinodal.records import SCHEMA
+from spinodal.records import SCHEMA, with_control
 
 L2 = np.geomspace(0.01, 0.8, 80)
 Table = Callable[..., pl.DataFrame]
@@ -30,7 +30,7 @@ def records(columns: dict[str, object], **constant: object) -> pl.DataFrame:
         **{name: pl.lit(value) for name, value in constant.items()},
         **{name: pl.lit(None, dtype) for name, dtype in SCHEMA.items() if name not in {*columns, *constant}},
     )
-    return table.select(*SCHEMA).cast(dict(SCHEMA))
+    return with_control(table).select(*SCHEMA).cast(dict(SCHEMA))
 
 
 def up(
@@ -128,7 +128,9 @@ def test_no_stated_error_is_less_than_the_resolution_of_minima() -> None:
         assert (known[f"{name}_error"] >= RESOLUTION * known[name].abs()).all()
     table = pl.concat([up(2), up(3)])
     for row in compare(found, table).drop_nulls("deviation").iter_rows(named=True):
-        assert row["deviation"] * row["location_error"] == pytest.approx(row["location"] - row["l2_exact"])
+        assert row["deviation"] * row["location_error"] == pytest.approx(
+            row["location"] - row["control_exact"]
+        )
 
 
 def test_what_is_there_is_seen_and_what_is_not_is_not() -> None:
@@ -272,7 +274,7 @@ def test_what_theory_shows_on_many_curves_is_what_it_shows_on_each() -> None:
     curves = [up(3, l2=coarse), up(2), up(4).with_columns(stationary=pl.col("l2") > 0.1)]
     known = find(pl.concat([*curves, up(3, activation="tanh")])).shown
     each = pl.concat([find(curve).shown for curve in curves])
-    order = ("depth", "status", "location", "l2_exact")
+    order = ("depth", "status", "location", "control_exact")
     assert_frame_equal(known.sort(order), each.sort(order))
     for depth, missing in ((2, 0), (3, 0), (4, 1)):
         assert known.filter(depth=depth, status="missing").height == missing

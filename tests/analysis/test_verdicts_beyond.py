@@ -26,7 +26,7 @@ def reached(loop: Table) -> list[tuple[float, float]]:
     row = looped(loop, [(0.05, 0.02)] * 2)
     found = {q["feature"]: q for q in _loops(row)}
     scatter = (0.93, 1.0, 1.07)
-    return [(found[1]["l2_reach"] * s, found[2]["l2_reach"] * s) for s in scatter]
+    return [(found[1]["control_reach"] * s, found[2]["control_reach"] * s) for s in scatter]
 
 
 def _loops(table: pl.DataFrame) -> list[dict[str, float]]:

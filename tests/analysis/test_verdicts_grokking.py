@@ -9,7 +9,7 @@ from test_escape import table as held_table
 from spinodal import theory
 from spinodal.analysis.claims import Verdict
 from spinodal.analysis.findings import find
-from spinodal.records import SCHEMA
+from spinodal.records import SCHEMA, with_control
 
 
 def judged(table: pl.DataFrame) -> list[Verdict]:
@@ -93,8 +93,8 @@ def training(
         constant = {"task": "modular_addition", "depth": 2, "l2": 1e-2, "seed": seed, "point": f"p{seed}"}
         constant |= {"stages": len(STEPS), "stationary": False, "branch": "train", "curve": "t", **columns}
         rows = pl.DataFrame(varying).with_columns(**{name: pl.lit(each) for name, each in constant.items()})
-        parts += rows.rows(named=True)
-    return pl.DataFrame(parts, schema=SCHEMA)
+        parts += rows.with_columns(loss=pl.col("error") + pl.col("l2") * pl.col("norm") ** 2).rows(named=True)
+    return with_control(pl.DataFrame(parts, schema=SCHEMA))
 
 
 def test_a_delay_is_confirmed_and_a_plateau_that_falls_is_no_minimum() -> None:

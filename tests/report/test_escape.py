@@ -173,8 +173,8 @@ def test_minibatches_that_never_leave_are_reported_as_such(campaign) -> None:
 def test_loops_under_noise_are_shown_both_as_branches_and_together(campaign) -> None:
     report = make_report(campaign(looped()))
     onsets = report.found.onset_under_noise
-    assert onsets["l2_up"].to_list() == pytest.approx([np.sqrt(0.2 * 0.25)] * 2)
-    assert onsets["l2_down"].to_list() == pytest.approx([np.sqrt(0.1 * 0.2)] * 2)
+    assert onsets["control_up"].to_list() == pytest.approx([np.sqrt(0.2 * 0.25)] * 2)
+    assert onsets["control_down"].to_list() == pytest.approx([np.sqrt(0.1 * 0.2)] * 2)
     (picture,) = figures(report, "noise")
     assert "is 0.08 ± 0.05 wide in λ at T = 0.001, and 0.08 ± 0.05 at T = 0.002" in picture.caption
     assert {"0.22 ± 0.02", "0.14 ± 0.05", "0.2236"} <= texts(report)

@@ -133,15 +133,19 @@ def test_every_feature_of_every_loop_is_in_the_tables(campaign: Callable[..., Pa
     deep = ways.groups[1].rows
     for row, known in zip(deep, csv.filter(depth=3).iter_rows(named=True), strict=True):
         assert row[0] == str(known["feature"])
-        for place, column, rough in ((1, "l2_up", 0.05), (2, "l2_spinodal", 1e-4), (3, "l2_down", 0.05)):
+        for place, column, rough in (
+            (1, "control_up", 0.05),
+            (2, "control_spinodal", 1e-4),
+            (3, "control_down", 0.05),
+        ):
             assert float(str(row[place]).split()[0]) == pytest.approx(known[column], rel=rough)
-        off = (known["l2_down"] - known["l2_reach"]) / np.hypot(
-            known["l2_down_error"], known["l2_reach_error"]
+        off = (known["control_down"] - known["control_reach"]) / np.hypot(
+            known["control_down_error"], known["control_reach_error"]
         )
         assert float(str(row[7]).replace("−", "-")) == pytest.approx(off, abs=0.06)
-    exact = pl.read_csv(report.campaign.report / "coexistence.csv").drop_nulls("l2_exact")
+    exact = pl.read_csv(report.campaign.report / "coexistence.csv").drop_nulls("control_exact")
     told = [row for group in coexisting.groups for row in group.rows]
-    assert [float(str(row[2])) for row in told] == pytest.approx(exact["l2_exact"].to_list(), rel=1e-7)
+    assert [float(str(row[2])) for row in told] == pytest.approx(exact["control_exact"].to_list(), rel=1e-7)
     assert "not followed there" in [row[1] for row in told]
 
 
@@ -260,7 +264,7 @@ def test_a_way_down_that_is_predicted_is_not_said_to_have_no_prediction(
     assert down["status"].to_list() == ["see hysteresis"] * 2
     loops = report.found.hysteresis
     assert loops["foretold"].all()
-    assert loops["l2_reach"].is_not_null().all()
+    assert loops["control_reach"].is_not_null().all()
     page = report.page.read_text(encoding="utf-8")
     for told in (page, capsys.readouterr().out):
         assert "no prediction" not in told

@@ -85,8 +85,8 @@ def test_deviations_are_in_per_cent_and_in_errors(campaign: Campaign, rows: Rows
     row = pl.read_csv(report.page.parent / "transitions.csv").row(0, named=True)
     told = comparison(report).groups[0].rows[0]
     number = [float(str(told[i]).removesuffix(" %").replace("−", "-")) for i in (5, 6)]
-    off = row["location"] - row["l2_exact"]
-    assert number == pytest.approx([100 * off / row["l2_exact"], off / row["location_error"]], abs=0.06)
+    off = row["location"] - row["control_exact"]
+    assert number == pytest.approx([100 * off / row["control_exact"], off / row["location_error"]], abs=0.06)
 
 
 @pytest.mark.usefixtures("unpainted")

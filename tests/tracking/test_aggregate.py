@@ -45,7 +45,7 @@ def test_curves_have_their_bands_and_tables_figures_page_and_verdicts_are_there(
     folder = next((outputs / "wandb").glob("*-report-*")) / "files"
     comparison = json.loads((folder / media["comparison.path"]).read_text())
     assert len(comparison["data"]) == 3  # one transition of K = 1, two of K = 2
-    assert {"location", "l2_exact", "inside"} <= set(comparison["columns"])
+    assert {"location", "control_exact", "inside"} <= set(comparison["columns"])
     columns = json.loads((folder / media["columns.path"]).read_text())
     assert columns["data"] == [[column.name, column.unit, column.meaning] for column in COLUMNS]
     assert all((folder / name).stat().st_size > 10_000 for name in media["figures.filenames"])

@@ -4,7 +4,7 @@ from spinodal.analysis.agreement import accuracy_agreement, agreement
 from spinodal.analysis.coexistence import coexistence
 from spinodal.analysis.curves import CURVE, evidence, order_parameter, surveyed, trajectory
 from spinodal.analysis.deep_linear import compare, deep_linear, expected, landscape
-from spinodal.analysis.delays import l2_exponents, noise_ratios
+from spinodal.analysis.delays import control_exponents, noise_ratios
 from spinodal.analysis.dependence import dependence, seed_jumps
 from spinodal.analysis.escape import HOLD, arrhenius_laws, escape_times, held
 from spinodal.analysis.foresight import KNOWN, foresight
@@ -31,6 +31,7 @@ __all__ = [
     "before_onset",
     "coexistence",
     "compare",
+    "control_exponents",
     "deep_linear",
     "dependence",
     "escape_times",
@@ -42,7 +43,6 @@ __all__ = [
     "grokking",
     "held",
     "hysteresis",
-    "l2_exponents",
     "landscape",
     "milestones",
     "noise_ratios",

@@ -14,7 +14,7 @@ from spinodal.analysis.curves import CURVE, by_seed, results
 from spinodal.analysis.jumps import RESOLUTION
 from spinodal.analysis.seeds import APART, Jump
 
-_PLACE = ("l2_low", "l2_high", "location")
+_PLACE = ("control_low", "control_high", "location")
 
 BESIDE = 2
 """So many rows on either side of a jump show it."""
@@ -38,7 +38,7 @@ def agreement(table: Records, first: str = "error", second: str = "scalar_curvat
 
         - `index`: of the transition, 1, 2, … from small to large λ over all seeds, as the first observable has
           it; null for what only the second shows;
-        - `l2_low_<name>`, `l2_high_<name>` and `location_<name>`, their geometric mean, for both observables:
+        - `control_low_<name>`, `control_high_<name>` and `location_<name>`, their geometric mean, for both observables:
           null in the one that shows no jump within 25 % of the other's;
         - `agrees`: whether both show it, and within one spacing of the grid: their brackets touch.
     """
@@ -99,10 +99,10 @@ def _hidden(branches: dict[str, Branches], jump: dict[str, Any]) -> bool:
     loud = next(each for each in branches if each != silent)
     curve = branches[silent][tuple(jump[each] for each in CURVE)]
     branch = joined([each for each in curve.branches if each.seed == jump["seed"]])
-    l2, values = branch.l2, branch.values
-    first = int(np.searchsorted(l2, jump[f"l2_low_{loud}"], side="right")) - 1
-    last = int(np.searchsorted(l2, jump[f"l2_high_{loud}"]))
-    if first < BESIDE or last > len(l2) - 1 - BESIDE:
+    control, values = branch.control, branch.values
+    first = int(np.searchsorted(control, jump[f"control_low_{loud}"], side="right")) - 1
+    last = int(np.searchsorted(control, jump[f"control_high_{loud}"]))
+    if first < BESIDE or last > len(control) - 1 - BESIDE:
         return True
     # A jump that is spread over neighbouring intervals looks like a slope, steeper than what comes before and after.
     before, there, after = np.abs(np.diff(values[[first - 2, first - 1, last + 1, last + 2]]))

@@ -15,7 +15,7 @@ ALONGSIDE = ("accuracy",)
 
 _SIDES = ("before", "after", *(f"{name}_{side}" for name in ALONGSIDE for side in ("before", "after")))
 _COLUMNS: dict[str, Any] = {
-    **dict.fromkeys(("l2_low", "l2_high", *_SIDES), pl.Float64),
+    **dict.fromkeys(("control_low", "control_high", *_SIDES), pl.Float64),
     **dict.fromkeys(("seeds", "seeds_all", "transition"), pl.Int64),
 }
 
@@ -28,9 +28,9 @@ def apparent_jumps(records: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataF
         transitions: As `find_transitions` returns them, of the rows that are evidence.
 
     Returns:
-        The columns of `CURVE`; `l2_low` and `l2_high`, the bracket; E and accuracy `before` and `after` it; in how many
-        `seeds`, of `seeds_all`; and `transition`, the `index` of the one that is found there on exactly relaxed rows
-        alone, null as long as there is none.
+        The columns of `CURVE`; `control_low` and `control_high`, the bracket; E and accuracy `before` and `after` it;
+        in how many `seeds`, of `seeds_all`; and `transition`, the `index` of the one that is found there on exactly
+        relaxed rows alone, null as long as there is none.
     """
     curves = of_curves(records, records.filter(surveyed()))
     as_minima = curves.with_columns(criterion=pl.lit(None, pl.String))
@@ -46,5 +46,9 @@ def _of(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _within(row: Mapping[str, Any], exact: Iterable[Mapping[str, Any]]) -> int | None:
     """The first of some transitions whose bracket overlaps another."""
-    there = (each for each in exact if each["l2_low"] < row["l2_high"] and row["l2_low"] < each["l2_high"])
+    there = (
+        each
+        for each in exact
+        if each["control_low"] < row["control_high"] and row["control_low"] < each["control_high"]
+    )
     return next((each["index"] for each in there), None)

@@ -1,4 +1,4 @@
-"""The area of a loop: ∮‖θ‖² dλ, with what it leaves open."""
+"""The area of a loop: ∮P dc, with what it leaves open."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from spinodal.analysis.loops import Run
 
 
 def loop_area(group: Sequence[Run]) -> dict[str, float]:
-    """∮‖θ‖² dλ, up minus down, over the λ that both branches have; mean over seeds.
+    """Compute ∮P dc, up minus down, over the values that both branches have; mean over seeds. For λ that is ∮‖θ‖² dλ.
 
     Args:
         group: Repetitions of one loop.
 
     Returns:
-        `area`, `area_error` and `area_up`, ∫‖θ‖² dλ of the way up; none if no run has two λ in common.
+        `area`, `area_error` and `area_up`, ∫P dc of the way up; none if no run has two λ in common.
     """
     measured = [[each for run in own if (each := _area(run)) is not None] for own in by_seed(group).values()]
     # Of several runs of one seed, on different grids, the one that leaves the least open.
@@ -36,26 +36,28 @@ def loop_area(group: Sequence[Run]) -> dict[str, float]:
 
 def _area(run: Run) -> tuple[float, float, float, float] | None:
     """The area of one run, its errors from the gaps between λ and from residual gradients, and the area below it."""
-    l2, above, below = np.intersect1d(run.up.l2, run.down.l2, assume_unique=True, return_indices=True)
-    if len(l2) < 2:
+    control, above, below = np.intersect1d(
+        run.up.control, run.down.control, assume_unique=True, return_indices=True
+    )
+    if len(control) < 2:
         return None
     up, down = run.up.take(above), run.down.take(below)
-    apart = up.size - down.size
+    apart = up.penalty - down.penalty
     # A change of the distance may have come anywhere between two λ.
-    gaps = math.sqrt(np.sum((np.diff(l2) * np.diff(apart)) ** 2) / 12)
-    below_up = float(np.trapezoid(up.size, l2))
-    return float(np.trapezoid(apart, l2)), gaps, math.hypot(_residual(up), _residual(down)), below_up
+    gaps = math.sqrt(np.sum((np.diff(control) * np.diff(apart)) ** 2) / 12)
+    below_up = float(np.trapezoid(up.penalty, control))
+    return float(np.trapezoid(apart, control)), gaps, math.hypot(_residual(up), _residual(down)), below_up
 
 
 def _residual(way: Branch) -> float:
-    """How much ∫‖θ‖² dλ may be off because ∇𝓛 is not quite zero.
+    """How much ∫P dc may be off because ∇𝓛 is not quite zero.
 
-    A residual along θ is a minimum at another λ: ∇E + 2λθ = g vanishes at λ − g/2‖θ‖. A ‖θ‖² that is nothing but a
+    A residual along ∇P is a minimum at another c: ∇E + c∇P = g vanishes at c − g/‖∇P‖. A P that is nothing but a
     residual is not off by more than itself.
     """
     residual = np.nan_to_num(way.column("grad_max")) * np.sqrt(
         np.nan_to_num(way.column("parameters"), nan=1.0)
     )
-    slope, norm = np.abs(np.gradient(way.size, way.l2)), np.sqrt(way.size)
-    off = np.minimum(slope * residual / (2 * np.maximum(norm, np.finfo(float).tiny)), way.size)
-    return float(np.trapezoid(off, way.l2))
+    slope, push = np.abs(np.gradient(way.penalty, way.control)), way.column("penalty_gradient")
+    off = np.fmin(slope * residual / np.maximum(push, np.finfo(float).tiny), np.abs(way.penalty))
+    return float(np.trapezoid(off, way.control))

@@ -59,7 +59,7 @@ class Branch(NamedTuple):
     """All of its rows in the records, in the order of its stages, whatever they came to."""
     rows: Int[np.ndarray, " l"]
     """Those that say something, in the order of the path."""
-    l2: Float64[np.ndarray, " l"]
+    control: Float64[np.ndarray, " l"]
     values: Float64[np.ndarray, " l"]
     """The observable."""
     errors: Float64[np.ndarray, " l"] | None
@@ -68,7 +68,7 @@ class Branch(NamedTuple):
     @property
     def path(self) -> Float64[np.ndarray, " p"]:
         """λ of all stages, in their order."""
-        return self.columns.at("l2", self.stages)
+        return self.columns.at("control_value", self.stages)
 
     @property
     def left_out(self) -> Float64[np.ndarray, " o"]:
@@ -81,9 +81,22 @@ class Branch(NamedTuple):
         return self.column("error")
 
     @property
-    def size(self) -> Float64[np.ndarray, " l"]:
-        """‖θ‖²."""
-        return np.asarray(self.column("norm") ** 2)
+    def penalty(self) -> Float64[np.ndarray, " l"]:
+        """P, which the control parameter multiplies: ‖θ‖² if that is λ. Along a branch of minima d𝓛*/dc = P."""
+        return self.column("penalty")
+
+    @property
+    def rest(self) -> Float64[np.ndarray, " l"]:
+        """What 𝓛 has besides c·P, of which a branch of minima has d/dP = −c: E, unless other penalties are held."""
+        if self.held is None:
+            return self.error
+        return np.asarray(self.column("loss") - self.control * self.penalty)
+
+    @property
+    def held(self) -> str | None:
+        """Penalties that are held besides the control parameter."""
+        held: str | None = self.columns.records["held"][int(self.stages[0])]
+        return held
 
     @property
     def counted(self) -> str:
@@ -123,7 +136,7 @@ class Branch(NamedTuple):
         known = f"{self.observable}_se" in self.columns.records.columns
         return self._replace(
             rows=rows,
-            l2=self.columns.at("l2", rows),
+            control=self.columns.at("control_value", rows),
             values=self.columns.at(self.observable, rows),
             errors=np.nan_to_num(self.columns.at(f"{self.observable}_se", rows)) if known else None,
         )
@@ -137,12 +150,12 @@ def read_branches(records: pl.DataFrame, observable: str) -> dict[tuple[Any, ...
         observable: Column that is looked at.
     """
     columns = Columns(records)
-    usable = columns.evident & (columns["l2"] > 0) & np.isfinite(columns[observable])
+    usable = columns.evident & (columns["control_value"] > 0) & np.isfinite(columns[observable])
     kicked = (columns["perturbation"] > 0) | np.isfinite(columns["hold_time"])
     trajectories = (
-        records.select(*CURVE, "seed", "l2", pl.col("stage").fill_null(-1), _name=trajectory())
+        records.select(*CURVE, "seed", "control_value", pl.col("stage").fill_null(-1), _name=trajectory())
         .with_row_index("_row")
-        .sort("stage", "l2", maintain_order=True)
+        .sort("stage", "control_value", maintain_order=True)
         .group_by(*CURVE, "_name", maintain_order=True)
         .agg(pl.col("seed").first(), "_row")
         .sort(pl.col("_row").list.min())
@@ -154,7 +167,9 @@ def read_branches(records: pl.DataFrame, observable: str) -> dict[tuple[Any, ...
         whose = name if seed is None else seed
         noisy = bool(kicked[stages].any())
         branch = Branch(name, whose, noisy, observable, columns, stages, stages, nothing, nothing, None)
-        read.setdefault(tuple(curve), []).append(branch.made_of(_path(columns["l2"], stages[usable[stages]])))
+        read.setdefault(tuple(curve), []).append(
+            branch.made_of(_path(columns["control_value"], stages[usable[stages]]))
+        )
     return read
 
 
@@ -167,17 +182,17 @@ def joined(branches: Sequence[Branch]) -> Branch:
     first = branches[0]
     stages, rows = (np.concatenate([getattr(each, name) for each in branches]) for name in ("stages", "rows"))
     rows = rows[np.argsort(first.columns["stage"][rows], kind="stable")]
-    return first._replace(stages=stages).made_of(_rising(first.columns["l2"], rows))
+    return first._replace(stages=stages).made_of(_rising(first.columns["control_value"], rows))
 
 
-def _path(l2: Float64[np.ndarray, " n"], rows: Int[np.ndarray, " l"]) -> Int[np.ndarray, " m"]:
+def _path(control: Float64[np.ndarray, " n"], rows: Int[np.ndarray, " l"]) -> Int[np.ndarray, " m"]:
     """Rows in the order of their stages put into that of the path: λ rising, or falling, each once."""
-    values = l2[rows]
+    values = control[rows]
     sign = -1 if len(rows) and values[0] > values[-1] else 1
-    return rows if np.all(np.diff(sign * values) > 0) else _rising(l2, rows)[::sign]
+    return rows if np.all(np.diff(sign * values) > 0) else _rising(control, rows)[::sign]
 
 
-def _rising(l2: Float64[np.ndarray, " n"], rows: Int[np.ndarray, " l"]) -> Int[np.ndarray, " m"]:
+def _rising(control: Float64[np.ndarray, " n"], rows: Int[np.ndarray, " l"]) -> Int[np.ndarray, " m"]:
     """The last row of each λ, for rising λ."""
-    _, last = np.unique(l2[rows][::-1], return_index=True)
+    _, last = np.unique(control[rows][::-1], return_index=True)
     return rows[len(rows) - 1 - last]

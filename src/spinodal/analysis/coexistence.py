@@ -22,7 +22,15 @@ from spinodal.analysis.loops import Pair, pairs, runs
 
 _COLUMNS: dict[str, Any] = dict.fromkeys(("features", "seeds", "seeds_all"), pl.Int64)
 _COLUMNS |= dict.fromkeys(
-    ("l2_coexistence", "l2_coexistence_error", "loss", "error_learned", "error_left", "l2_exact"), pl.Float64
+    (
+        "control_coexistence",
+        "control_coexistence_error",
+        "loss",
+        "error_learned",
+        "error_left",
+        "control_exact",
+    ),
+    pl.Float64,
 )
 
 
@@ -30,7 +38,7 @@ class _Phase(NamedTuple):
     """A stretch of a trajectory on which one phase is followed, from small to large λ."""
 
     features: int
-    l2: Float64[np.ndarray, " l"]
+    control: Float64[np.ndarray, " l"]
     loss: Float64[np.ndarray, " l"]
     slope: Float64[np.ndarray, " l"]
     """d𝓛/dλ = ‖θ‖²."""
@@ -39,8 +47,8 @@ class _Phase(NamedTuple):
         """𝓛 over λ; from every second row, as a check. The last row counts always."""
         from scipy.interpolate import CubicHermiteSpline  # takes a while to import, and few reports need it
 
-        rows = np.unique([*range(0, len(self.l2), every), len(self.l2) - 1])
-        return CubicHermiteSpline(self.l2[rows], self.loss[rows], self.slope[rows])
+        rows = np.unique([*range(0, len(self.control), every), len(self.control) - 1])
+        return CubicHermiteSpline(self.control[rows], self.loss[rows], self.slope[rows])
 
 
 def coexistence(table: Records) -> pl.DataFrame:
@@ -57,11 +65,11 @@ def coexistence(table: Records) -> pl.DataFrame:
         One row per network with a down branch and pair of phases: the columns of `CURVE` (those of the down branch),
 
         - `features`: m, learned on the lower side of λ; m − 1 on the other;
-        - `l2_coexistence`: mean over seeds; `l2_coexistence_error`: the standard error over seeds and, in quadrature,
-          how far it moves if every second row is left out; `seeds` that show it, of `seeds_all`;
+        - `control_coexistence`: mean over seeds; `control_coexistence_error`: the standard error over seeds and, in
+          quadrature, how far it moves if every second row is left out; `seeds` that show it, of `seeds_all`;
         - `loss`: 𝓛 of both there; `error_learned`, `error_left`: E of phases m and m − 1;
-        - `l2_exact`: of a deep linear network within the range of λ, also where no seed shows it, because the phases
-          were not followed there.
+        - `control_exact`: of a deep linear network within the range of λ, also where no seed shows it, because the
+          phases were not followed there.
     """
     rows = []
     for pair in pairs(table):
@@ -74,7 +82,7 @@ def coexistence(table: Records) -> pl.DataFrame:
         exact = _exact(pair)
         for m in sorted({*found, *exact}):
             counts = {"features": m, "seeds": len(found.get(m, [])), "seeds_all": len(seeds)}
-            row = counts | _measured(found.get(m, [])) | {"l2_exact": exact.get(m)}
+            row = counts | _measured(found.get(m, [])) | {"control_exact": exact.get(m)}
             rows.append(pair.down.names | row)
     return results(rows, CURVE, _COLUMNS).sort(*CURVE, "features")
 
@@ -90,28 +98,28 @@ def _crossed(phases: Sequence[_Phase]) -> dict[int, list[tuple[float, ...]]]:
 
 
 def _stretches(rising: Branch) -> Iterator[_Phase]:
-    l2, slope, features = rising.l2, rising.size, rising.features
-    loss = rising.error + l2 * slope
-    if len(l2) < 2:
+    control, slope, features = rising.control, rising.penalty, rising.features
+    loss = rising.rest + control * slope
+    if len(control) < 2:
         return
     # 𝓛 of a branch of minima is concave in λ: where a secant is not between the slopes at its ends, it jumps.
-    secant = np.diff(loss) / np.diff(l2)
-    rounding = 1e-6 * slope[:-1] + 1e-10 * np.abs(loss[1:]) / np.diff(l2)
+    secant = np.diff(loss) / np.diff(control)
+    rounding = 1e-6 * np.abs(slope[:-1]) + 1e-10 * np.abs(loss[1:]) / np.diff(control)
     # NaN, where nobody counted, is the same as nothing.
     same = np.diff(features) == 0
     same &= (slope[1:] - rounding <= secant) & (secant <= slope[:-1] + rounding)
-    for part in np.split(np.arange(len(l2)), np.flatnonzero(~same) + 1):
+    for part in np.split(np.arange(len(control)), np.flatnonzero(~same) + 1):
         if len(part) > 1:
-            yield _Phase(int(features[part[0]]), l2[part], loss[part], slope[part])
+            yield _Phase(int(features[part[0]]), control[part], loss[part], slope[part])
 
 
 def _crossings(upper: _Phase, lower: _Phase) -> Iterator[tuple[float, ...]]:
     """λ at which two phases have equal 𝓛, by how much it moves with half the rows, 𝓛 and E of either there."""
-    low, high = max(upper.l2[0], lower.l2[0]), min(upper.l2[-1], lower.l2[-1])
+    low, high = max(upper.control[0], lower.control[0]), min(upper.control[-1], lower.control[-1])
     if low >= high:
         return
     first, second = upper.interpolated(), lower.interpolated()
-    nodes = np.unique([low, high, *(x for x in (*upper.l2, *lower.l2) if low < x < high)])
+    nodes = np.unique([low, high, *(x for x in (*upper.control, *lower.control) if low < x < high)])
     apart = first(nodes) - second(nodes)
     for i in np.flatnonzero((apart[:-1] < 0) & (apart[1:] >= 0)):
         at = brentq(lambda x: float(first(x) - second(x)), nodes[i], nodes[i + 1], xtol=1e-14, rtol=1e-13)
@@ -130,8 +138,8 @@ def _measured(seeds: Sequence[Sequence[tuple[float, ...]]]) -> dict[str, Any]:
     at, moved, loss, learned, left = values.mean(axis=0)
     scatter = values[:, 0].std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else 0.0
     return {
-        "l2_coexistence": float(at),
-        "l2_coexistence_error": stated(math.hypot(scatter, moved), float(at)),
+        "control_coexistence": float(at),
+        "control_coexistence_error": stated(math.hypot(scatter, moved), float(at)),
         "loss": float(loss),
         "error_learned": float(learned),
         "error_left": float(left),
@@ -145,6 +153,6 @@ def _exact(pair: Pair) -> dict[int, float]:
         return {}
     order = theory.by_spinodal(exact.strengths, exact.depth, exact.variances)
     at = theory.coexistence(exact.strengths, exact.depth, exact.variances)[order]
-    l2 = np.concatenate([branch.path for branch in pair.up.branches])
-    low, high = (float(end) for end in (l2.min(), l2.max()))
+    control = np.concatenate([branch.path for branch in pair.up.branches])
+    low, high = (float(end) for end in (control.min(), control.max()))
     return {m: float(place) for m, place in enumerate(at, start=1) if low < place < high}

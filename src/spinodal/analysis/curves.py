@@ -18,6 +18,8 @@ CURVE = (
     "bias",
     "depth",
     "width",
+    "control",
+    "held",
     "branch",
     "curve",
     "temperature",

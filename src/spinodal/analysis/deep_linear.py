@@ -59,9 +59,9 @@ def predicted_rows(curve: pl.DataFrame) -> pl.DataFrame | None:
     network = expected(curve)
     if network is None:
         return None
-    l2 = np.maximum(curve["l2"].to_numpy(), 0.0)
-    rows = curve.with_columns(error=pl.Series(network.learned_state(l2).error))
-    jumping = np.sum(l2[:, None] < network.spinodals, axis=1, dtype=float) * (network.depth > 2)
+    control = np.maximum(curve["control_value"].to_numpy(), 0.0)
+    rows = curve.with_columns(error=pl.Series(network.learned_state(control).error))
+    jumping = np.sum(control[:, None] < network.spinodals, axis=1, dtype=float) * (network.depth > 2)
     return predict_restored(rows, jumping)
 
 
@@ -86,8 +86,10 @@ def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The transitions with
 
-        - `l2_exact` (λ_sp; for depth 2 c/2, where the feature reaches zero) and `order_exact` (2 for depth 2, else 1);
-        - `l2_estimate`: the same where it is only an estimate (inputs that are not whitened); then `l2_exact` is null;
+        - `control_exact` (λ_sp; for depth 2 c/2, where the feature reaches zero) and `order_exact` (2 for depth 2, else
+          1);
+        - `control_estimate`: the same where it is only an estimate (inputs that are not whitened); then `control_exact`
+          is null;
         - `inside`: whether the bracket holds λ_exact;
         - `deviation`: location − predicted in units of `location_error`, nothing added; `deviation_percent`: of what is
           predicted;
@@ -97,7 +99,7 @@ def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
     """
     numbered = transitions.with_row_index("_row")
     own = numbered.select(*CURVE, "_row", "location").rows_by_key(CURVE)
-    needed = dict.fromkeys((*CURVE, "l2", *FACTS))
+    needed = dict.fromkeys((*CURVE, "control_value", *FACTS))
     curves = table.select(name for name in needed if name in table.columns).partition_by(
         CURVE, maintain_order=True, as_dict=True
     )
@@ -109,7 +111,7 @@ def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
         if theirs is None:
             told += [(place, row, None, None, None, None) for row, _ in found]
             continue
-        low, high = np.min(curve["l2"].to_numpy()), np.max(curve["l2"].to_numpy())
+        low, high = np.min(curve["control_value"].to_numpy()), np.max(curve["control_value"].to_numpy())
         inside = np.sort(theirs.spinodals[(theirs.spinodals > low) & (theirs.spinodals < high)])
         kind = 2 if theirs.depth == 2 else 1, theirs.exact
         partner = _partners([location for _, location in found], inside)
@@ -138,15 +140,15 @@ def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
         ],
         how="diagonal",
     ).sort("_curve", "_row", nulls_last=True)
-    l2, error, exact = pl.col("_predicted"), pl.col("location_error"), pl.col("_exact")
+    control, error, exact = pl.col("_predicted"), pl.col("location_error"), pl.col("_exact")
     return compared.select(
         *transitions.columns,
-        l2_exact=pl.when(exact).then(l2),
-        l2_estimate=pl.when(~exact).then(l2),
-        inside=pl.when(exact).then(l2.is_between("l2_low", "l2_high")),
-        order_exact=pl.when(l2.is_not_null()).then("_order"),
-        deviation=deviation(pl.col("location"), error, l2),
-        deviation_percent=100 * (pl.col("location") / l2 - 1),
+        control_exact=pl.when(exact).then(control),
+        control_estimate=pl.when(~exact).then(control),
+        inside=pl.when(exact).then(control.is_between("control_low", "control_high")),
+        order_exact=pl.when(control.is_not_null()).then("_order"),
+        deviation=deviation(pl.col("location"), error, control),
+        deviation_percent=100 * (pl.col("location") / control - 1),
         status="status",
     )
 

@@ -8,11 +8,11 @@ import polars as pl
 from spinodal.analysis.curves import curve_but
 from spinodal.analysis.grokking import NETWORK, TIMES, geometric
 
-_ALIKE = tuple(name for name in NETWORK if name != "l2")
-_QUIET = (*curve_but("temperature"), "l2")
+_ALIKE = tuple(name for name in NETWORK if name != "control_value")
+_QUIET = (*curve_but("temperature"), "control_value")
 
 
-def l2_exponents(marks: pl.DataFrame) -> pl.DataFrame:
+def control_exponents(marks: pl.DataFrame) -> pl.DataFrame:
     """Find how times fall with λ: the slope of ln(steps) against ln λ, −1 for a drift at the pace of the L2 term.
 
     Args:
@@ -24,13 +24,15 @@ def l2_exponents(marks: pl.DataFrame) -> pl.DataFrame:
         `trajectories`.
     """
     rows = []
-    parts = marks.filter(pl.col("l2") > 0).partition_by(_ALIKE, as_dict=True, maintain_order=True)
+    parts = marks.filter(pl.col("control_value") > 0).partition_by(_ALIKE, as_dict=True, maintain_order=True)
     for identity, part in parts.items():
-        if part["l2"].n_unique() < 2:
+        if part["control_value"].n_unique() < 2:
             continue
         row = dict(zip(_ALIKE, identity, strict=True)) | {"trajectories": len(part)}
         for name in TIMES:
-            row |= _slope(name, part["l2"].log().to_numpy(), part[f"{name}_steps"].log().to_numpy())
+            row |= _slope(
+                name, part["control_value"].log().to_numpy(), part[f"{name}_steps"].log().to_numpy()
+            )
         rows.append(row)
     exponents = [f"{name}_exponent{error}" for name in TIMES for error in ("", "_error")]
     schema = {name: marks.schema[name] for name in _ALIKE} | {"trajectories": pl.Int64()}

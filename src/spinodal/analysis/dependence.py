@@ -37,7 +37,7 @@ def dependence(table: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame:
         `transitions`.
     """
     networks = table.filter(pl.col("branch") == "up").select(*CURVE, *_BESIDES).unique(maintain_order=True)
-    place = pl.coalesce("location", "l2_exact", "l2_estimate")
+    place = pl.coalesce("location", "control_exact", "control_estimate")
     ranked = transitions.with_columns(
         from_onset=place.rank("ordinal", descending=True).over(CURVE).cast(pl.Int64) - 1
     )
@@ -65,7 +65,9 @@ def seed_jumps(table: Records, found: pl.DataFrame) -> pl.DataFrame:
     """
     branches = branches_of(table)
     rows = []
-    known = found.drop_nulls("location").select(*CURVE, "family", "value", "from_onset", "l2_low", "l2_high")
+    known = found.drop_nulls("location").select(
+        *CURVE, "family", "value", "from_onset", "control_low", "control_high"
+    )
     for *curve, family, value, from_onset, low, high in known.iter_rows():
         for jump in (jump for group in branches.followed[tuple(curve)] for jump in group):
             if low <= math.exp(jump.place) <= high:

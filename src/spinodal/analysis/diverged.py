@@ -25,13 +25,13 @@ def diverged(table: pl.DataFrame) -> pl.DataFrame:
         table: Records as they were read.
 
     Returns:
-        A row per such trajectory: `point`, `seed`, and `stage` and `l2` of the first such row.
+        A row per such trajectory: `point`, `seed`, and `stage` and `control_value` of the first such row.
     """
     error, norm = pl.col("error"), pl.col("norm")
     sane = (error.is_finite() & (error.abs() < LARGEST)).fill_null(True)
     sane &= (norm.is_finite() & (norm**2 < LARGEST)).fill_null(True)
     rows = table.filter(~sane).sort("seed", "point", "stage")
-    return rows.group_by("point", maintain_order=True).agg(pl.col("seed", "stage", "l2").first())
+    return rows.group_by("point", maintain_order=True).agg(pl.col("seed", "stage", "control_value").first())
 
 
 def held_together(table: pl.DataFrame, gone: pl.DataFrame) -> pl.DataFrame:

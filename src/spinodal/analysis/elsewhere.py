@@ -31,7 +31,7 @@ def told_elsewhere(compared: pl.DataFrame, table: Records, onsets: pl.DataFrame)
     """
     see_hysteresis, see_noise = ELSEWHERE
     branches = branches_of(table)
-    predicted = pl.any_horizontal(pl.col("l2_up_exact", "l2_down_exact").is_not_null())
+    predicted = pl.any_horizontal(pl.col("control_up_exact", "control_down_exact").is_not_null())
     under_noise = onsets.filter(predicted).select("curve", "temperature").rows()
     marks = [
         (*identity, see_noise)

@@ -30,9 +30,10 @@ def with_ends(curve: Sequence[tuple[Branch, Jump]], observable: str) -> list[Jum
     if not curve:
         return []
     before, after = (_side([(path, _rows(path, jump, way)) for path, jump in curve]) for way in (-1, 1))
-    far = np.array([jump.high if path.l2[0] < path.l2[-1] else jump.low for path, jump in curve])
+    far = np.array([jump.high if path.control[0] < path.control[-1] else jump.low for path, jump in curve])
     kicked = np.array([path.kicked for path, _ in curve])
-    found = follow(before, after, far, observable == "error", kicked)
+    is_rest = np.array([observable == "error" and path.held is None for path, _ in curve])
+    found = follow(before, after, far, is_rest, kicked)
     return [
         replace(jump, ends=Ends(*(part[i : i + 1] for part in found))) for i, (_, jump) in enumerate(curve)
     ]
@@ -53,7 +54,7 @@ def _rows(path: Branch, jump: Jump, way: int) -> Int[np.ndarray, " r"]:
     if way > 0:
         return np.arange(jump.at + 1, min(jump.last, jump.at + ROWS) + 1)
     points = np.arange(jump.at, jump.first - 1, -1)
-    size = path.size[points]
+    size = path.penalty[points]
     least = APART * abs(size[0] - size[-1])
     kept = [0]
     for i in range(1, len(size)):
@@ -70,4 +71,4 @@ def _side(rows: Sequence[tuple[Branch, Int[np.ndarray, " _"]]]) -> Side:
             line[: len(points)] = 0.0 if values is None else values[points]
         return table
 
-    return Side(*(column(name) for name in ("l2", "values", "errors", "error", "size")))
+    return Side(*(column(name) for name in ("control", "values", "errors", "rest", "penalty")))

@@ -13,7 +13,7 @@ from spinodal.analysis.curves import CURVE
 from spinodal.analysis.deep_linear import landscape
 from spinodal.analysis.holding_times import arrhenius, holding_time, shape
 
-HOLD = (*(name for name in CURVE if name != "temperature"), "start_phase", "l2", "time_step")
+HOLD = (*(name for name in CURVE if name != "temperature"), "start_phase", "control_value", "time_step")
 """Columns that are the same for all replicas of one phase at one λ, held at different temperatures."""
 
 SLOW = 5.0
@@ -172,7 +172,7 @@ def ways_out(hold: pl.DataFrame) -> Sequence[theory.Escape]:
     network = landscape(row)
     if network is None or row["start_phase"] is None:
         return ()
-    return network.escapes(row["l2"], row["start_phase"]) or ()
+    return network.escapes(row["control_value"], row["start_phase"]) or ()
 
 
 def _temperature(part: pl.DataFrame) -> tuple[float | None, float | None]:

@@ -1,14 +1,15 @@
 """By how much an observable jumps where it jumps: both branches, followed into the bracket, with the error of that.
 
-Along a branch of minima dE = −λ dN with N = ‖θ‖² (because ∇E = −2λθ), for any network and any error. So E(N) is known
-with its slope at every row, and a branch ends at a fold where λ(N) = −dE/dN turns back: at an inflection of E(N), which
-has no singularity there, while E(λ) runs off as √(λ_sp − λ). The polynomial through the last 2, 3 or 4 rows and their
-slopes is followed to that point, and what a row more changes is the error. Another observable Q is followed as Q(N).
+Along a branch of minima dE = −c dP (because ∇E = −c∇P), for any network, error and penalty P, which is ‖θ‖² if c is λ;
+where other penalties are held, E + Σ cᵢ·Pᵢ has the place of E. So E(P) is known with its slope at every row, and a
+branch ends at a fold where c(P) = −dE/dP turns back: at an inflection of E(P), which has no singularity there, while
+E(c) runs off as √(c_sp − c). The polynomial through the last 2, 3 or 4 rows and their
+slopes is followed to that point, and what a row more changes is the error. Another observable Q is followed as Q(P).
 
-Where that leads out of the bracket, where noise may have ended a branch before its fold, or where ‖θ‖ is not known, the
-branch ends anywhere in the bracket: between its last row and what Q = Q_sp + a√(λ_sp − λ) + b(λ_sp − λ) through the
-last rows makes of it if λ_sp is the far end of the bracket. Then the middle of that range counts, and half of it is the
-error. The branch on the other side is followed back to where the first one ends, as a polynomial in λ.
+Where that leads out of the bracket, where noise may have ended a branch before its fold, or where P is not known, the
+branch ends anywhere in the bracket: between its last row and what Q = Q_sp + a√(c_sp − c) + b(c_sp − c) through the
+last rows makes of it if c_sp is the far end of the bracket. Then the middle of that range counts, and half of it is the
+error. The branch on the other side is followed back to where the first one ends, as a polynomial in c.
 
 No closed form of a network's transitions is used.
 """
@@ -41,15 +42,15 @@ Branches = Float64[np.ndarray, " b"]
 class Side(NamedTuple):
     """The rows of a branch on one side of a bracket, from the bracket outwards; NaN where there are none."""
 
-    l2: Float64[np.ndarray, "b r"]
+    control: Float64[np.ndarray, "b r"]
     values: Float64[np.ndarray, "b r"]
     """The observable."""
     noise: Float64[np.ndarray, "b r"]
     """Its standard errors; 0 where they are not known."""
-    error: Float64[np.ndarray, "b r"]
-    """E."""
-    size: Float64[np.ndarray, "b r"]
-    """N."""
+    rest: Float64[np.ndarray, "b r"]
+    """E, and what other penalties add to it where these are held."""
+    penalty: Float64[np.ndarray, "b r"]
+    """P."""
 
 
 class Ends(NamedTuple):
@@ -68,23 +69,25 @@ class Ends(NamedTuple):
     """Standard error from that of the rows."""
 
 
-def follow(before: Side, after: Side, far: Branches, is_error: bool, kicked: Bool[np.ndarray, " b"]) -> Ends:
+def follow(
+    before: Side, after: Side, far: Branches, is_rest: Bool[np.ndarray, " b"], kicked: Bool[np.ndarray, " b"]
+) -> Ends:
     """Follow the branches on both sides of many brackets into them.
 
     Args:
         before: Of the branch that ends.
         after: Of the one that is jumped to.
         far: λ of the far end of the bracket, seen from the branch that ends.
-        is_error: Whether the observable is E.
+        is_rest: Whether the observable is what 𝓛 has besides c·P.
         kicked: Whether noise may have ended the branch before its fold.
     """
-    near = before.l2[:, 0]
+    near = before.control[:, 0]
     middle, half, noise = _anywhere(before, far, after.values[:, 0])
     # Value, how far it is off, noise; λ, and how far that is off.
     ways = [(middle, half, noise, np.sqrt(near * far), 0.5 * np.abs(far - near))]
     last_place, last, off = near, before.values[:, 0], np.zeros_like(near)
     for rows in range(2, ROWS + 1):
-        place, value, noise = _fold(before, rows, is_error)
+        place, value, noise = _fold(before, rows, is_rest)
         inside = (np.minimum(near, far) <= place) & (place <= np.maximum(near, far)) & ~kicked
         inside &= np.abs(value - middle) <= WIDE * half
         shift, change = np.abs(place - last_place), value - last
@@ -104,10 +107,10 @@ def _anywhere(side: Side, far: Branches, beyond: Branches) -> tuple[Branches, Br
 
     It does not pass the value it jumps to, or the jump would be one the other way.
     """
-    near, value = side.l2[:, 0], side.values[:, 0]
+    near, value = side.control[:, 0], side.values[:, 0]
     possible, zero = [value], np.zeros(len(near))
     for share in (0.25, 0.5, 0.75, 1.0):
-        root = np.sqrt(np.abs((near + share * (far - near))[:, None] - side.l2))
+        root = np.sqrt(np.abs((near + share * (far - near))[:, None] - side.control))
         (one, noise), (other, _) = (_through(side, root[:, :rows], zero) for rows in (2, 3))
         possible += [one, np.where(np.isfinite(other), other, one)]
     ends = np.sort([value, beyond], axis=0)
@@ -116,24 +119,23 @@ def _anywhere(side: Side, far: Branches, beyond: Branches) -> tuple[Branches, Br
     return 0.5 * (least + most), off, noise
 
 
-def _fold(side: Side, rows: int, is_error: bool) -> tuple[Branches, Branches, Branches]:
-    """Return λ of the fold of E(N) through some rows and their slopes, the observable there, its standard error."""
-    l2, error, size = side.l2[:, :rows], side.error[:, :rows], side.size[:, :rows]
+def _fold(side: Side, rows: int, is_rest: Bool[np.ndarray, " b"]) -> tuple[Branches, Branches, Branches]:
+    """Return c at the fold of E(P) through some rows and their slopes, the observable there, its standard error."""
+    control, rest, size = side.control[:, :rows], side.rest[:, :rows], side.penalty[:, :rows]
     way = size[:, 0] - size[:, -1]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         x = (size - size[:, :1]) / way[:, None]  # from −1 to 0; the fold is beyond 0
-        # Less its tangent at the last row E(N) begins as a parabola, and nothing cancels.
-        values = error - error[:, :1] + l2[:, :1] * (size - size[:, :1])
-        slopes = -(l2 - l2[:, :1]) * way[:, None]
+        # Less its tangent at the last row E(P) begins as a parabola, and nothing cancels.
+        values = rest - rest[:, :1] + control[:, :1] * (size - size[:, :1])
+        slopes = -(control - control[:, :1]) * way[:, None]
         curve = _hermite(x, values, slopes)
-        length = np.where(way < 0, np.minimum(-side.size[:, 0] / way, _REACH), _REACH)
+        length = np.where((way < 0) & (size[:, 0] > 0), np.minimum(-size[:, 0] / way, _REACH), _REACH)
         at = _inflection(curve, length)
         at = np.where((np.diff(x, axis=1) < 0).all(axis=1), at, np.nan)
-        place = side.l2[:, 0] - polyval(at, polyder(curve), tensor=False) / way
+        place = side.control[:, 0] - polyval(at, polyder(curve), tensor=False) / way
         value, noise = _through(side, x, at)
-        if is_error:
-            value = error[:, 0] - l2[:, 0] * way * at + polyval(at, curve, tensor=False)
-    return place, value, noise
+        exact = rest[:, 0] - control[:, 0] * way * at + polyval(at, curve, tensor=False)
+    return place, np.where(is_rest, exact, value), noise
 
 
 def _back(
@@ -143,7 +145,9 @@ def _back(
     rows = Side(*(each[:, None] for each in side))
 
     def at(places: Float64[np.ndarray, "b w"]) -> Float64[np.ndarray, "2 b w o"]:
-        return np.stack([_through(rows, rows.l2[..., :each], places) for each in range(1, ROWS)], axis=-1)
+        return np.stack(
+            [_through(rows, rows.control[..., :each], places) for each in range(1, ROWS)], axis=-1
+        )
 
     (values, noise), (low, _), (high, _) = at(places), at(places - shifts), at(places + shifts)
     # With a sign, so that seeds that scatter about one branch average out.

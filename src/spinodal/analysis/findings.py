@@ -235,8 +235,8 @@ class Findings:
 
     @finding
     def delays(self) -> pl.DataFrame:
-        """How these times fall with λ: see `l2_exponents`."""
-        return analysis.l2_exponents(self.milestones)
+        """How these times fall with λ: see `control_exponents`."""
+        return analysis.control_exponents(self.milestones)
 
     @finding
     def delays_noise(self) -> pl.DataFrame:

@@ -35,7 +35,7 @@ HORIZON = 10.0
 
 _COLUMNS = {"index": pl.Int64, "observable": pl.String, "cut_off": pl.Float64}
 _COLUMNS |= dict.fromkeys(("predicted", "deviation", "deviation_error"), pl.Float64)
-_COLUMNS |= {"seeds": pl.Int64, "seeds_all": pl.Int64, "enough": pl.Boolean, "l2_error": pl.Float64}
+_COLUMNS |= {"seeds": pl.Int64, "seeds_all": pl.Int64, "enough": pl.Boolean, "control_error": pl.Float64}
 
 
 def foresight(
@@ -55,11 +55,11 @@ def foresight(
         - `predicted`: λ_sp, mean over the seeds that predict it, null if none does;
         - `deviation`: from where the same seed jumps, in per cent, mean over seeds, and `deviation_error`: its
           standard error and how far the end of a bracket is, in quadrature;
-        - `l2_exact` and `deviation_exact`: the exact λ_sp where it is known, and the deviation from that;
+        - `control_exact` and `deviation_exact`: the exact λ_sp where it is known, and the deviation from that;
         - `seeds`: how many predict it, of the `seeds_all` that show the transition. The others have too few
           points or a line that does not reach zero ahead of them;
-        - `enough`: whether every seed has as many points as a prediction takes; `l2_error`: half the bracket of the
-          jump, in per cent of λ, which every deviation leaves open.
+        - `enough`: whether every seed has as many points as a prediction takes; `control_error`: half the bracket of
+          the jump, in per cent of λ, which every deviation leaves open.
 
         An observable that is nowhere measured on a curve has no rows.
     """
@@ -70,22 +70,22 @@ def foresight(
         for index, group in enumerate(curve.groups, start=1):
             half = 100 * float(np.mean([0.5 * (jump.high / jump.low - 1) for jump in group]))
             for observable in OBSERVABLES:
-                if not any(len(branch.of(observable).l2) for branch in curve.branches):
+                if not any(len(branch.of(observable).control) for branch in curve.branches):
                     continue
                 phases = [_phase(jump, curve.jumps, observable) for jump in group]
                 for x in cut_offs:
                     predictions, rest = [], []
-                    for (l2, values), jump in zip(phases, group, strict=True):
+                    for (control, values), jump in zip(phases, group, strict=True):
                         at = math.exp(jump.place)
-                        known = l2 <= x * at
+                        known = control <= x * at
                         rest.append(np.count_nonzero(known))
-                        predicted = predict(l2[known], values[known], observable)
+                        predicted = predict(control[known], values[known], observable)
                         predictions.append((predicted, at, jump.high / at - 1))
                     row = {"index": index, "observable": observable, "cut_off": x, "seeds_all": len(group)}
-                    row |= {"enough": min(rest) >= needed(observable), "l2_error": half}
+                    row |= {"enough": min(rest) >= needed(observable), "control_error": half}
                     rows.append(curve.names | row | _mean(predictions))
-    exact = transitions.drop_nulls("index").select(*CURVE, "index", "l2_exact")
-    deviation = 100 * (pl.col("predicted") / pl.col("l2_exact") - 1)
+    exact = transitions.drop_nulls("index").select(*CURVE, "index", "control_exact")
+    deviation = 100 * (pl.col("predicted") / pl.col("control_exact") - 1)
     return (
         results(rows, CURVE, _COLUMNS)
         .join(exact, on=[*CURVE, "index"], how="left", nulls_equal=True, maintain_order="left")
@@ -94,12 +94,12 @@ def foresight(
 
 
 def predict(
-    l2: Float64[np.ndarray, " l"], values: Float64[np.ndarray, " l"], observable: str
+    control: Float64[np.ndarray, " l"], values: Float64[np.ndarray, " l"], observable: str
 ) -> float | None:
     """Predict where a phase ends from one observable along it.
 
     Args:
-        l2: λ, rising.
+        control: λ, rising.
         values: The observable there.
         observable: Its name: "soft_mode" is squared, of all others the slope is taken.
 
@@ -107,17 +107,20 @@ def predict(
         λ_sp, or None if there are too few points or the line has no zero between the last one and `HORIZON`.
     """
     if observable == "soft_mode":
-        places, vanishing = l2, values**2
+        places, vanishing = control, values**2
     else:
         with np.errstate(divide="ignore"):
-            places, vanishing = 0.5 * (l2[1:] + l2[:-1]), (np.diff(values) / np.diff(l2)) ** -2.0
+            places, vanishing = (
+                0.5 * (control[1:] + control[:-1]),
+                (np.diff(values) / np.diff(control)) ** -2.0,
+            )
     places, vanishing = places[-POINTS:], vanishing[-POINTS:]
     if len(places) < POINTS or not np.isfinite(vanishing).all():
         return None
     centre = places.mean()
     slope, level = np.polyfit(places - centre, vanishing, 1)
     zero = centre - level / slope if slope < 0 else math.inf
-    return float(zero) if l2[-1] < zero < HORIZON * l2[-1] else None
+    return float(zero) if control[-1] < zero < HORIZON * control[-1] else None
 
 
 def needed(observable: str) -> int:
@@ -131,8 +134,8 @@ def _phase(
     """λ and an observable of a trajectory before one of its jumps, from the preceding one of its seed on."""
     ends = [other.high for other in jumps if other.seed == jump.seed and other.high <= jump.low]
     branch = jump.branch.of(observable)
-    phase = (branch.l2 >= max(ends, default=0.0)) & (branch.l2 <= jump.low)
-    return branch.l2[phase], branch.values[phase]
+    phase = (branch.control >= max(ends, default=0.0)) & (branch.control <= jump.low)
+    return branch.control[phase], branch.values[phase]
 
 
 def _mean(predictions: Sequence[tuple[float | None, float, float]]) -> dict[str, float | int | None]:

@@ -20,7 +20,7 @@ GENERALISED = 0.9
 BEGUN = 0.1
 """Part of the way from the plateau to `GENERALISED` at which the test accuracy has begun to rise."""
 
-NETWORK = (*CURVE, "l2", "batch")
+NETWORK = (*CURVE, "control_value", "batch")
 """Columns that are the same for all seeds of one network at one λ, under one noise."""
 
 TIMES = {"fit": "fitted", "leave": "left", "generalise": "generalised"}

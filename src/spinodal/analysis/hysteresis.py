@@ -23,14 +23,15 @@ from spinodal.analysis.loops import Run, pairs, runs
 from spinodal.analysis.relearning import PREDICTED, foretold, predict_loop
 from spinodal.analysis.seeds import common
 
-_COLUMNS = {"curve_up": pl.String, "l2_low": pl.Float64, "l2_high": pl.Float64}
+_COLUMNS = {"curve_up": pl.String, "control_low": pl.Float64, "control_high": pl.Float64}
 _COLUMNS |= dict.fromkeys(("feature", "lost", "relearned", "runs", "unrelaxed"), pl.Int64)
 _COLUMNS |= {"foretold": pl.Boolean}
-_COLUMNS |= dict.fromkeys(("area", "area_error", "area_up", "l2_up", "l2_up_error"), pl.Float64)
+_COLUMNS |= dict.fromkeys(("area", "area_error", "area_up", "control_up", "control_up_error"), pl.Float64)
 _COLUMNS |= dict.fromkeys(
-    ("l2_down", "l2_down_error", "l2_down_spread", "l2_width", "l2_width_error"), pl.Float64
+    ("control_down", "control_down_error", "control_down_spread", "control_width", "control_width_error"),
+    pl.Float64,
 )
-_COLUMNS |= dict.fromkeys((*PREDICTED, "l2_reach_error", "reach_deviation"), pl.Float64)
+_COLUMNS |= dict.fromkeys((*PREDICTED, "control_reach_error", "reach_deviation"), pl.Float64)
 
 
 class _Bracket(NamedTuple):
@@ -59,20 +60,20 @@ def hysteresis(table: Records) -> pl.DataFrame:
         One row per loop and feature that is lost or learned again in it, one with `feature` null where there is
         none; empty without down branches. The columns of `CURVE` (those of the down branch), and
 
-        - `curve_up`; `perturbation` of the way down; `l2_low`, `l2_high`: the range of λ; `runs`;
+        - `curve_up`; `perturbation` of the way down; `control_low`, `control_high`: the range of λ; `runs`;
           `unrelaxed` rows of the way down, which are no evidence;
         - `area`: ∮‖θ‖² dλ, up minus down, mean over runs; null where the branches have no two λ in common.
           `area_error`: the standard error over runs, what the gap between two λ leaves open, and what the residual
           gradients amount to, in quadrature; `area_up`: ∫‖θ‖² dλ of the way up alone;
         - `feature`: m, from the strongest; the m-th is lost where the number of learned features falls below m;
-        - `l2_up`, `l2_down`: where it is lost, and where it is learned again: geometric mean of the brackets of the
-          seeds where it is, `lost` and `relearned` of them; errors: how far the end of a bracket is and the standard
-          error over seeds, in quadrature; `l2_down_spread`: standard deviation over runs;
-        - `l2_width`: l2_up − l2_down of the runs that show both, with its error, made likewise;
+        - `control_up`, `control_down`: where it is lost, and where it is learned again: geometric mean of the brackets
+          of the seeds where it is, `lost` and `relearned` of them; errors: how far the end of a bracket is and the
+          standard error over seeds, in quadrature; `control_down_spread`: standard deviation over runs;
+        - `control_width`: control_up − control_down of the runs that show both, with its error, made likewise;
         - `foretold`: whether theory predicts where the way down passes its transitions;
-        - what `predict_loop` returns for a deep linear network; `l2_reach_error`: the standard deviation over draws of
-          a mean over as many of them as there are runs that learned it again, or runs, and `reach_deviation`: how far
-          l2_down is from l2_reach, in both errors in quadrature.
+        - what `predict_loop` returns for a deep linear network; `control_reach_error`: the standard deviation over
+          draws of a mean over as many of them as there are runs that learned it again, or runs, and `reach_deviation`:
+          how far control_down is from control_reach, in both errors in quadrature.
     """
     rows = []
     for pair in pairs(table):
@@ -85,7 +86,11 @@ def hysteresis(table: Records) -> pl.DataFrame:
         for run in runs(pair):
             alike.setdefault(run.span, []).append(run)
         for (low, high), group in alike.items():
-            loop = identity | {"l2_low": low, "l2_high": high, "runs": len({run.seed for run in group})}
+            loop = identity | {
+                "control_low": low,
+                "control_high": high,
+                "runs": len({run.seed for run in group}),
+            }
             loop |= loop_area(group)
             loop["foretold"] = foretold(pair, group)
             predicted = predict_loop(pair, group)
@@ -95,7 +100,7 @@ def hysteresis(table: Records) -> pl.DataFrame:
                 loop | _deviated(_transition(m, ways) | predicted(m), loop["runs"]) for m in features
             ] or [loop]
     found = results(rows, (*CURVE, "perturbation"), _COLUMNS)
-    return found.sort(*CURVE, "curve_up", "l2_low", "l2_high", "feature")
+    return found.sort(*CURVE, "curve_up", "control_low", "control_high", "feature")
 
 
 def _of_seeds(group: Sequence[Run]) -> list[tuple[dict[int, _Bracket], dict[int, _Bracket]]]:
@@ -118,11 +123,11 @@ def _joined(ways: Sequence[dict[int, _Bracket]]) -> dict[int, _Bracket]:
 def _passed(falling: Branch) -> dict[int, _Bracket]:
     """Where the number of learned features first reaches each m, coming from large λ."""
     counted = falling.of(falling.counted)
-    l2, counts = counted.l2.tolist(), counted.values.astype(int).tolist()
+    control, counts = counted.control.tolist(), counted.values.astype(int).tolist()
     found: dict[int, _Bracket] = {}
     most = counts[0] if counts else 0
     for i in range(1, len(counts)):
-        found |= {m: _Bracket(l2[i], l2[i - 1]) for m in range(most + 1, counts[i] + 1)}
+        found |= {m: _Bracket(control[i], control[i - 1]) for m in range(most + 1, counts[i] + 1)}
         most = max(most, counts[i])
     return found
 
@@ -131,30 +136,30 @@ def _transition(m: int, ways: Sequence[tuple[dict[int, _Bracket], dict[int, _Bra
     up, down = ([way[side][m] for way in ways if m in way[side]] for side in (0, 1))
     both = [(way[0][m], way[1][m]) for way in ways if m in way[0] and m in way[1]]
     found: dict[str, Any] = {"feature": m, "lost": len(up), "relearned": len(down)}
-    for name, brackets in (("l2_up", up), ("l2_down", down)):
+    for name, brackets in (("control_up", up), ("control_down", down)):
         if brackets:
             places = np.exp([bracket.place for bracket in brackets])
             found[name] = float(np.exp(np.mean(np.log(places))))
             found[f"{name}_error"] = math.hypot(_half(brackets), _standard_error(places))
     if len(down) > 1:
-        found["l2_down_spread"] = float(np.exp([bracket.place for bracket in down]).std(ddof=1))
+        found["control_down_spread"] = float(np.exp([bracket.place for bracket in down]).std(ddof=1))
     if both:
         widths = np.array([math.exp(high.place) - math.exp(low.place) for high, low in both])
         halves = [_half([pair[side] for pair in both]) for side in (0, 1)]
         error = math.hypot(*halves, _standard_error(widths))
-        found |= {"l2_width": float(widths.mean()), "l2_width_error": error}
+        found |= {"control_width": float(widths.mean()), "control_width_error": error}
     return found
 
 
 def _deviated(row: dict[str, Any], runs: int) -> dict[str, Any]:
     """With the error of what the noise reaches, a mean over as many draws as there are runs, and the deviation."""
-    spread = row.get("l2_reach_spread")
+    spread = row.get("control_reach_spread")
     if spread is None:
         return row
-    row["l2_reach_error"] = spread / math.sqrt(row["relearned"] or runs)
+    row["control_reach_error"] = spread / math.sqrt(row["relearned"] or runs)
     if row["relearned"]:
         row["reach_deviation"] = deviation(
-            row["l2_down"], row["l2_down_error"], row["l2_reach"], row["l2_reach_error"]
+            row["control_down"], row["control_down_error"], row["control_reach"], row["control_reach_error"]
         )
     return row
 

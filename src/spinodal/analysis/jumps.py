@@ -47,14 +47,16 @@ class Steepening(NamedTuple):
     """Standard error of either."""
 
 
-def find_jumps(l2: Points, values: Points, power: float = 1.0, errors: Points | None = None) -> list[int]:
+def find_jumps(
+    control: Points, values: Points, power: float = 1.0, errors: Points | None = None
+) -> list[int]:
     """Find the intervals of one trajectory in which an observable jumps.
 
     There must be two points between two jumps and beyond the first and the last: with fewer, no grid
     separates a jump from a slope.
 
     Args:
-        l2: λ of each point in the order of the path, strictly rising or strictly falling.
+        control: λ of each point in the order of the path, strictly rising or strictly falling.
         values: The observable there.
         power: Of λ, in which the observable is a straight line far from a transition.
         errors: Standard errors of the values, where they are known: the noise is at least that of its surroundings.
@@ -64,7 +66,7 @@ def find_jumps(l2: Points, values: Points, power: float = 1.0, errors: Points | 
     """
     if len(values) < 4:
         return []
-    q = l2**power
+    q = control**power
     line, fold, error = _left(q, values)
     least = np.maximum(UNACCOUNTED * np.abs(np.diff(values)), RESOLUTION * np.ptp(values))
     known = KNOWN * around(errors, len(values) - 1)
@@ -79,7 +81,7 @@ def find_jumps(l2: Points, values: Points, power: float = 1.0, errors: Points | 
 
 
 def find_steepening(
-    l2: Points, values: Points, jumps: list[int], power: float = 1.0, errors: Points | None = None
+    control: Points, values: Points, jumps: list[int], power: float = 1.0, errors: Points | None = None
 ) -> list[Steepening]:
     """Measure, beside each jump, what points to a slope that happens within its interval.
 
@@ -90,7 +92,7 @@ def find_steepening(
     """
     if not jumps:
         return []
-    q = l2**power
+    q = control**power
     dq = np.abs(np.diff(q))
     rise = np.diff(values) / dq
     noise = np.maximum(noise_between(q, values, jumps), around(errors, len(dq)))[jumps]

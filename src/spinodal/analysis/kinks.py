@@ -35,9 +35,9 @@ class FoundKink(NamedTuple):
     """A kink between points `interval` and `interval` + 1 of a path."""
 
     interval: int
-    l2: float
+    control: float
     """Where the two lines meet."""
-    l2_error: float
+    control_error: float
     """How far they would meet from there if they bent as they do beside it, and what noise makes of it."""
     slope: float
     """Change of the slope over ln λ, for rising λ."""
@@ -46,7 +46,11 @@ class FoundKink(NamedTuple):
 
 
 def find_kinks(
-    l2: Points, values: Points, jumps: Sequence[int] = (), power: float = 1.0, errors: Points | None = None
+    control: Points,
+    values: Points,
+    jumps: Sequence[int] = (),
+    power: float = 1.0,
+    errors: Points | None = None,
 ) -> list[FoundKink]:
     """Find the kinks of one trajectory.
 
@@ -58,7 +62,7 @@ def find_kinks(
     """
     if len(values) < 5:
         return []
-    q = l2**power
+    q = control**power
     sides = _sides(q, values, jumps, power)
     # Of what the change of slope makes across the interval, in units of the noise of one point.
     error = np.abs(sides.across) * np.sqrt((2 / sides.step**2).sum(axis=0))
@@ -152,6 +156,6 @@ def _kink(sides: _Sides, k: int, q: Points, power: float, noise: float) -> Found
     slope = abs(power) * (change + bent)
     slope_noise = noise * np.sqrt(np.sum(2 / step**2))
     slope_error = np.hypot(place * np.hypot(0.5 * bent, slope_noise), change * error) * abs(power)
-    l2 = place ** (1 / power)
-    l2_error, slope = l2 * error / (abs(power) * place), float(np.sign(power) * slope * place)
-    return FoundKink(k + 1, l2, l2_error, slope, float(slope_error))
+    control = place ** (1 / power)
+    control_error, slope = control * error / (abs(power) * place), float(np.sign(power) * slope * place)
+    return FoundKink(k + 1, control, control_error, slope, float(slope_error))

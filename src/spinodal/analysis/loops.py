@@ -71,9 +71,9 @@ def runs(pair: Pair) -> list[Run]:
         low, high = max(way.min(), path.min()), min(way.max(), path.max())
         if loop:
             high = way.max()
-            down = joined([up.take(up.l2 == high), down])
+            down = joined([up.take(up.control == high), down])
         up, down = joined([up]), joined([down]).take(np.s_[::-1])
-        if len(up.l2) and len(down.l2):
+        if len(up.control) and len(down.control):
             span = float(low), float(high)
             found.append(Run(down.seed, up, down, tuple(path.tolist()), span, loop))
     return found

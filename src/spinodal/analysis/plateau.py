@@ -91,7 +91,7 @@ def _paces(own: pl.DataFrame, mark: Mapping[str, Any]) -> dict[str, float]:
 
 def _loss(own: pl.DataFrame, mark: Mapping[str, Any]) -> dict[str, float | bool]:
     looks = own.filter(pl.col("trained_steps").is_between(mark["fit_steps"], mark["generalise_steps"]))
-    loss = (looks["error"] + looks["l2"] * looks["norm"] ** 2).to_numpy()
+    loss = looks["loss"].to_numpy()
     # Fitting goes on for a while: what happens on the plateau is what happens on its second half.
     loss = loss[len(loss) // 2 :]
     if len(loss) < LOOKS:

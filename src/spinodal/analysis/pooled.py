@@ -34,7 +34,7 @@ PooledBreak = Break
 class Mean(NamedTuple):
     """The mean over seeds, for rising λ."""
 
-    l2: Float64[np.ndarray, " l"]
+    control: Float64[np.ndarray, " l"]
     values: Float64[np.ndarray, " l"]
     errors: Float64[np.ndarray, " l"]
     """Its standard errors, from how the trajectories scatter about it."""
@@ -52,18 +52,18 @@ def mean_of(paths: Sequence[Branch]) -> Mean | None:
     Args:
         paths: Of one curve.
     """
-    seeds = list(by_seed(path for path in paths if len(path.l2)).values())
+    seeds = list(by_seed(path for path in paths if len(path.control)).values())
     if len(seeds) < 2:
         return None
-    own = [np.unique(np.concatenate([path.l2 for path in seed])) for seed in seeds]
-    l2, counts = np.unique(np.concatenate(own), return_counts=True)
-    l2 = l2[counts >= max(2.0, SHARED * len(seeds))]
-    if len(l2) < 2 * EDGE + 2:
+    own = [np.unique(np.concatenate([path.control for path in seed])) for seed in seeds]
+    control, counts = np.unique(np.concatenate(own), return_counts=True)
+    control = control[counts >= max(2.0, SHARED * len(seeds))]
+    if len(control) < 2 * EDGE + 2:
         return None
-    times, table, errors = np.zeros((3, len(seeds), len(l2)))
+    times, table, errors = np.zeros((3, len(seeds), len(control)))
     for row, path in ((row, path) for row, seed in enumerate(seeds) for path in seed):
-        here = np.isin(path.l2, l2)
-        at = row, np.searchsorted(l2, path.l2[here])
+        here = np.isin(path.control, control)
+        at = row, np.searchsorted(control, path.control[here])
         times[at] += 1
         table[at] += path.values[here]
         errors[at] += 0.0 if path.errors is None else path.errors[here]
@@ -76,7 +76,7 @@ def mean_of(paths: Sequence[Branch]) -> Mean | None:
     table -= median(apart, axis=1, keepdims=True)
     mean = np.nanmean(table, axis=0)
     variance = np.maximum(_scatter(table - mean) / number, known / number**2)
-    return Mean(l2, mean, np.sqrt(variance), len(table))
+    return Mean(control, mean, np.sqrt(variance), len(table))
 
 
 def _scatter(apart: Float64[np.ndarray, "t l"]) -> Float64[np.ndarray, " l"]:
@@ -117,11 +117,11 @@ def pooled_breaks(mean: Mean, power: float, known: Sequence[tuple[float, float]]
     found = []
     ends = [0.0, *(end for bracket in sorted(known) for end in bracket), np.inf]
     for low, high in zip(ends[::2], ends[1::2], strict=True):
-        piece = np.flatnonzero((mean.l2 >= low) & (mean.l2 <= high))
+        piece = np.flatnonzero((mean.control >= low) & (mean.control <= high))
         for part, first, last in _parts(piece):
-            l2 = mean.l2[part]
-            breaks = find_breaks(mean.values[part], errors[part], np.stack([l2, l2**power]))
-            found += [_over_l2(each, l2) for each in breaks if first <= each.location < last]
+            control = mean.control[part]
+            breaks = find_breaks(mean.values[part], errors[part], np.stack([control, control**power]))
+            found += [_over_control(each, control) for each in breaks if first <= each.location < last]
     return found
 
 
@@ -136,14 +136,14 @@ def _parts(piece: Int[np.ndarray, " l"]) -> list[tuple[Int[np.ndarray, " p"], fl
     ]
 
 
-def _over_l2(each: Break, l2: Float64[np.ndarray, " p"]) -> PooledBreak:
+def _over_control(each: Break, control: Float64[np.ndarray, " p"]) -> PooledBreak:
     """Return the same break with λ for the points of the grid."""
     places = each.location + np.array([0, -1, 1]) * each.location_error
-    at, low, high = np.exp(np.interp(places, np.arange(len(l2)), np.log(l2)))
-    per_spacing = np.gradient(np.log(l2))[round(each.location)] if each.order == 2 else 1.0
+    at, low, high = np.exp(np.interp(places, np.arange(len(control)), np.log(control)))
+    per_spacing = np.gradient(np.log(control))[round(each.location)] if each.order == 2 else 1.0
     return each._replace(
-        low=float(l2[int(each.low)]),
-        high=float(l2[int(each.high)]),
+        low=float(control[int(each.low)]),
+        high=float(control[int(each.high)]),
         location=float(at),
         location_error=float(0.5 * (high - low)),
         size=float(each.size / per_spacing),

@@ -13,7 +13,13 @@ from spinodal.analysis.deep_linear import deep_linear
 from spinodal.analysis.loops import Pair, Run
 from spinodal.theory import DeepLinear
 
-PREDICTED = ("l2_spinodal", "l2_coexistence", "l2_reach", "l2_reach_spread", "reach_share")
+PREDICTED = (
+    "control_spinodal",
+    "control_coexistence",
+    "control_reach",
+    "control_reach_spread",
+    "reach_share",
+)
 
 
 def foretold(pair: Pair, group: Sequence[Run]) -> bool:
@@ -43,11 +49,11 @@ def predict_loop(pair: Pair, group: Sequence[Run]) -> Callable[[int], dict[str, 
     Returns:
         A function of m = 1, 2, …, from the strongest, to columns; to none where no theory applies:
 
-        - `l2_spinodal`, `l2_coexistence`: λ_sp, at which the m-th feature is lost, and λ_co;
-        - `l2_reach`: where it is learned again, for the noise on every parameter with which each stage of the way
+        - `control_spinodal`, `control_coexistence`: λ_sp, at which the m-th feature is lost, and λ_co;
+        - `control_reach`: where it is learned again, for the noise on every parameter with which each stage of the way
           down starts, written as the measured one is: as geometric mean of the bracket, mean over draws;
-          `l2_reach_spread`: standard deviation over draws; `reach_share`: the probability that it happens within the
-          path. None of them unless the way down is `foretold`.
+          `control_reach_spread`: standard deviation over draws; `reach_share`: the probability that it happens within
+          the path. None of them unless the way down is `foretold`.
 
         For L = 2 there are none: every feature fades and comes back continuously, at one λ.
     """
@@ -63,8 +69,8 @@ def predict_loop(pair: Pair, group: Sequence[Run]) -> Callable[[int], dict[str, 
         if m > len(order):
             return {}
         found = {
-            "l2_spinodal": float(exact.spinodals[order[m - 1]]),
-            "l2_coexistence": float(coexistences[order[m - 1]]),
+            "control_spinodal": float(exact.spinodals[order[m - 1]]),
+            "control_coexistence": float(coexistences[order[m - 1]]),
         }
         return found | _moments([(places, share[m - 1]) for places, share in draws])
 
@@ -93,5 +99,9 @@ def _moments(draws: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]
     places = np.concatenate([places for places, _ in draws])
     mean = float(weights @ places) / total
     spread = math.sqrt(max(0.0, float(weights @ (places - mean) ** 2) / total))
-    l2 = math.exp(mean)
-    return {"l2_reach": l2, "l2_reach_spread": l2 * spread, "reach_share": min(1.0, total / len(draws))}
+    control = math.exp(mean)
+    return {
+        "control_reach": control,
+        "control_reach_spread": control * spread,
+        "reach_share": min(1.0, total / len(draws)),
+    }

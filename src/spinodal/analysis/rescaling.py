@@ -57,13 +57,13 @@ def before_onset(table: Records, transitions: pl.DataFrame) -> pl.DataFrame:
             continue
         known = of_curves(transitions, curve.records.head(1))
         for row in known.filter(index=len(curve.groups)).iter_rows(named=True):
-            earlier = known.filter(pl.col("location") < row["location"]).sort("location")["l2_high"]
+            earlier = known.filter(pl.col("location") < row["location"]).sort("location")["control_high"]
             ends = {
-                "spinodal": pl.lit(row["l2_exact"] or row["location"]),
+                "spinodal": pl.lit(row["control_exact"] or row["location"]),
                 "phase_from": pl.lit(earlier[-1] if len(earlier) else 0.0),
             }
             for jump in curve.groups[-1]:
-                rows = jump.branch.rows[jump.branch.l2 <= jump.low]
+                rows = jump.branch.rows[jump.branch.control <= jump.low]
                 parts.append(branches.records[rows].with_columns(**ends))
     return pl.concat(parts)
 
@@ -105,7 +105,7 @@ def rescaled(path: pl.DataFrame, scales: Sequence[float] = SCALES) -> pl.DataFra
 
 def _sign_change(seed: pl.DataFrame) -> float | None:
     """The last λ/λ_sp at which R changes sign, on the line between its neighbours."""
-    share, values = (seed["l2"] / seed["spinodal"]).to_numpy(), seed["_R"].to_numpy()
+    share, values = (seed["control_value"] / seed["spinodal"]).to_numpy(), seed["_R"].to_numpy()
     changes = np.flatnonzero(np.diff(np.sign(values)))
     if not len(changes):
         return None

@@ -29,17 +29,17 @@ def unresolved(table: Records, transitions: pl.DataFrame, observable: str = "err
         observable: Column.
 
     Returns:
-        The columns of `CURVE` with `l2_low` and `l2_high` of each stretch, the trajectories taken together.
+        The columns of `CURVE` with `control_low` and `control_high` of each stretch, the trajectories taken together.
     """
     most = transitions.filter(pl.col("seeds") * 2 >= pl.col("seeds_all"))
-    taken = most.select(*CURVE, "l2_low", "l2_high").rows_by_key(CURVE)
+    taken = most.select(*CURVE, "control_low", "control_high").rows_by_key(CURVE)
     stretches = [
         (*identity, *stretch)
         for identity, curve in branches_of(table, observable).items()
         for stretch in _together(_steep(curve), taken.get(identity, ()))
     ]
-    schema = transitions.select(*CURVE, "l2_low", "l2_high").schema
-    return pl.DataFrame(stretches, schema=schema, orient="row").sort(*CURVE, "l2_low", nulls_last=True)
+    schema = transitions.select(*CURVE, "control_low", "control_high").schema
+    return pl.DataFrame(stretches, schema=schema, orient="row").sort(*CURVE, "control_low", nulls_last=True)
 
 
 def shown(table: pl.DataFrame) -> pl.DataFrame:
@@ -64,10 +64,10 @@ def _steep(curve: Curve) -> list[tuple[float, float]]:
     steep = set()
     for branch in curve.branches:
         coarse = ~(branch.column("refine") > 0)
-        l2, values = branch.l2[coarse], branch.values[coarse]
-        if len(l2) > 1:
+        control, values = branch.control[coarse], branch.values[coarse]
+        if len(control) > 1:
             at = np.flatnonzero(np.abs(np.diff(values)) > STEEP * np.ptp(values))
-            ends = np.sort([l2[at], l2[at + 1]], axis=0)
+            ends = np.sort([control[at], control[at + 1]], axis=0)
             steep |= set(zip(*ends.tolist(), strict=True))
     return sorted(steep)
 

@@ -27,10 +27,12 @@ def taken_back(jumps: Sequence[Jump]) -> bool | None:
 def _restored(jump: Jump) -> bool | None:
     """The same of one jump, by the rows of its trajectory, in the order of the path."""
     branch = jump.branch
-    l2, answers = branch.path, branch.columns.at("reversible", branch.stages)
-    order = np.argsort(l2, kind="stable")[:: -1 if l2[0] > l2[-1] else 1]
-    l2, answers = l2[order], answers[order][1:]
-    inside = (np.minimum(l2[:-1], l2[1:]) < jump.high) & (jump.low < np.maximum(l2[:-1], l2[1:]))
+    control, answers = branch.path, branch.columns.at("reversible", branch.stages)
+    order = np.argsort(control, kind="stable")[:: -1 if control[0] > control[-1] else 1]
+    control, answers = control[order], answers[order][1:]
+    inside = (np.minimum(control[:-1], control[1:]) < jump.high) & (
+        jump.low < np.maximum(control[:-1], control[1:])
+    )
     if (answers[inside] == 0).any():
         return False
     return True if inside.any() and (answers[inside] == 1).all() else None
@@ -45,6 +47,6 @@ def predict_restored(curve: pl.DataFrame, jumping: Float64[np.ndarray, " r"]) ->
     """
     if "reversible" not in curve.columns:
         return curve
-    same = pl.col("_jumping").diff().over(trajectory(), order_by="l2") == 0
+    same = pl.col("_jumping").diff().over(trajectory(), order_by="control_value") == 0
     answer = pl.when(pl.col("reversible").is_not_null()).then(same)
     return curve.with_columns(_jumping=jumping).with_columns(reversible=answer).drop("_jumping")

@@ -119,9 +119,9 @@ def starts_as(observable: str) -> float:
 def branch_jumps(branch: Branch) -> list[Jump]:
     """Find the jumps of one trajectory, in the order of its path."""
     power = starts_as(branch.observable)
-    jumps = find_jumps(branch.l2, branch.values, power, branch.errors)
-    steepening = find_steepening(branch.l2, branch.values, jumps, power, branch.errors)
-    ends = [-1, *jumps, len(branch.l2) - 1]
+    jumps = find_jumps(branch.control, branch.values, power, branch.errors)
+    steepening = find_steepening(branch.control, branch.values, jumps, power, branch.errors)
+    ends = [-1, *jumps, len(branch.control) - 1]
     return [
         Jump(branch, i, *_bracket(branch, i), steep, before + 1, last)
         for i, steep, before, last in zip(jumps, steepening, ends, ends[2:], strict=False)
@@ -136,13 +136,13 @@ def branch_kinks(branch: Branch, jumps: Sequence[Jump]) -> list[Kink]:
         jumps: Of it.
     """
     known, power = [jump.at for jump in jumps], starts_as(branch.observable)
-    found = find_kinks(branch.l2, branch.values, known, power, branch.errors)
+    found = find_kinks(branch.control, branch.values, known, power, branch.errors)
     return [Kink(branch, i, *_bracket(branch, i), *place) for i, *place in found]
 
 
 def _bracket(branch: Branch, i: int) -> tuple[float, float]:
     """λ of points i and i + 1, the less first."""
-    low, high = sorted((float(branch.l2[i]), float(branch.l2[i + 1])))
+    low, high = sorted((float(branch.control[i]), float(branch.control[i + 1])))
     return low, high
 
 

@@ -17,7 +17,7 @@ WAYS = ("up", "down")
 
 _COLUMNS = {
     **dict.fromkeys(
-        ("temperature", *(f"l2_{way}{end}" for way in WAYS for end in ("", "_error", "_exact"))), pl.Float64
+        ("temperature", *(f"control_{way}{end}" for way in WAYS for end in ("", "_error", "_exact"))), pl.Float64
     ),
     "seeds": pl.Int64,
 }
@@ -30,9 +30,9 @@ def onset_under_noise(records: pl.DataFrame) -> pl.DataFrame:
         records: Of any campaign; other rows are left out.
 
     Returns:
-        The columns of `NETWORK`, `temperature`, and `l2_up` and `l2_down`, geometric means over seeds, each with its
-        standard error, to which half the grid's spacing is added in quadrature, and with the λ by which half of the
-        replicas must have left by Kramers' rates (`_exact`; null where there is no theory).
+        The columns of `NETWORK`, `temperature`, and `control_up` and `control_down`, geometric means over seeds, each
+        with its standard error, to which half the grid's spacing is added in quadrature, and with the λ by which half
+        of the replicas must have left by Kramers' rates (`_exact`; null where there is no theory).
     """
     loops = records.filter(pl.col("hold_time").is_not_null())
     keys = (*NETWORK, "temperature")
@@ -49,7 +49,7 @@ def onset_under_noise(records: pl.DataFrame) -> pl.DataFrame:
                 if len(onset)
                 for name, value in _mean(way, onset).items()
             }
-            | {f"l2_{way}_exact": _expected(branch) for way, branch in branches.items()}
+            | {f"control_{way}_exact": _expected(branch) for way, branch in branches.items()}
         )
     schema = {name: records.schema[name] for name in NETWORK} | _COLUMNS
     return pl.DataFrame(rows, schema=schema).sort(keys, nulls_last=True)
@@ -59,9 +59,9 @@ def _onsets(branch: pl.DataFrame) -> pl.DataFrame:
     """Of each seed the largest λ with a feature alive, and the next above; seeds without both are left out."""
     if branch.is_empty():
         return pl.DataFrame(schema={"alive": pl.Float64, "dead": pl.Float64})
-    l2, features = pl.col("l2"), pl.col(order_parameter(branch))
-    alive = l2.filter(features > 0).max()
-    dead = l2.filter(features == 0, l2 > alive).min()
+    control, features = pl.col("control_value"), pl.col(order_parameter(branch))
+    alive = control.filter(features > 0).max()
+    dead = control.filter(features == 0, control > alive).min()
     seeds = branch.filter(evidence()).group_by("seed", maintain_order=True).agg(alive=alive, dead=dead)
     return seeds.select("alive", "dead").drop_nulls()
 
@@ -74,7 +74,7 @@ def _mean(way: str, onsets: pl.DataFrame) -> dict[str, float]:
     spacing = 0.5 * float(np.diff(logs, axis=1).mean())
     mean = float(np.exp(middle.mean()))
     error = mean * float(np.hypot(spread / np.sqrt(len(middle)), spacing))
-    return {f"l2_{way}": mean, f"l2_{way}_error": error}
+    return {f"control_{way}": mean, f"control_{way}_error": error}
 
 
 def _expected(branch: pl.DataFrame) -> float | None:
@@ -84,15 +84,17 @@ def _expected(branch: pl.DataFrame) -> float | None:
         return None
     start = int(branch["branch"][0] == "up")
     first = branch.filter(pl.col("seed") == branch["seed"][0]).sort("stage")
-    passed, before = 0.0, float(first["l2"][0])
-    for l2, hold_time, temperature in first.select("l2", "hold_time", "temperature").iter_rows():
-        ways = network.escapes(l2, start)
+    passed, before = 0.0, float(first["control_value"][0])
+    for control, hold_time, temperature in first.select(
+        "control_value", "hold_time", "temperature"
+    ).iter_rows():
+        ways = network.escapes(control, start)
         if ways is None or temperature is None:
             return None
         if ways:
             passed += float(hold_time / theory.escape_time(ways, temperature))
         # No way out of the learned phase means that there is no such phase.
         if passed >= np.log(2) or (start == 1 and not ways):
-            return float(np.sqrt(l2 * before))
-        before = l2
+            return float(np.sqrt(control * before))
+        before = control
     return None

@@ -30,7 +30,7 @@ STATED = ("location", "kink")
 
 _COLUMNS = {"index": pl.Int64, "order": pl.Int64, "evidence": pl.String}
 _COLUMNS |= dict.fromkeys(("seeds", "seeds_all", "unrelaxed"), pl.Int64)
-_COLUMNS |= dict.fromkeys(("l2_low", "l2_high", "location", "location_error"), pl.Float64)
+_COLUMNS |= dict.fromkeys(("control_low", "control_high", "location", "location_error"), pl.Float64)
 _COLUMNS |= dict.fromkeys(("before", "after", "jump", "jump_error", "kink", "kink_error"), pl.Float64)
 
 
@@ -66,8 +66,8 @@ def find_transitions(
           and what only the mean shows; what few trajectories show is left out if it is within the scatter of all;
         - `order`: 1 for a jump, 2 for a kink (continuous), null if it is not decided whether it is a jump, and
           `evidence`: what this rests on, in words;
-        - `l2_low`, `l2_high`: every seed that shows it jumps between these two λ of the grid; that of a kink, and of
-          what the mean shows, lies between them within two standard errors;
+        - `control_low`, `control_high`: every seed that shows it jumps between these two λ of the grid; that of a kink,
+          and of what the mean shows, lies between them within two standard errors;
         - `location`: geometric mean of the brackets of all seeds, or of where their kinks are; `location_error`: how
           far it is to the end of a bracket, or the error of a kink in one seed, and the standard deviation over seeds,
           added in quadrature;
@@ -150,7 +150,7 @@ def _clear(group: Sequence[Jump], branches: Sequence[Branch], mean: Mean, observ
     """Whether a jump that few seeds show is one beside how much the others scatter."""
     jumping = {jump.seed for jump in group}
     others = mean_of([branch for branch in branches if branch.seed not in jumping]) or mean
-    noise = math.sqrt(others.trajectories) * np.interp(np.exp(group[0].place), others.l2, others.errors)
+    noise = math.sqrt(others.trajectories) * np.interp(np.exp(group[0].place), others.control, others.errors)
     changes = [np.diff(jump.branch.values[jump.at : jump.at + 2]) for jump in group]
     return bool(np.abs(np.mean(changes)) > SIGNIFICANCE * math.sqrt(6) * noise)
 
@@ -224,7 +224,7 @@ def _of_seeds(group: Sequence[Place], observable: str, alongside: Sequence[str])
         }
 
     low, high = _bracket(group)
-    found = {"l2_low": low, "l2_high": high, **sides(observable, "")}
+    found = {"control_low": low, "control_high": high, **sides(observable, "")}
     found |= {"seeds": len(group), "unrelaxed": sum(each.unrelaxed for each in group)}
     for name in alongside:
         found |= sides(name, f"{name}_")
@@ -237,13 +237,13 @@ _WORDS = {1: "their mean jumps", 2: "their mean has a kink", None: "their mean: 
 def _of_mean(
     each: PooledBreak, mean: Mean, branches: Sequence[Branch], alongside: Sequence[str]
 ) -> dict[str, Any]:
-    falls = sum(len(branch.l2) > 1 and branch.l2[0] > branch.l2[-1] for branch in branches) * 2 > len(
-        branches
-    )
+    falls = sum(
+        len(branch.control) > 1 and branch.control[0] > branch.control[-1] for branch in branches
+    ) * 2 > len(branches)
     before, after = (each.high, each.low) if falls else (each.low, each.high)
     beside = {
         f"{name}_{side}": _mean(
-            [value for branch in branches for value in branch.column(name)[branch.l2 == end]]
+            [value for branch in branches for value in branch.column(name)[branch.control == end]]
         )
         for name in alongside
         for side, end in (("before", before), ("after", after))
@@ -252,8 +252,8 @@ def _of_mean(
     return {
         "order": each.order,
         "evidence": _WORDS[each.order],
-        "l2_low": each.low,
-        "l2_high": each.high,
+        "control_low": each.low,
+        "control_high": each.high,
         "location": each.location,
         "location_error": each.location_error,
         "before": each.after if falls else each.before,

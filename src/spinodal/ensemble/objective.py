@@ -91,9 +91,11 @@ class Objective:
         """Compute what 𝓛 has besides E: c·P + Σ cᵢ·Pᵢ."""
         return self._mean(lambda block, rows: block._cost(rows, control))(theta)
 
-    def push(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, "A n"]:
-        """Compute ∇P, against which a minimum is held: with c it moves by ∂θ*/∂c = −(∇²𝓛)⁻¹∇P."""
-        return value_and_gradient(self._mean(lambda block, rows: self.penalty(block, rows)), theta)[1]
+    def penalty_and_gradient(
+        self, theta: Float[Tensor, "A n"]
+    ) -> tuple[Float[Tensor, " A"], Float[Tensor, "A n"]]:
+        """Compute P, which is d𝓛/dc along minima, and ∇P: with c a minimum moves by ∂θ*/∂c = −(∇²𝓛)⁻¹∇P."""
+        return value_and_gradient(self._mean(lambda block, rows: self.penalty(block, rows)), theta)
 
     def shift(self, control: Float[Tensor, " A"]) -> Float[Tensor, " A"] | None:
         """Return by how much eigenvalues of ∇²𝓛 lie above those of ∇²E; None where each is moved by another amount."""

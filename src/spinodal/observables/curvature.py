@@ -58,7 +58,7 @@ class Curvature(StageMeasurement):
         module: EnsembleModule,
         error: RowFunction,
         theta: Float64[Tensor, "A n"],
-        l2: Float64[Tensor, " A"],
+        control: Float64[Tensor, " A"],
         seeds: list[int],
     ) -> dict[str, Any]:
         """The columns of curvature."""

@@ -41,7 +41,7 @@ class StageMeasurement(pl.Callback, ABC):
         module: EnsembleModule,
         error: RowFunction,
         theta: Float64[Tensor, "A n"],
-        l2: Float64[Tensor, " A"],
+        control: Float64[Tensor, " A"],
         seeds: list[int],
     ) -> dict[str, Any]:
         """The columns of the replicas with parameters θ: tensors or lists [A], or one value for all."""
@@ -60,9 +60,9 @@ class StageMeasurement(pl.Callback, ABC):
         theta = pl_module.ensemble.theta.detach()[rows].double()
         measured = {}
         if rows and theta.isfinite().all():
-            l2 = pl_module.relaxation.rows["l2"][rows].double()
+            control = pl_module.relaxation.rows["control"][rows].double()
             measured = self.measure(
-                pl_module, error_of(pl_module, rows), theta, l2, [pl_module.seeds[row] for row in rows]
+                pl_module, error_of(pl_module, rows), theta, control, [pl_module.seeds[row] for row in rows]
             )
         replicas = len(pl_module.visits)
         for name, values in measured.items():
@@ -109,7 +109,7 @@ def error_of(module: EnsembleModule, rows: list[int]) -> RowFunction:
 
 def loss_of(module: EnsembleModule, rows: list[int]) -> RowFunction:
     """𝓛 of some rows, at the control parameter where each of them is; a signal ends it like E."""
-    control, objective = module.relaxation.rows["l2"][rows].double(), module.objective.of(rows)
+    control, objective = module.relaxation.rows["control"][rows].double(), module.objective.of(rows)
     return _watched(module, objective.at(control))
 
 

@@ -31,7 +31,8 @@ class OrderParameters(pl.Callback):
         """Adds them to the stage's measurements."""
         assert isinstance(pl_module, EnsembleModule)
         task, ensemble = pl_module.task, pl_module.ensemble
-        theta = ensemble.theta
+        theta, objective = ensemble.theta.detach(), pl_module.objective
+        penalty, push = objective.penalty_and_gradient(theta)
         outputs, test_outputs = (
             ensemble.answers(inputs, task.has_own_inputs) for inputs in (task.inputs, task.test_inputs)
         )
@@ -40,7 +41,9 @@ class OrderParameters(pl.Callback):
             test_error=task.error(test_outputs, task.test_targets),
             accuracy=task.accuracy(outputs, task.targets),
             test_accuracy=task.accuracy(test_outputs, task.test_targets),
-            loss=pl_module.objective.loss(theta, pl_module.relaxation.rows["l2"]),
+            loss=objective.loss(theta, pl_module.relaxation.rows["control"]),
+            penalty=penalty,
+            penalty_gradient=push.norm(dim=-1),
             norm=theta.norm(dim=-1),
             rank=output_rank(outputs, task.targets),
         )

@@ -36,7 +36,7 @@ class StageProgress(pl.Callback):
             self._pulse.start()
             return
         self._progress = Progress(
-            TextColumn("stage {task.fields[stage]}/{task.total} at λ = {task.fields[l2]}"),
+            TextColumn("stage {task.fields[stage]}/{task.total} at λ = {task.fields[control]}"),
             BarColumn(),
             TextColumn("{task.fields[relaxed]}/{task.fields[replicas]} relaxed"),
             TimeElapsedColumn(),
@@ -46,7 +46,7 @@ class StageProgress(pl.Callback):
             transient=True,
         )
         self._bar = self._progress.add_task(
-            "stages", total=None, stage=0, l2="", relaxed=0, replicas=len(pl_module.itineraries)
+            "stages", total=None, stage=0, control="", relaxed=0, replicas=len(pl_module.itineraries)
         )
         self._progress.start()
 
@@ -57,16 +57,16 @@ class StageProgress(pl.Callback):
         assert isinstance(pl_module, EnsembleModule)
         relaxation, itineraries = pl_module.relaxation, pl_module.itineraries
         done, replicas = int((~relaxation.active).sum()), len(itineraries)
-        here = [visit.l2 for visit in pl_module.visits if visit is not None]
+        here = [visit.control for visit in pl_module.visits if visit is not None]
         low, high = min(here), max(here)
         # With refinement more stages may turn up on the way.
         total = relaxation.stage + max(1, *(itinerary.left for itinerary in itineraries))
-        stage, l2 = relaxation.stage + 1, f"{low:.4g}" if low == high else f"{low:.4g}…{high:.4g}"
-        self._line = f"stage {stage}/{total} at λ = {l2}, {done}/{replicas} relaxed"
+        stage, control = relaxation.stage + 1, f"{low:.4g}" if low == high else f"{low:.4g}…{high:.4g}"
+        self._line = f"stage {stage}/{total} at λ = {control}, {done}/{replicas} relaxed"
         if self._progress is not None:
             completed = relaxation.stage + done / replicas
             self._progress.update(
-                self._bar, total=total, completed=completed, stage=stage, l2=l2, relaxed=done
+                self._bar, total=total, completed=completed, stage=stage, control=control, relaxed=done
             )
 
     def on_exception(

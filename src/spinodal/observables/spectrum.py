@@ -60,13 +60,13 @@ class Spectrum(StageMeasurement):
         module: EnsembleModule,
         error: RowFunction,
         theta: Float64[Tensor, "A n"],
-        l2: Float64[Tensor, " A"],
+        control: Float64[Tensor, " A"],
         seeds: list[int],
     ) -> dict[str, Any]:
         """The columns of the spectrum."""
         rows = measured_rows(module)
         return in_parts(
-            lambda part: self._measure(module, rows[part], theta[part], l2[part], seeds[part]),
+            lambda part: self._measure(module, rows[part], theta[part], control[part], seeds[part]),
             len(rows),
             rows_at_once(theta.shape[-1], RESPONSE),
         )
@@ -76,19 +76,19 @@ class Spectrum(StageMeasurement):
         module: EnsembleModule,
         rows: list[int],
         theta: Float64[Tensor, "A n"],
-        l2: Float64[Tensor, " A"],
+        control: Float64[Tensor, " A"],
         seeds: list[int],
     ) -> dict[str, Any]:
         objective = module.objective.of(rows)
         _, _, product = linearise_gradient(error_of(module, rows), theta)
-        shift, push = objective.shift(l2), objective.push(theta)
+        shift, push = objective.shift(control), objective.penalty_and_gradient(theta)[1]
         if shift is None:
             _, _, of_loss = linearise_gradient(loss_of(module, rows), theta)
             soft = soft_mode(of_loss, push)
         else:
             soft = soft_mode(lambda vectors: product(vectors) + shift[:, None] * vectors, push)
         columns = {"soft_mode": soft.value, "soft_mode_residual": soft.residual}
-        unlearned = push.abs().amax(-1) < 2 * module.settings.tolerance / l2
+        unlearned = push.abs().amax(-1) < 2 * module.settings.tolerance / control
         # ∇P = 0 up to the tolerance: what is left of it points nowhere.
         columns = {name: torch.where(unlearned, torch.nan, value) for name, value in columns.items()}
         if theta.shape[-1] <= self.full_up_to:

@@ -53,7 +53,7 @@ class TrainingCurve(pl.Callback):
     def _look(self, module: EnsembleModule, due: Tensor) -> None:
         replicas, rows = due.nonzero().squeeze(-1), module.relaxation.rows
         steps = rows["steps"][replicas]
-        loss = module.objective.of(replicas).loss(module.ensemble.theta[replicas], rows["l2"][replicas])
+        loss = module.objective.of(replicas).loss(module.ensemble.theta[replicas], rows["control"][replicas])
         seen = (steps.tolist(), loss.tolist(), rows["grad_max"][replicas].tolist())
         for replica, *moment in zip(replicas.tolist(), *seen, strict=True):
             self._moments[replica].append((moment[0], moment[1], moment[2]))

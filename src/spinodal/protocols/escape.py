@@ -12,12 +12,12 @@ ESCAPE = "escape"
 
 
 def escape(
-    l2: Sequence[float], seeds: Sequence[int], holds: Sequence[Hold], start: float | None = None
+    control: Sequence[float], seeds: Sequence[int], holds: Sequence[Hold], start: float | None = None
 ) -> list[Trajectory]:
     """For every seed, λ and hold one trajectory.
 
     Args:
-        l2: λ to be held at.
+        control: λ to be held at.
         seeds: of the replicas.
         holds: where they start, and their noise. Where no phase is named there is a stage before, in which a fresh
             initialisation relaxes.
@@ -32,7 +32,7 @@ def escape(
 
     trajectories = []
     for seed in seeds:
-        for value in sorted(l2):
+        for value in sorted(control):
             for hold in holds:
                 stages = (*(before(value) if hold.phase is None else ()), (value, ESCAPE))
                 path, branch = zip(*stages, strict=True)
@@ -40,10 +40,13 @@ def escape(
     return trajectories
 
 
-def noisy_loop(l2: Sequence[float], seeds: Sequence[int], holds: Sequence[Hold]) -> list[Trajectory]:
+def noisy_loop(control: Sequence[float], seeds: Sequence[int], holds: Sequence[Hold]) -> list[Trajectory]:
     """For every seed and hold a loop through λ under that noise, from a fresh initialisation; as of `escape`."""
     return [
-        replace(trajectory, hold=hold) for seed in seeds for trajectory in loop(l2, seed) for hold in holds
+        replace(trajectory, hold=hold)
+        for seed in seeds
+        for trajectory in loop(control, seed)
+        for hold in holds
     ]
 
 

@@ -26,7 +26,7 @@ class Visit:
     Attributes:
         stage: the row of the records it becomes; a later visit with the same number replaces it. None for a visit
             back, which is only a check.
-        l2: λ.
+        control: λ.
         branch: the branch it belongs to.
         start: the state to start from; None for the one the replica is in.
         perturbed: whether the protocol's perturbation is added to it.
@@ -34,7 +34,7 @@ class Visit:
     """
 
     stage: int | None
-    l2: float
+    control: float
     branch: str
     start: Any = None
     perturbed: bool = False
@@ -49,7 +49,7 @@ class Visit:
 class _Minimum:
     """A state at which a visit ended: where, with what E, the state itself, and whether it is a minimum."""
 
-    l2: float
+    control: float
     error: float
     state: Any
     relaxed: bool = False  # as in a checkpoint that does not hold it
@@ -60,7 +60,7 @@ class _Target:
     """A λ to be reached from the anchor; `jumped` once it is known that a jump lies between."""
 
     stage: int
-    l2: float
+    control: float
     branch: str
     jumped: bool = False
 
@@ -141,10 +141,10 @@ class Itinerary:
         target, anchor = self._targets[-1], self._anchor
         if self._arrived is not None:
             assert anchor is not None
-            return Visit(None, anchor.l2, target.branch)
+            return Visit(None, anchor.control, target.branch)
         start = anchor.state if anchor is not None and self.refine else None
         fresh = target.stage == 0 and not self.trajectory.unlearned
-        return Visit(target.stage, target.l2, target.branch, start, perturbed=not fresh)
+        return Visit(target.stage, target.control, target.branch, start, perturbed=not fresh)
 
     def conclude(self, error: float, state: Any, relaxed: bool) -> bool | None:
         """Takes what the visit found.
@@ -161,7 +161,7 @@ class Itinerary:
         """
         target, anchor = self._targets[-1], self._anchor
         if self._arrived is None:
-            found = _Minimum(target.l2, error, state, relaxed)
+            found = _Minimum(target.control, error, state, relaxed)
             if self.refine and anchor is not None:
                 self._arrived = found
             else:
@@ -200,12 +200,14 @@ class Itinerary:
 
     def _bisect(self, target: _Target) -> None:
         assert self._anchor is not None
-        self._targets.append(_Target(self._stages, sqrt(self._anchor.l2 * target.l2), target.branch))
+        self._targets.append(
+            _Target(self._stages, sqrt(self._anchor.control * target.control), target.branch)
+        )
         self._stages += 1
 
     def _close(self, target: _Target) -> bool:
         assert self._anchor is not None
-        low, high = sorted((self._anchor.l2, target.l2))
+        low, high = sorted((self._anchor.control, target.control))
         # Between 0 and something there is no geometric mean to go on with.
         return low == 0 or high - low <= 10.0**-self.refine * low
 

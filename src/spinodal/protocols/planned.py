@@ -10,31 +10,31 @@ from spinodal.protocols.train import TRAIN, looks, train
 from spinodal.protocols.trajectory import Hold, Trajectory, trajectories
 
 
-def planned(protocol: Mapping[str, Any], l2: Sequence[float], seeds: Sequence[int]) -> list[Trajectory]:
+def planned(protocol: Mapping[str, Any], control: Sequence[float], seeds: Sequence[int]) -> list[Trajectory]:
     """All trajectories of a protocol: for every seed, over all λ, at every strength of noise.
 
     Args:
         protocol: its part of a checked plan.
-        l2: λ.
+        control: λ.
         seeds: of the replicas.
     """
     name, axis = protocol["name"], _axis(protocol)
     phase = protocol.get("phase")
     holds = [Hold(phase, **{axis: strength}) for strength in sorted(protocol[axis])] if axis else []
     if name == ESCAPE:
-        return escape(l2, seeds, holds, protocol.get("start_l2"))
+        return escape(control, seeds, holds, protocol.get("start_l2"))
     if name == TRAIN:
-        return train(l2, seeds, holds or [None], len(looks(protocol["steps"], protocol["records"])))
+        return train(control, seeds, holds or [None], len(looks(protocol["steps"], protocol["records"])))
     if name in UNDER_NOISE:
-        return noisy_loop(l2, seeds, holds)
-    return trajectories(name, l2, seeds)
+        return noisy_loop(control, seeds, holds)
+    return trajectories(name, control, seeds)
 
 
-def size(protocol: Mapping[str, Any], l2: Sequence[float], seeds: Sequence[int]) -> int:
+def size(protocol: Mapping[str, Any], control: Sequence[float], seeds: Sequence[int]) -> int:
     """How many there are, as of `planned`, without making them."""
     name, axis = protocol["name"], _axis(protocol)
     strengths = len(protocol[axis]) if axis else 1
-    return len(seeds) * strengths * (len(l2) if name in ("quench", ESCAPE, TRAIN) else 1)
+    return len(seeds) * strengths * (len(control) if name in ("quench", ESCAPE, TRAIN) else 1)
 
 
 def asked(protocol: Mapping[str, Any], path: Sequence[float]) -> list[float]:

@@ -66,7 +66,7 @@ class SurveyItinerary(Itinerary):
     def conclude(self, error: float, state: Any, relaxed: bool) -> bool | None:
         """Takes what the visit found, as of `Itinerary`."""
         if self._again:
-            self._accept(_Minimum(self._targets[-1].l2, error, state, relaxed))
+            self._accept(_Minimum(self._targets[-1].control, error, state, relaxed))
             return None
         if self._arrived is not None and self._anchor is not None:
             jumped = abs(error - self._anchor.error) > JUMP * self.error_scale

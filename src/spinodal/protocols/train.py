@@ -11,12 +11,12 @@ TRAIN = "train"
 
 
 def train(
-    l2: Sequence[float], seeds: Sequence[int], holds: Sequence[Hold | None], stages: int
+    control: Sequence[float], seeds: Sequence[int], holds: Sequence[Hold | None], stages: int
 ) -> list[Trajectory]:
     """For every seed, λ and noise one trajectory from a fresh initialisation.
 
     Args:
-        l2: λ, each for itself.
+        control: λ, each for itself.
         seeds: of the replicas.
         holds: the noise they meet all the time; None for none.
         stages: how often the network is looked at.
@@ -24,7 +24,7 @@ def train(
     return [
         Trajectory(seed, (value,) * stages, (TRAIN,) * stages, hold=hold)
         for seed in seeds
-        for value in sorted(l2)
+        for value in sorted(control)
         for hold in holds
     ]
 

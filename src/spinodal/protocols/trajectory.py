@@ -54,29 +54,29 @@ class Trajectory:
         return self.hold.strength if self.hold else None
 
 
-def quench(l2: Sequence[float], seed: int) -> list[Trajectory]:
+def quench(control: Sequence[float], seed: int) -> list[Trajectory]:
     """Each λ from a fresh initialisation: one trajectory of one stage per λ."""
-    return [Trajectory(seed, (value,), ("quench",)) for value in sorted(l2)]
+    return [Trajectory(seed, (value,), ("quench",)) for value in sorted(control)]
 
 
-def up(l2: Sequence[float], seed: int) -> list[Trajectory]:
+def up(control: Sequence[float], seed: int) -> list[Trajectory]:
     """λ raised from a learned state: fresh at the smallest λ, each stage from the minimum of the one before."""
-    path = tuple(sorted(l2))
+    path = tuple(sorted(control))
     return [Trajectory(seed, path, ("up",) * len(path))]
 
 
-def down(l2: Sequence[float], seed: int) -> list[Trajectory]:
+def down(control: Sequence[float], seed: int) -> list[Trajectory]:
     """λ lowered from the unlearned state θ = 0.
 
     For L ≥ 3 that state is a minimum at every λ > 0: without a perturbation nothing is ever learned.
     """
-    path = tuple(sorted(l2, reverse=True))
+    path = tuple(sorted(control, reverse=True))
     return [Trajectory(seed, path, ("down",) * len(path), unlearned=True)]
 
 
-def loop(l2: Sequence[float], seed: int) -> list[Trajectory]:
+def loop(control: Sequence[float], seed: int) -> list[Trajectory]:
     """Up to the largest λ and down again, each stage from the minimum of the one before."""
-    path = sorted(l2)
+    path = sorted(control)
     back = path[-2::-1]
     return [Trajectory(seed, (*path, *back), ("up",) * len(path) + ("down",) * len(back))]
 
@@ -94,12 +94,12 @@ def is_own(protocol: str) -> bool:
     return "." in protocol
 
 
-def trajectories(protocol: str, l2: Sequence[float], seeds: Sequence[int]) -> list[Trajectory]:
+def trajectories(protocol: str, control: Sequence[float], seeds: Sequence[int]) -> list[Trajectory]:
     """All trajectories of a protocol: for every seed, over all λ.
 
     Args:
         protocol: a key of `PROTOCOLS`, or the dotted path of a function like these.
-        l2: λ.
+        control: λ.
         seeds: of the replicas.
 
     Raises:
@@ -107,7 +107,7 @@ def trajectories(protocol: str, l2: Sequence[float], seeds: Sequence[int]) -> li
     """
     follow = PROTOCOLS.get(protocol) or _of_somebody(protocol)
     try:
-        followed = [trajectory for seed in seeds for trajectory in follow(l2, seed)]
+        followed = [trajectory for seed in seeds for trajectory in follow(control, seed)]
     except (Exception, SystemExit) as error:
         if protocol in PROTOCOLS:
             raise

@@ -1,6 +1,6 @@
 """The program's own truth: one Parquet file per job, written whole or not at all, read back as one table."""
 
-from spinodal.records.reader import finished_points, finished_points_of, read_records, without
+from spinodal.records.reader import finished_points, finished_points_of, read_records, with_control, without
 from spinodal.records.schema import (
     COLUMN,
     COLUMNS,
@@ -30,6 +30,7 @@ __all__ = [
     "finished_points",
     "finished_points_of",
     "read_records",
+    "with_control",
     "without",
     "write_configuration",
 ]

@@ -80,6 +80,22 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
+def with_control(table: pl.DataFrame) -> pl.DataFrame:
+    """Return rows of a time when λ was the only control parameter with the columns that state so.
+
+    Args:
+        table: With the column `l2`; P and ‖∇P‖ are known where there is `norm`.
+    """
+    norm = pl.col("norm") if "norm" in table.columns else pl.lit(None, pl.Float64)
+    return table.with_columns(
+        control=pl.lit("l2"),
+        control_value=pl.col("l2"),
+        held=pl.lit(None, pl.String),
+        penalty=norm**2,
+        penalty_gradient=2 * norm,
+    )
+
+
 def _read(files: Iterable[Path], columns: Sequence[str] | None = None) -> pl.DataFrame:
     """Tables in one, with all columns or some of the schema's, and `_file`, the place among the files."""
     schema = SCHEMA if columns is None else {name: SCHEMA[name] for name in columns}
@@ -89,7 +105,8 @@ def _read(files: Iterable[Path], columns: Sequence[str] | None = None) -> pl.Dat
             table = read_whole(file, columns)
             strays = [name for name, dtype in table.schema.items() if SCHEMA.get(name, dtype) != dtype]
             casts = [pl.col(name).cast(SCHEMA[name]) for name in strays]
-            tables.append(table.with_columns(*casts, pl.lit(number, pl.UInt32).alias("_file")))
+            table = table.with_columns(*casts, pl.lit(number, pl.UInt32).alias("_file"))
+            tables.append(table if "control" in table.columns or columns else with_control(table))
         except UNREADABLE as error:
             reason = str(error).splitlines()[0]
             warnings.warn(f"{file}: left out, cannot be read as records ({reason})", stacklevel=3)

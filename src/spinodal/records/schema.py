@@ -1,7 +1,8 @@
 """What a row holds, one stage of one point: the one home of names, units, symbols and meanings of columns.
 
-Units are powers of E, the unit of the error, and of θ, that of parameters: λ has E/θ² by 𝓛 = E + λ‖θ‖², a time θ²/E
-and a temperature E by dθ = −∇𝓛 dt + √(2T) dW. Targets have √E (squared error), inputs none. R of the surface
+Units are powers of E, the unit of the error, of θ, that of parameters, and of P, that of the penalty which the control
+parameter multiplies in 𝓛 = E + c·P: c has E/P, the strength λ of P = ‖θ‖² therefore E/θ²; a time has θ²/E and a
+temperature E by dθ = −∇𝓛 dt + √(2T) dW. Targets have √E (squared error), inputs none. R of the surface
 z = E(θ) takes z for a length like any parameter, and has 1/θ². "1" is the unit of ratios and of numbers of things,
 whatever is no number has none.
 """
@@ -19,7 +20,7 @@ class Column(NamedTuple):
     name: str
     dtype: pl.DataType | type[pl.DataType]
     unit: str
-    """In E and θ, see above; empty for what is no number."""
+    """In E, θ and P, see above; empty for what is no number."""
     meaning: str
     symbol: str = ""
     """In text, as in tr ∇²E; by default the name, in words."""
@@ -70,11 +71,24 @@ COLUMNS = (
     Column("seed", pl.Int64, "1", "of the replica"),
     Column("stage", pl.Int64, "1", "place in the trajectory, from 0"),
     Column("stages", pl.Int64, "1", "length of the trajectory; null until it is known"),
+    Column("control", pl.String, "", "name of the penalty whose strength is the control parameter"),
+    Column(
+        "control_value",
+        pl.Float64,
+        "E/P",
+        "c, the control parameter: strength of that penalty in 𝓛 = E + c·P + Σ cᵢ·Pᵢ",
+        symbol="c",
+        latex="$c$",
+        scale="log",
+    ),
+    Column(
+        "held", pl.String, "", "strengths of the other penalties, as name=number; null where there are none"
+    ),
     Column(
         "l2",
         pl.Float64,
         "E/θ²",
-        "λ, strength of the L2 term in 𝓛 = E + λ‖θ‖²",
+        "λ, strength of ‖θ‖² in 𝓛, as the control parameter or held",
         symbol="λ",
         latex=r"$\lambda$",
         scale="log",
@@ -96,7 +110,7 @@ COLUMNS = (
         "effective_temperature",
         pl.Float64,
         "E",
-        "mean of (q·(θ − θ*))(q·∇𝓛), q = θ*/‖θ*‖, while held: T if in balance",
+        "mean of (q·(θ − θ*))(q·∇𝓛), q = ∇P/‖∇P‖ at θ*, while held: T if in balance",
     ),
     Column("hold_time", pl.Float64, "θ²/E", "steps × step length of a stage that is held whatever happens"),
     Column("time_step", pl.Float64, "θ²/E", "η, length of a step: time is steps × step length"),
@@ -122,7 +136,7 @@ COLUMNS = (
         "error",
         pl.Float64,
         "E",
-        "E on the training data, without the L2 term",
+        "E on the training data, without penalties",
         symbol="E",
         latex="$E$",
         colour="#0072B2",
@@ -130,7 +144,11 @@ COLUMNS = (
     Column("test_error", pl.Float64, "E", "E on the test data"),
     Column("accuracy", pl.Float64, "1", "fraction right, or 1 − E/E₀, on the training data"),
     Column("test_accuracy", pl.Float64, "1", "fraction right, or 1 − E/E₀, on the test data"),
-    Column("loss", pl.Float64, "E", "𝓛 = E + λ‖θ‖²", symbol="𝓛", latex=r"$\mathcal{L}$"),
+    Column("loss", pl.Float64, "E", "𝓛 = E + c·P + Σ cᵢ·Pᵢ", symbol="𝓛", latex=r"$\mathcal{L}$"),
+    Column(
+        "penalty", pl.Float64, "P", "P, what the control parameter multiplies in 𝓛", symbol="P", latex="$P$"
+    ),
+    Column("penalty_gradient", pl.Float64, "P/θ", "‖∇P‖"),
     Column("norm", pl.Float64, "θ", "‖θ‖", symbol="‖θ‖", latex=r"$\Vert\theta\Vert$", colour="#56B4E9"),
     Column(
         "learned_features",
@@ -192,13 +210,13 @@ COLUMNS = (
     Column(
         "curvature_method", pl.String, "", "exact or stochastic, and of what if not of E's smooth surface"
     ),
-    Column("hessian_min", pl.Float64, "E/θ²", "smallest eigenvalue of ∇²E; that of ∇²𝓛 is 2λ above"),
-    Column("hessian_max", pl.Float64, "E/θ²", "largest eigenvalue of ∇²E; that of ∇²𝓛 is 2λ above"),
+    Column("hessian_min", pl.Float64, "E/θ²", "smallest eigenvalue of ∇²E"),
+    Column("hessian_max", pl.Float64, "E/θ²", "largest eigenvalue of ∇²E"),
     Column(
         "soft_mode",
         pl.Float64,
         "E/θ²",
-        "eigenvalue of ∇²𝓛 whose mode overlaps most with ∂θ*/∂λ; null for θ = 0",
+        "eigenvalue of ∇²𝓛 whose mode overlaps most with ∂θ*/∂c; null where ∇P = 0",
         colour="#D55E00",
     ),
     Column("soft_mode_residual", pl.Float64, "E/θ²", "an eigenvalue lies within this of it"),
@@ -266,6 +284,8 @@ SETTINGS = (
         "perturbation",
         "refine",
         "seed",
+        "control",
+        "held",
     ),
     *("start_phase", "temperature", "batch", "time_step", "hold_time"),
 )
@@ -280,4 +300,4 @@ OBSERVED = tuple(
     for column in COLUMNS
     if column.name not in {*IDENTITY, *SETTINGS, *MEASURED_TASK, *PROVENANCE, *TRAINING, "stages"}
 )
-"""All else: what a row says of its stage, `stage` and `l2` among it."""
+"""All else: what a row has of its stage, `stage` and `control_value` among it."""

@@ -34,7 +34,7 @@ def draw_curvature(curve: pl.DataFrame, transitions: pl.DataFrame, from_curvatur
         transitions: Those of this curve in E, as `find_transitions` or `compare` returns them.
         from_curvature: Those in R.
     """
-    rows = curve.filter(pl.col("l2") > 0)
+    rows = curve.filter(pl.col("control_value") > 0)
     transitions = transitions.drop_nulls("location")
     exact = deep_linear(curve)
     with rc_context(STYLE):
@@ -56,7 +56,7 @@ def draw_curvature(curve: pl.DataFrame, transitions: pl.DataFrame, from_curvatur
             top = panel.get_xaxis_transform()
             panel.plot(from_curvature["location"], np.ones(len(from_curvature)), transform=top, **FROM_R)
             handles.append(Line2D([], [], **FROM_R, label="jump of $R$"))
-        panels.scale_l2(axes[PANELS[-1]], rows)
+        panels.scale_control(axes[PANELS[-1]], rows)
         if exact is not None:
             _exact(axes, exact)
         figure.align_ylabels()
@@ -68,7 +68,7 @@ def _error_bars(panel: Axes, rows: pl.DataFrame, column: str) -> None:
     error = f"{column}_se"
     if error in rows.columns:
         estimated = rows.filter(evidence(), pl.col(error) > 0)
-        panel.errorbar(estimated["l2"], estimated[column], estimated[error], **ERROR)
+        panel.errorbar(estimated["control_value"], estimated[column], estimated[error], **ERROR)
 
 
 def _symlog(panel: Axes, rows: pl.DataFrame, column: str) -> None:
@@ -80,13 +80,13 @@ def _symlog(panel: Axes, rows: pl.DataFrame, column: str) -> None:
 
 
 def _exact(axes: dict[str, Axes], exact: DeepLinear) -> None:
-    l2, ended = panels.branch_grid(axes["error"], exact)
-    state, soft_mode = exact.learned_state(l2), exact.soft_mode(l2)
+    control, ended = panels.branch_grid(axes["error"], exact)
+    state, soft_mode = exact.learned_state(control), exact.soft_mode(control)
     # At depth 2 features end without a jump, and the soft mode of the next takes over.
     soft_mode[1:][np.diff(state.alive.sum(axis=1)) != 0] = np.nan
     values = {"error": state.error, "norm": np.sqrt(state.norm_squared), "soft_mode": soft_mode}
-    if (surface := exact.geometry(l2)) is not None:
+    if (surface := exact.geometry(control)) is not None:
         values |= {"scalar_curvature": surface.curvature, "trace_hessian": surface.trace}
     for column, drawn in values.items():
-        axes[column].plot(l2, np.where(ended, np.nan, drawn), **EXACT)
+        axes[column].plot(control, np.where(ended, np.nan, drawn), **EXACT)
     panels.mark_spinodals([*axes.values()], exact)

@@ -42,8 +42,10 @@ def draw_dependence(found: pl.DataFrame, seeds: pl.DataFrame) -> Figure:
             each = seeds.filter(from_onset=rank)
             for panel, column in ((place, "location"), (size, "jump")):
                 panel.plot(_at(each, values) + 0.12, each[column], color=colour, **SEED)
-            predicted = here.with_columns(_l2=pl.coalesce("l2_exact", "l2_estimate")).drop_nulls("_l2")
-            place.plot(_at(predicted, values), predicted["_l2"], linestyle="none", **PREDICTED)
+            predicted = here.with_columns(_place=pl.coalesce("control_exact", "control_estimate")).drop_nulls(
+                "_place"
+            )
+            place.plot(_at(predicted, values), predicted["_place"], linestyle="none", **PREDICTED)
         place.set_yscale("log")
         place.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         place.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -104,6 +106,6 @@ def _legend(found: pl.DataFrame, ranks: list[int]) -> list[Line2D]:
     handles.append(point("each seed", markersize=2.6, alpha=0.6))
     if found.drop_nulls("location")["order"].ne_missing(1).any():
         handles.append(point("continuous, or not decided", markerfacecolor="white"))
-    if found.select(pl.coalesce("l2_exact", "l2_estimate").is_not_null().any()).item():
+    if found.select(pl.coalesce("control_exact", "control_estimate").is_not_null().any()).item():
         handles.append(point("predicted", **(PREDICTED | {"markersize": 9})))
     return handles

@@ -20,7 +20,7 @@ from spinodal.report.style import BRANCHES, ESTIMATE, EXACT, SEED, STYLE, TEST, 
 PANELS = {
     "error": f"error {COLUMN['error'].latex}",
     "accuracy": COLUMN["accuracy"].latex,
-    "norm_squared": COLUMN["norm"].latex[:-1] + "^2$",
+    "penalty": COLUMN["norm"].latex[:-1] + "^2$",
 }
 """Column and label of each panel, from the top."""
 
@@ -74,12 +74,12 @@ def draw_branches(columns: Sequence[Column]) -> Figure:
 
 def _column(axes: Sequence[Axes], column: Column, exact: DeepLinear | None) -> list[Any]:
     """One network; returns the handles of its legend."""
-    rows = column.records.filter(pl.col("l2") > 0).with_columns(norm_squared=pl.col("norm") ** 2)
+    rows = column.records.filter(pl.col("control_value") > 0)
     found = column.transitions.drop_nulls("location")  # what was missed has no place here
     branches = by_branch(rows)
     styles = draw_rows(dict(zip(PANELS, axes, strict=False)), rows, found)
-    panels.scale_l2(axes[-1], rows)
-    estimates = column.transitions["l2_estimate"].drop_nulls()
+    panels.scale_control(axes[-1], rows)
+    estimates = column.transitions["control_estimate"].drop_nulls()
     if exact is not None:
         _exact(axes, exact)
         for branch, part in branches.items():
@@ -147,18 +147,18 @@ def _branch(
 
 
 def _exact(axes: Sequence[Axes], exact: DeepLinear) -> None:
-    l2, ended = panels.branch_grid(axes[0], exact)
-    state = exact.learned_state(l2)
-    values = {"error": state.error, "accuracy": state.accuracy, "norm_squared": state.norm_squared}
+    control, ended = panels.branch_grid(axes[0], exact)
+    state = exact.learned_state(control)
+    values = {"error": state.error, "accuracy": state.accuracy, "penalty": state.norm_squared}
     for panel, column in zip(axes, PANELS, strict=False):
-        panel.plot(l2, np.where(ended, np.nan, values[column]), **EXACT)
+        panel.plot(control, np.where(ended, np.nan, values[column]), **EXACT)
     panels.mark_spinodals(axes, exact)
 
 
 def _residual(panel: Axes, rows: pl.DataFrame, exact: DeepLinear, style: dict[str, Any]) -> None:
     """How far E of every minimum is from that of the branch on which all is learned that can be."""
     used = rows.filter(evidence(), pl.col("error").is_finite())
-    l2: Float64[np.ndarray, " l"] = used["l2"].to_numpy()
-    residual = np.abs(used["error"].to_numpy() - exact.learned_state(l2).error)
+    control: Float64[np.ndarray, " l"] = used["control_value"].to_numpy()
+    residual = np.abs(used["error"].to_numpy() - exact.learned_state(control).error)
     panel.set_yscale("log")
-    panel.plot(l2, np.maximum(residual, ROUNDING), **style)
+    panel.plot(control, np.maximum(residual, ROUNDING), **style)

@@ -130,7 +130,7 @@ def _last_phase(figure: SubFigure, paths: Sequence[pl.DataFrame], labels: Sequen
     """
     curvature, soft_mode = figure.subplots(1, 2)
     for number, (path, colour) in enumerate(zip(paths, cycle(CURVES), strict=False)):
-        phase = path.filter(pl.col("l2") >= pl.col("phase_from"))
+        phase = path.filter(pl.col("control_value") >= pl.col("phase_from"))
         for scale, dashes in zip(SCALES, DASHES, strict=True):
             share, values = _mean(phase, rescaled_curvature(scale))
             largest = np.abs(values).max(initial=0.0) or 1.0
@@ -166,6 +166,10 @@ def _mean(
 ) -> tuple[Float64[np.ndarray, " l"], Float64[np.ndarray, " l"]]:
     """λ/λ_sp and the mean over seeds, where at least half of them were measured."""
     rows = phase.with_columns(_value=observable).filter(pl.col("_value").is_finite())
-    mean = rows.group_by("l2", "spinodal").agg(pl.col("_value").mean(), pl.len()).sort("l2")
+    mean = (
+        rows.group_by("control_value", "spinodal")
+        .agg(pl.col("_value").mean(), pl.len())
+        .sort("control_value")
+    )
     mean = mean.filter(pl.col("len") * 2 >= pl.col("len").max())
-    return (mean["l2"] / mean["spinodal"]).to_numpy(), mean["_value"].to_numpy()
+    return (mean["control_value"] / mean["spinodal"]).to_numpy(), mean["_value"].to_numpy()

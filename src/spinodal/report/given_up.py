@@ -9,7 +9,13 @@ import polars as pl
 from spinodal.analysis.diverged import diverged, held_together, known
 from spinodal.campaign import NOT_FINITE, read_attempts, read_packs
 
-SCHEMA = {"point": pl.String, "seed": pl.Int64, "l2": pl.Float64, "why": pl.String, "diverged": pl.Boolean}
+SCHEMA = {
+    "point": pl.String,
+    "seed": pl.Int64,
+    "control_value": pl.Float64,
+    "why": pl.String,
+    "diverged": pl.Boolean,
+}
 
 
 def without_diverged(campaign: Path, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -20,24 +26,30 @@ def without_diverged(campaign: Path, records: pl.DataFrame) -> tuple[pl.DataFram
         records: As they were read.
 
     Returns:
-        The rows of the records that are states, with null for what is no number; and a row per point given up, by
-        seed and λ: `point`, `seed`, `l2` where that happened, or the first it was asked for, `why`, and whether it
-        `diverged`.
+        The rows of the records that are states, with null for what is no number; and a row per point given up, by seed
+        and λ: `point`, `seed`, `control_value` where that happened, or the first it was asked for, `why`, and whether
+        it `diverged`.
     """
     gone = diverged(records)
     failed = _failed(campaign, records)
     large = gone.join(failed, on="point", how="anti").select(
         "point",
         "seed",
-        "l2",
+        "control_value",
         why=pl.format(
-            "E or ‖θ‖ beyond all bounds at λ = {}, stage {}", pl.col("l2").round_sig_figs(4), "stage"
+            "E or ‖θ‖ beyond all bounds at λ = {}, stage {}",
+            pl.col("control_value").round_sig_figs(4),
+            "stage",
         ),
         diverged=pl.lit(True),
     )
-    table = pl.concat([failed, large]).sort("seed", "l2", "point")
+    table = pl.concat([failed, large]).sort("seed", "control_value", "point")
     never = pl.lit(None, gone.schema["stage"]).alias("stage")
-    ended = table.filter("diverged").join(gone, on="point", how="anti").select("point", "seed", never, "l2")
+    ended = (
+        table.filter("diverged")
+        .join(gone, on="point", how="anti")
+        .select("point", "seed", never, "control_value")
+    )
     return known(held_together(records, pl.concat([gone, ended]))), table
 
 

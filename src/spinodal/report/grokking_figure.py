@@ -34,7 +34,7 @@ TESTED = {"accuracy": "test_accuracy", "error": "test_error"}
 """Panels with a second curve, dashed: the same on test data."""
 
 AXES = {
-    "l2": r"strength of the L2 term, $\lambda$",
+    "control_value": r"strength of the L2 term, $\lambda$",
     "temperature": "temperature, $T$",
     "batch": "batch size, $B$",
 }
@@ -105,7 +105,7 @@ def draw_times(series: Sequence[Series]) -> Figure:
                 panel.plot([], [], color=colour, label=each.name)
                 for name in MARKERS:
                     _times(panel, each, name, colour)
-            if axis == "l2":
+            if axis == "control_value":
                 _guide(panel, own)
             panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
         panels[0].set_ylabel("steps")
@@ -120,7 +120,7 @@ def draw_times(series: Sequence[Series]) -> Figure:
 def varied(conditions: pl.DataFrame) -> list[str]:
     """Return the columns in which some conditions differ; λ if they are one."""
     names = [name for name in conditions.columns if conditions[name].n_unique() > 1]
-    return names or ["l2"]
+    return names or ["control_value"]
 
 
 def condition_name(condition: Mapping[str, Any], names: Sequence[str]) -> str:
@@ -130,7 +130,7 @@ def condition_name(condition: Mapping[str, Any], names: Sequence[str]) -> str:
         condition: λ, T and B.
         names: Those of them that it is named by.
     """
-    signs = {"l2": "λ", "temperature": "T", "batch": "B"}
+    signs = {"control_value": "λ", "temperature": "T", "batch": "B"}
     parts = (f"{signs[name]} = {number(condition[name])}" for name in names if condition[name] is not None)
     return ", ".join(parts) or "no noise"
 
@@ -197,12 +197,14 @@ def _ticks(panel: Axes, axis: str, values: Sequence[float]) -> None:
 
 def _guide(panel: Axes, series: Sequence[Series]) -> None:
     """Steps ∝ 1/λ, above the longest times that there are."""
-    known = [each.found.drop_nulls("generalise_steps").sort("l2") for each in series]
+    known = [each.found.drop_nulls("generalise_steps").sort("control_value") for each in series]
     known = [each for each in known if len(each) > 1]
     if not known:
         return
-    scale = 1.4 * max(float((each["generalise_steps"] * each["l2"]).max()) for each in known)  # type: ignore[arg-type]
-    ends = np.array([[each["l2"].min(), each["l2"].max()] for each in known], dtype=float)
+    scale = 1.4 * max(float((each["generalise_steps"] * each["control_value"]).max()) for each in known)  # type: ignore[arg-type]
+    ends = np.array(
+        [[each["control_value"].min(), each["control_value"].max()] for each in known], dtype=float
+    )
     x = np.array([ends.min(), ends.max()])
     panel.plot(x, scale / x, color="0.5", linewidth=0.8, linestyle=(0, (1, 1.8)))
     middle = float(np.sqrt(x.prod()))

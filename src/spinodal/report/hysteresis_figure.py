@@ -75,34 +75,36 @@ def draw_loops(networks: Sequence[Loops]) -> Figure:
 
 def _ways(axes: Sequence[Axes], network: Loops) -> DeepLinear | None:
     """Draw what was measured, and return the exact theory of it."""
-    rows = network.records.filter(pl.col("l2") > 0)
+    rows = network.records.filter(pl.col("control_value") > 0)
     known = list(pairs(rows))
     found = [run for pair in known for run in runs(pair)]
     axes[0].set_title(network.title, pad=16)
     for run in found:
         _run(axes, run, 0.5 / len(found))
-    panels.scale_l2(axes[-1], rows)
+    panels.scale_control(axes[-1], rows)
     return next((each for pair in known if (each := deep_linear(pair.up.records)) is not None), None)
 
 
 def _run(axes: Sequence[Axes], run: Run, shade: float) -> None:
     for branch, way in (("up", run.up), ("down", run.down)):
         style = {**BRANCHES[branch], "markersize": 2.4}
-        for panel, values in zip(axes, (way.size, way.error + way.l2 * way.size), strict=True):
-            panel.plot(way.l2, values, **style)
-            panel.plot(way.l2, values, color=style["color"], linewidth=0.7, alpha=0.5)
-    l2, above, below = np.intersect1d(run.up.l2, run.down.l2, return_indices=True)
-    axes[0].fill_between(l2, run.up.size[above], run.down.size[below], alpha=max(0.03, shade), **AREA)
+        for panel, values in zip(axes, (way.penalty, way.rest + way.control * way.penalty), strict=True):
+            panel.plot(way.control, values, **style)
+            panel.plot(way.control, values, color=style["color"], linewidth=0.7, alpha=0.5)
+    control, above, below = np.intersect1d(run.up.control, run.down.control, return_indices=True)
+    axes[0].fill_between(
+        control, run.up.penalty[above], run.down.penalty[below], alpha=max(0.03, shade), **AREA
+    )
 
 
 def _exact(axes: Sequence[Axes], exact: DeepLinear) -> None:
     """The phases, and where each ends and is as good as the next."""
-    l2, _ = panels.branch_grid(axes[0], exact)
+    control, _ = panels.branch_grid(axes[0], exact)
     heights = [panel.get_ylim() for panel in axes]
-    for state in theory.phases(l2, exact.strengths, exact.depth, exact.variances):
+    for state in theory.phases(control, exact.strengths, exact.depth, exact.variances):
         held = state.minimum | (exact.depth > 2)
         for panel, values in zip(axes, (state.norm_squared, state.loss), strict=True):
-            panel.plot(l2, np.where(held, values, np.nan), **EXACT)
+            panel.plot(control, np.where(held, values, np.nan), **EXACT)
     for panel, height in zip(axes, heights, strict=True):
         panel.set_ylim(height)
     panels.mark_spinodals(axes, exact)
@@ -115,19 +117,21 @@ def _exact(axes: Sequence[Axes], exact: DeepLinear) -> None:
 
 def _compared(axes: Sequence[Axes], network: Loops) -> None:
     """Where noise must reach, and coexistence as measured: both phases have this 𝓛 there."""
-    reached = network.loops.select("l2_reach", "l2_reach_spread").drop_nulls().unique(maintain_order=True)
+    reached = (
+        network.loops.select("control_reach", "control_reach_spread").drop_nulls().unique(maintain_order=True)
+    )
     for at, spread in reached.iter_rows():
         for panel in axes:
             panel.axvspan(at - spread, at + spread, **REACH)
-    found = network.phases.drop_nulls("l2_coexistence")
-    axes[1].plot(found["l2_coexistence"], found["loss"], **EQUAL)
+    found = network.phases.drop_nulls("control_coexistence")
+    axes[1].plot(found["control_coexistence"], found["loss"], **EQUAL)
 
 
 def _legend(network: Loops, exact: DeepLinear | None) -> Iterator[Artist]:
     for branch in ("up", "down"):
         yield Line2D([], [], **{**BRANCHES[branch], "alpha": 1.0, "linestyle": "-"}, label=branch)
     yield Patch(alpha=0.5, **AREA, label="area")
-    if network.phases["l2_coexistence"].is_not_null().any():
+    if network.phases["control_coexistence"].is_not_null().any():
         yield Line2D([], [], **EQUAL, label=r"equal $\mathcal{L}$")
     if exact is not None:
         yield Line2D([], [], **EXACT, label="exact phases")
@@ -136,5 +140,5 @@ def _legend(network: Loops, exact: DeepLinear | None) -> Iterator[Artist]:
         )
         if exact.depth > 2:
             yield Line2D([], [], **COEXISTENCE, label=r"$\lambda_\mathrm{co}(c_k)$")
-    if network.loops["l2_reach"].is_not_null().any():
+    if network.loops["control_reach"].is_not_null().any():
         yield Patch(**REACH, label="noise reaches")

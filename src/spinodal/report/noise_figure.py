@@ -20,7 +20,7 @@ def draw_onsets(onsets: pl.DataFrame, exact: DeepLinear | None) -> Figure:
         exact: The network, if the theory of it is exact.
     """
     temperature = onsets["temperature"].to_numpy()
-    l2 = {name: onsets[name].to_numpy() for name in onsets.columns if name.startswith("l2_")}
+    control = {name: onsets[name].to_numpy() for name in onsets.columns if name.startswith("l2_")}
     with rc_context(STYLE):
         figure = Figure(figsize=(4.8, 5.0), layout="constrained")
         both: Axes
@@ -28,13 +28,20 @@ def draw_onsets(onsets: pl.DataFrame, exact: DeepLinear | None) -> Figure:
         both, width = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
         for way in ("up", "down"):
             style = {**BRANCHES[way], "alpha": 1.0, "markersize": 5, "elinewidth": 0.8}
-            both.errorbar(temperature, l2[f"l2_{way}"], l2[f"l2_{way}_error"], label=way, **style)
-            both.plot(temperature, l2[f"l2_{way}_exact"], **EXACT, label="Kramers" if way == "up" else None)
-        errors = np.hypot(l2["l2_up_error"], l2["l2_down_error"])
+            both.errorbar(temperature, control[f"control_{way}"], control[f"control_{way}_error"], label=way, **style)
+            both.plot(
+                temperature, control[f"control_{way}_exact"], **EXACT, label="Kramers" if way == "up" else None
+            )
+        errors = np.hypot(control["control_up_error"], control["control_down_error"])
         width.errorbar(
-            temperature, l2["l2_up"] - l2["l2_down"], errors, fmt="ko", markersize=4, elinewidth=0.8
+            temperature,
+            control["control_up"] - control["control_down"],
+            errors,
+            fmt="ko",
+            markersize=4,
+            elinewidth=0.8,
         )
-        width.plot(temperature, l2["l2_up_exact"] - l2["l2_down_exact"], **EXACT)
+        width.plot(temperature, control["control_up_exact"] - control["control_down_exact"], **EXACT)
         for places, label in () if exact is None else ((exact.spinodals, "sp"), (exact.coexistences, "co")):
             both.axhline(places[0], **SPINODAL)
             both.annotate(

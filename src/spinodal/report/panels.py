@@ -41,7 +41,9 @@ def mark(panel: Axes, transitions: pl.DataFrame, colour: str = TRANSITION) -> No
         if row["order"] == 2:
             panel.axvline(row["location"], **{**KINK, "color": colour}, alpha=shown)
             continue
-        panel.axvspan(row["l2_low"], row["l2_high"], alpha=0.22 * shown, **{**BAND, "facecolor": colour})
+        panel.axvspan(
+            row["control_low"], row["control_high"], alpha=0.22 * shown, **{**BAND, "facecolor": colour}
+        )
         panel.axvline(row["location"], color=colour, linewidth=0.8, alpha=shown)
 
 
@@ -52,11 +54,11 @@ def draw_points(panel: Axes, rows: pl.DataFrame, column: str, style: dict[str, A
     # On a dense grid large markers would be a bar.
     style = {
         **style,
-        "markersize": style["markersize"] * min(1.0, (45 / max(1, rows["l2"].n_unique())) ** 0.5),
+        "markersize": style["markersize"] * min(1.0, (45 / max(1, rows["control_value"].n_unique())) ** 0.5),
         "rasterized": len(rows) > MANY,
     }
-    panel.plot(used["l2"], used[column], **style)
-    panel.plot(left_out["l2"], left_out[column], **{**style, **HOLLOW})
+    panel.plot(used["control_value"], used[column], **style)
+    panel.plot(left_out["control_value"], left_out[column], **{**style, **HOLLOW})
 
 
 def draw_mean(
@@ -64,39 +66,41 @@ def draw_mean(
 ) -> None:
     """The mean over trajectories as a line, broken where the curve jumps."""
     used = rows.filter(evidence(), pl.col(column).is_finite())
-    mean = used.group_by("l2").agg(pl.col(column).mean(), _rows=pl.len()).sort("l2")
+    mean = used.group_by("control_value").agg(pl.col(column).mean(), _rows=pl.len()).sort("control_value")
     # Between points of a grid that few trajectories share, the mean would zigzag from seeds to other seeds.
     mean = mean.filter(pl.col("_rows") * 2 >= pl.col("_rows").max())
-    l2, values = mean["l2"].to_numpy(), mean[column].to_numpy()
+    control, values = mean["control_value"].to_numpy(), mean[column].to_numpy()
     most = transitions.filter(pl.col("seeds") * 2 >= pl.col("seeds_all"), pl.col("order").fill_null(1) != 2)
-    for low, high in most.select("l2_low", "l2_high").iter_rows():
+    for low, high in most.select("control_low", "control_high").iter_rows():
         # Within the bracket some seeds have jumped and others have not: their mean is no state.
-        inside = (l2 > low) & (l2 < high)
-        l2, values = l2[~inside], values[~inside]
-        gap = np.searchsorted(l2, high)
-        l2, values = np.insert(l2, gap, high), np.insert(values, gap, np.nan)
-    panel.plot(l2, values, **{**MEAN, "color": colour})
+        inside = (control > low) & (control < high)
+        control, values = control[~inside], values[~inside]
+        gap = np.searchsorted(control, high)
+        control, values = np.insert(control, gap, high), np.insert(values, gap, np.nan)
+    panel.plot(control, values, **{**MEAN, "color": colour})
 
 
 def draw_each(panel: Axes, rows: pl.DataFrame, column: str, colour: str) -> None:
     """A line for every trajectory: where noise ends a branch, each leaves it at another λ, and no mean is a state."""
     used = rows.filter(evidence(), pl.col(column).is_finite()).with_columns(trajectory().alias("_name"))
-    l2, values = [], []
-    for part in used.sort("stage", "l2").partition_by("_name", maintain_order=True):
-        l2 += [*part["l2"], np.nan]
+    control, values = [], []
+    for part in used.sort("stage", "control_value").partition_by("_name", maintain_order=True):
+        control += [*part["control_value"], np.nan]
         values += [*part[column], np.nan]
-    panel.plot(l2, values, color=colour, linewidth=0.7, alpha=0.6)
+    panel.plot(control, values, color=colour, linewidth=0.7, alpha=0.6)
 
 
 def branch_grid(panel: Axes, exact: DeepLinear) -> tuple[Float64[np.ndarray, " l"], Bool[np.ndarray, " l"]]:
     """λ over a panel that exact branches are drawn at, and where they are broken: at each spinodal."""
     low, high = panel.get_xlim()
     inside = [at for at in exact.spinodals if low < at < high]
-    l2 = np.geomspace(low, high, 600)
+    control = np.geomspace(low, high, 600)
     if exact.depth > 2:
         # Both sides of each spinodal, and between them nothing: the branch ends there.
-        l2 = np.sort(np.append(l2, [at * side for at in inside for side in (1 - 1e-12, 1, 1 + 1e-12)]))
-    return l2, np.isin(l2, inside)
+        control = np.sort(
+            np.append(control, [at * side for at in inside for side in (1 - 1e-12, 1, 1 + 1e-12)])
+        )
+    return control, np.isin(control, inside)
 
 
 def mark_spinodals(axes: Sequence[Axes], exact: DeepLinear) -> None:
@@ -113,10 +117,10 @@ def mark_spinodals(axes: Sequence[Axes], exact: DeepLinear) -> None:
     axes[0].set_xlim(low, high)
 
 
-def scale_l2(panel: Axes, rows: pl.DataFrame) -> None:
+def scale_control(panel: Axes, rows: pl.DataFrame) -> None:
     """A log axis of λ, over the whole grid."""
-    l2 = rows["l2"].to_numpy()
-    low, high = (float(l2.min()), float(l2.max())) if len(l2) else (1e-3, 1.0)
+    control = rows["control_value"].to_numpy()
+    low, high = (float(control.min()), float(control.max())) if len(control) else (1e-3, 1.0)
     margin = max((high / low) ** 0.03, 1.01)
     panel.set_xscale("log")
     panel.set_xlim(low / margin, high * margin)

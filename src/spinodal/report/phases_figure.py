@@ -47,7 +47,7 @@ def draw_phases(curves: Sequence[Curve]) -> Figure:
         figure = Figure(figsize=(4.8, 4.4), layout="constrained")
         panel: Axes = figure.subplots()
         for place, (curve, table) in enumerate(zip(curves, tables, strict=True)):
-            ends = _edges(table["l2"].to_numpy())
+            ends = _edges(table["control_value"].to_numpy())
             features = table["features"].cast(pl.Float64).fill_null(np.nan).to_numpy()
             features = np.ma.masked_invalid(features)
             panel.pcolormesh([place - 0.46, place + 0.46], ends, features[:, None], cmap=colours, norm=norm)
@@ -81,23 +81,28 @@ def draw_phases(curves: Sequence[Curve]) -> Figure:
 def _phases(records: pl.DataFrame) -> pl.DataFrame:
     """λ and the mean number of learned features of the seeds that came to rest; null where none did."""
     features = pl.col(order_parameter(records)).filter(evidence()).mean().alias("features")
-    return records.filter(pl.col("l2") > 0).group_by("l2").agg(features).sort("l2")
+    return (
+        records.filter(pl.col("control_value") > 0)
+        .group_by("control_value")
+        .agg(features)
+        .sort("control_value")
+    )
 
 
-def _edges(l2: Float64[np.ndarray, " l"]) -> Float64[np.ndarray, " e"]:
+def _edges(control: Float64[np.ndarray, " l"]) -> Float64[np.ndarray, " e"]:
     """Between the points of a grid, in ln λ, and as far beyond its ends."""
-    if len(l2) == 1:
-        return np.array([0.97 * l2[0], 1.03 * l2[0]])
-    middle = np.sqrt(l2[1:] * l2[:-1])
-    ends = l2[0] ** 2 / middle[0], l2[-1] ** 2 / middle[-1]
+    if len(control) == 1:
+        return np.array([0.97 * control[0], 1.03 * control[0]])
+    middle = np.sqrt(control[1:] * control[:-1])
+    ends = control[0] ** 2 / middle[0], control[-1] ** 2 / middle[-1]
     return np.array([ends[0], *middle, ends[1]])
 
 
 def _axes(panel: Axes, curves: Sequence[Curve]) -> None:
     panel.set_yscale("log")
-    l2 = pl.concat([curve.records["l2"] for curve in curves])
-    l2 = l2.filter(l2 > 0)
-    panel.set_ylim(float(l2.min()) / 1.02, float(l2.max()) * 1.02)  # type: ignore[arg-type]
+    control = pl.concat([curve.records["control_value"] for curve in curves])
+    control = control.filter(control > 0)
+    panel.set_ylim(float(control.min()) / 1.02, float(control.max()) * 1.02)  # type: ignore[arg-type]
     panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     panel.yaxis.set_minor_locator(LogLocator(subs=tuple(range(1, 10))))
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -58,7 +58,7 @@ def draw_prediction(name: CurveName, network: theory.DeepLinear, zero_error: flo
         extent.set_yticks(range(0, len(phases), 1 + len(phases) // 12))
         error.set_ylabel("error $E$")
         norm.set_ylabel(r"$\Vert\theta\Vert^2$")
-        panels.scale_l2(norm, pl.DataFrame({"l2": l2}))
+        panels.scale_control(norm, pl.DataFrame({"control_value": l2}))
         _mark(axes, edges, equal, depth)
         figure.align_ylabels()
         turning = any((phase.exists & ~phase.minimum).any() for phase in phases)

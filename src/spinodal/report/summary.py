@@ -14,7 +14,7 @@ from spinodal.records import COLUMNS
 
 AXES = (
     *("task", "complexity", "noise", "samples", "activation", "bias", "depth", "width"),
-    *("branch", "perturbation", "seed", "l2"),
+    *("branch", "perturbation", "seed", "control_value"),
 )
 """Columns that a grid may vary."""
 

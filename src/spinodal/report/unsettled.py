@@ -33,13 +33,13 @@ def unrelaxed(records: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         A row per curve that has any: the columns of `CURVE`, a count for each of `KINDS`, all `rows`, and of
-        those that are no evidence `l2_low`, `l2_high` and the largest `grad_max`.
+        those that are no evidence `control_low`, `control_high` and the largest `grad_max`.
     """
     table = records.group_by(CURVE).agg(
         *(which.sum().alias(kind) for kind, which in KINDS.items()),
         pl.len().alias("rows"),
-        l2_low=pl.col("l2").filter(~evidence()).min(),
-        l2_high=pl.col("l2").filter(~evidence()).max(),
+        control_low=pl.col("control_value").filter(~evidence()).min(),
+        control_high=pl.col("control_value").filter(~evidence()).max(),
         grad_max=pl.col("grad_max").filter(~evidence()).max(),
     )
     return table.filter(pl.any_horizontal(pl.col(kind) > 0 for kind in KINDS)).sort(CURVE)
@@ -56,12 +56,14 @@ def unfinished(campaign: Path, records: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         A row per such job: `job`, its `points` so far, how many of them are `finished`, how many `stages` the
-        last of the others has done, `of` how many (null until it is known) and the `l2` it has come to.
+        last of the others has done, `of` how many (null until it is known) and the `control_value` it has come to.
     """
     points = (
         records.sort("stage")
         .group_by("job", "point")
-        .agg(done=pl.col("stage").n_unique(), of=pl.col("stages").max(), l2=pl.col("l2").last())
+        .agg(
+            done=pl.col("stage").n_unique(), of=pl.col("stages").max(), control=pl.col("control_value").last()
+        )
     )
     whole = (pl.col("done") >= pl.col("of")).fill_null(False)
     jobs = points.group_by("job").agg(
@@ -69,7 +71,7 @@ def unfinished(campaign: Path, records: pl.DataFrame) -> pl.DataFrame:
         finished=whole.sum(),
         stages=pl.col("done").filter(~whole).min(),
         of=pl.col("of").filter(~whole).max(),
-        l2=pl.col("l2").filter(~whole).first(),
+        control=pl.col("control_value").filter(~whole).first(),
     )
     started, recorded = (
         {path.stem for path in (campaign / "records").glob(f"*.{suffix}")} for suffix in ("yaml", "parquet")

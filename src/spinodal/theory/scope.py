@@ -23,7 +23,18 @@ COMMUTING = 1e-9
 NEEDED = ("task", "error_name", "activation", "bias", "depth", "width", "strengths", "variances")
 """Facts without which nothing is known of a network and its data."""
 
-FACTS = (*NEEDED, "noise", "branch", "temperature", "batch", "input_dim", "output_dim", "parameters")
+FACTS = (
+    *NEEDED,
+    "noise",
+    "control",
+    "held",
+    "branch",
+    "temperature",
+    "batch",
+    "input_dim",
+    "output_dim",
+    "parameters",
+)
 """All facts that are columns of the records."""
 
 
@@ -74,9 +85,9 @@ class DeepLinear(NamedTuple):
 def scope(facts: Mapping[str, Any]) -> DeepLinear | str:
     """Return what the theory needs to know of a network and its data, or why it does not apply to them.
 
-    It applies to deep linear networks without biases, at least as wide as there are features, with squared error,
-    at T = 0, on the branches on which every feature is alive that can be. It is exact where inputs are whitened, as the
-    linear teacher's are, or where the covariances were found to commute.
+    It applies to deep linear networks without biases, at least as wide as there are features, with squared error, at T
+    = 0, with λ‖θ‖² as the only penalty, on the branches on which every feature is alive that can be. It is exact where
+    inputs are whitened, as the linear teacher's are, or where the covariances were found to commute.
 
     Args:
         facts: as in a row of the records: those of `NEEDED`, and of the other `FACTS` what is known. Without a branch,
@@ -135,6 +146,10 @@ def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"no closed form for {features} features in a network of width {facts['width']}"
     if facts["error_name"] != "squared":
         yield f"no closed form for {facts['error_name']}"
+    if (control := facts.get("control") or "l2") != "l2":
+        yield f"no closed form for the control parameter {control}"
+    if held := facts.get("held"):
+        yield f"no closed form with {held} held"
     if facts.get("branch") not in (None, "up", "quench"):
         yield f"no closed form for the branch {facts['branch']}"
     if facts.get("temperature") is not None:

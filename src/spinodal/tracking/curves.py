@@ -12,7 +12,7 @@ from spinodal.analysis import CURVE, trained
 from spinodal.report.names import curve_names
 from spinodal.report.report import Report
 from spinodal.report.sections.escape import Hold, holds
-from spinodal.tracking.runs import TRAINED, History, finite, means
+from spinodal.tracking.runs import TRAINED, History, control_of, finite, means, symbol
 from spinodal.tracking.survival import survival
 
 DRAWN = ("error", "accuracy", "norm", "scalar_curvature", "soft_mode")
@@ -42,16 +42,18 @@ def curves_of(report: Report) -> History:
 
 def _along_branches(report: Report) -> Iterator[Point]:
     for curve in report.campaign.curves:
-        for row in means(curve.records.sort("l2")).iter_rows(named=True):
-            yield "l2", row["l2"], _bands(curve.name.file, row, DRAWN)
+        control = control_of(curve.records.row(0, named=True))
+        for row in means(curve.records.sort("control_value")).iter_rows(named=True):
+            yield control, row["control_value"], _bands(curve.name.file, row, DRAWN)
 
 
 def _along_trainings(report: Report) -> Iterator[Point]:
     for network in trained(report.found.records).partition_by(CURVE, maintain_order=True):
         name = curve_names(network.select(CURVE).head(1))[0].file
-        for (l2,), rows in network.partition_by("l2", as_dict=True).items():
+        for (value,), rows in network.partition_by("control_value", as_dict=True).items():
             for row in means(rows.sort(TRAINED)).iter_rows(named=True):
-                yield TRAINED, row[TRAINED], _bands(f"{name} λ={l2:g}", row, (*DRAWN, "test_accuracy"))
+                label = f"{name} {symbol(rows.row(0, named=True))}={value:g}"
+                yield TRAINED, row[TRAINED], _bands(label, row, (*DRAWN, "test_accuracy"))
 
 
 def _mean_times(held: Sequence[Hold]) -> Iterator[Point]:

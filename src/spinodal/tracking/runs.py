@@ -24,8 +24,8 @@ STEPS = "training/steps"
 TRAINED = "trained_steps"
 """The axis of all else where networks are not relaxed."""
 
-AXES = (HELD, TRAINED, "temperature", "batch", "l2")
-"""What else is drawn against the first of these that is in its row."""
+AXES = (HELD, TRAINED, "temperature", "batch")
+"""What else is drawn against the first of these that is in its row, or else against the control parameter."""
 
 STRENGTHS = {"temperature": "T=", "batch": "B="}
 """Columns with the strength of the noise under which a branch is held, and what they are called."""
@@ -45,7 +45,7 @@ class Run:
         job_type: replica, job or report.
         tags: For filters.
         config: What was asked for, with what it was computed, and what was predicted.
-        history: Training curves against `STEPS`, all else against `l2`.
+        history: Training curves against `STEPS`, all else against the first key of its row.
         summary: Besides the last values, which W&B adds itself.
         complete: Whether every stage is there.
     """
@@ -96,7 +96,7 @@ def axis_of(metric: str, row: Mapping[str, Any]) -> str:
         metric: Its name.
         row: In which it is logged.
     """
-    return STEPS if metric.startswith("training/") else next(name for name in AXES if name in row)
+    return next(name for name in row if name.startswith("training/") == metric.startswith("training/"))
 
 
 def finite(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,13 +122,14 @@ def means(rows: pl.DataFrame) -> pl.DataFrame:
         rows: Of one branch.
 
     Returns:
-        A row for each λ, in the order of `rows`: `l2`, how many `replicas` and `minima` there are, the means.
+        A row for each λ, in the order of `rows`: `control_value`, how many `replicas` and `minima` there are, the
+        means.
     """
     numeric = [name for name in OBSERVED if rows.schema[name].is_numeric() and not name.endswith("_se")]
-    columns = [name for name in numeric if name not in {"l2", "stage", TRAINED}]
+    columns = [name for name in numeric if name not in {"control_value", "stage", TRAINED}]
     trained = rows[TRAINED].is_not_null().any()
     told = pl.col(columns).cast(pl.Float64).filter(evidence() | pl.col(TRAINED).is_not_null())
-    place = ["l2", *([TRAINED] if trained else [])]
+    place = ["control_value", *([TRAINED] if trained else [])]
     # A seed that was there on several ways counts once.
     seeds = rows.group_by(*place, "seed", maintain_order=True).agg(
         evidence().any().alias("_minimum"), told.mean()
@@ -149,7 +150,7 @@ def _complete(point: pl.DataFrame) -> bool:
 
 def _along(branch: pl.DataFrame) -> pl.DataFrame:
     """The rows in the order of the path: those that bisect a jump have their place in it, too."""
-    return branch.sort("l2", "stage", descending=[branch["branch"][0] == "down", False])
+    return branch.sort("control_value", "stage", descending=[branch["branch"][0] == "down", False])
 
 
 def _replica(rows: pl.DataFrame, configuration: Mapping[str, Any], complete: bool) -> Run:
@@ -181,7 +182,7 @@ def _job(rows: pl.DataFrame, configuration: Mapping[str, Any], complete: bool) -
         there = there.filter(pl.col("replicas") >= replicas)
     left = survival(rows) if complete else []
     seeds = rows["seed"].n_unique()
-    config = _config(rows, configuration) | {"l2": _grid(rows, configuration)}
+    config = _config(rows, configuration) | {control_of(first): _grid(rows, configuration)}
     return Run(
         id="-".join(
             filter(
@@ -196,7 +197,9 @@ def _job(rows: pl.DataFrame, configuration: Mapping[str, Any], complete: bool) -
         config={name: value for name, value in config.items() if name not in {"point", "seed"}}
         | {"seeds": sorted(rows["seed"].unique().drop_nulls())},
         history={
-            (row["l2"], row[TRAINED]) if TRAINED in row else row["l2"]: [finite(row)]
+            (row["control_value"], row[TRAINED]) if TRAINED in row else row["control_value"]: [
+                _placed(row, control_of(first))
+            ]
             for row in there.iter_rows(named=True)
         }
         | ({"survival": left} if left else {}),
@@ -230,7 +233,20 @@ def _observed(row: Mapping[str, Any]) -> dict[str, Any]:
                 told |= {f"{name}/{place}": value for place, value in enumerate(values, start=1)}
             case value:
                 told[name] = value
-    return finite(told)
+    return _placed(told, control_of(row))
+
+
+def control_of(row: Mapping[str, Any]) -> str:
+    """Name the axis of the control parameter of a row of the records, as the key that sets it: l2, for one."""
+    return str(row["control"])
+
+
+def _placed(row: Mapping[str, Any], control: str) -> dict[str, Any]:
+    """What there is of a row, with the control parameter under its name, and first what the row is drawn against."""
+    known = finite({**row, control: row["control_value"]})
+    del known["control_value"]
+    axis = next((name for name in AXES if name in known), control)
+    return {axis: known[axis], **known}
 
 
 def _config(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> dict[str, Any]:
@@ -240,7 +256,7 @@ def _config(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> dict[str, A
     own = {key: first[key.partition(".")[2]] for key in own_values(config)}
     config = with_values(config, {key: value for key, value in own.items() if value is not None})
     config |= {name: first[name] for name in columns if first[name] is not None}
-    config["l2"] = _path(rows, configuration)
+    config[control_of(first)] = _path(rows, configuration)
     exact = deep_linear(rows)
     if exact is not None:
         config["predicted"] = {"spinodal": exact.spinodals.tolist()}
@@ -251,25 +267,30 @@ def _config(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> dict[str, A
 
 def _path(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> float | list[float]:
     """λ of a replica as asked for: bisection adds to it."""
-    return float(rows["l2"][0]) if rows["stages"][0] == 1 else _grid(rows, configuration)
+    return float(rows["control_value"][0]) if rows["stages"][0] == 1 else _grid(rows, configuration)
 
 
 def _grid(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> list[float]:
-    asked = configuration.get("l2")
-    return sorted(asked if isinstance(asked, list) else rows["l2"].unique())
+    asked = configuration.get(control_of(rows.row(0, named=True)))
+    return sorted(asked if isinstance(asked, list) else rows["control_value"].unique())
 
 
-def _name(row: Mapping[str, Any], l2: float | list[float]) -> str:
+def _name(row: Mapping[str, Any], control: float | list[float]) -> str:
     """As in K=3 L=3 λ=0.05 up."""
-    low, high = (l2, l2) if isinstance(l2, float) else (l2[0], l2[-1])
+    low, high = (control, control) if isinstance(control, float) else (control[0], control[-1])
     parts = [
         f"K={row['complexity']}" if row["complexity"] is not None else "",
         f"L={row['depth']}" if row["depth"] is not None else "",
-        f"λ={low:.4g}" if low == high else f"λ={low:.4g}…{high:.4g}",
+        f"{symbol(row)}={low:.4g}" if low == high else f"{symbol(row)}={low:.4g}…{high:.4g}",
         *_strength(row),
         row["branch"] or "",
     ]
     return " ".join(filter(None, parts))
+
+
+def symbol(row: Mapping[str, Any]) -> str:
+    """Name the control parameter of a row for people: λ, or the name of another."""
+    return "λ" if control_of(row) == "l2" else control_of(row)
 
 
 def _strength(row: Mapping[str, Any]) -> list[str]:

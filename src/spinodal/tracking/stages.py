@@ -32,8 +32,8 @@ class LogStages(lightning.Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Logs what is new."""
         for run in job_runs(self.writer.rows_of(self.points), self.configuration):
-            for l2, (row,) in run.history.items():
-                if (run.id, l2) not in self._logged:
-                    self._logged.add((run.id, l2))
+            for control, (row,) in run.history.items():
+                if (run.id, control) not in self._logged:
+                    self._logged.add((run.id, control))
                     for logger in trainer.loggers:
                         logger.log_metrics(row)

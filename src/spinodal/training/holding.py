@@ -103,16 +103,16 @@ class Holding(Relaxation):
             self.tolerance = JUMP * objective.zero_error(theta)
         super().__init__(theta, objective, rule, seeds, settings, lr)
 
-    def begin(self, l2: Float[Tensor, " R"], stage: int, idle: Bool[Tensor, " R"] | None = None) -> None:
+    def begin(self, control: Float[Tensor, " R"], stage: int, idle: Bool[Tensor, " R"] | None = None) -> None:
         """Starts a stage; the last one under noise."""
-        super().begin(l2, stage, idle)
+        super().begin(control, stage, idle)
         phase = self.rows["phase"]
         self.rows.update(
             looks=torch.zeros_like(phase),
             away=torch.zeros_like(phase),
-            home=torch.full_like(self.rows["l2"], torch.nan),
+            home=torch.full_like(self.rows["control"], torch.nan),
             start=self.theta.detach().clone(),
-            virial=torch.zeros_like(self.rows["l2"]),
+            virial=torch.zeros_like(self.rows["control"]),
         )
         if self._held(stage):
             held = (phase == Phase.DESCEND).nonzero().squeeze(-1)
@@ -132,7 +132,7 @@ class Holding(Relaxation):
         # When it was first seen elsewhere, or last seen at home.
         looks = self.rows["looks"] - torch.where(escaped, self.rows["away"] - 1, self.rows["away"])
         at_home = self.rows["looks"] - self.rows["away"]
-        measured = (at_home > 0) & self.objective.push(self.rows["start"]).any(-1)
+        measured = (at_home > 0) & self.objective.penalty_and_gradient(self.rows["start"])[1].any(-1)
         return (
             super().columns()
             | self.noise.columns()
@@ -166,8 +166,8 @@ class Holding(Relaxation):
 
     def _look(self, rows: Int[Tensor, " A"], drawn: Shaped[Tensor, "steps A m"]) -> None:
         """The noise until the next look, and the look."""
-        l2 = self.rows["l2"][rows]
-        theta = self.noise.walk(self._loss_of(rows), self.theta[rows], rows.tolist(), l2, drawn)
+        control = self.rows["control"][rows]
+        theta = self.noise.walk(self._loss_of(rows), self.theta[rows], rows.tolist(), control, drawn)
         self.theta[rows] = theta
         self.rows["looks"][rows] += 1
         if not self.hold.every_stage:
@@ -188,7 +188,7 @@ class Holding(Relaxation):
 
     def _flow(self, rows: Int[Tensor, " A"]) -> Float[Tensor, " A"]:
         """E [A] where the flow without noise arrives; NaN where it does not in time, or θ is not finite."""
-        errors = torch.full_like(self.rows["l2"][rows], torch.nan)
+        errors = torch.full_like(self.rows["control"][rows], torch.nan)
         places = self.theta[rows].isfinite().all(-1).nonzero().squeeze(-1)
         theta = self.theta[rows[places]].detach()
         state = self._start(rows[places])
@@ -203,7 +203,7 @@ class Holding(Relaxation):
             arrived = position.gradient.abs().amax(-1) <= self.settings.handoff
             if arrived.any():
                 there = rows[places[arrived]]
-                cost = self.objective.of(there).cost(position.theta[arrived], self.rows["l2"][there])
+                cost = self.objective.of(there).cost(position.theta[arrived], self.rows["control"][there])
                 errors[places[arrived]] = position.loss[arrived] - cost
             places, state = places[~arrived], {name: each[~arrived] for name, each in state.items()}
             position = Position(
@@ -214,6 +214,8 @@ class Holding(Relaxation):
     def _virial(self, rows: Int[Tensor, " A"], position: Position) -> Float[Tensor, " A"]:
         """(q·(θ − θ*)) (q·∇𝓛) [A] along the way q = ∇P/‖∇P‖ that λ pulls; its mean is T in equilibrium, whatever 𝓛."""
         start = self.rows["start"][rows]
-        way = torch.nn.functional.normalize(self.objective.push(self.rows["start"])[rows], dim=-1)
+        way = torch.nn.functional.normalize(
+            self.objective.penalty_and_gradient(self.rows["start"])[1][rows], dim=-1
+        )
         found: Tensor = ((position.theta - start) * way).sum(-1) * (position.gradient * way).sum(-1)
         return found

@@ -161,13 +161,13 @@ class EnsembleModule(pl.LightningModule):
     @torch.no_grad()
     def _begin(self, stage: int) -> None:
         """Puts every replica where its next visit starts."""
-        theta, l2 = self.ensemble.theta, torch.zeros(len(self.itineraries), dtype=torch.float64)
+        theta, control = self.ensemble.theta, torch.zeros(len(self.itineraries), dtype=torch.float64)
         for row, itinerary in enumerate(self.itineraries):
             visit = None if itinerary.finished or row in self.failures else itinerary.visit
             self.visits[row] = visit
             if visit is None:
                 continue
-            l2[row] = visit.l2
+            control[row] = visit.control
             if visit.start is not None:
                 theta[row] = visit.start
             if visit.perturbed and self.perturbations[row]:
@@ -175,7 +175,7 @@ class EnsembleModule(pl.LightningModule):
                 theta[row] += self.perturbations[row] * noise.to(theta)
         self.measurements, self._seconds = {}, 0.0
         idle = torch.tensor([visit is None for visit in self.visits], device=self.device)
-        self.relaxation.begin(l2, stage, idle)
+        self.relaxation.begin(control, stage, idle)
         exact = [visit is not None and visit.exact for visit in self.visits]
         if isinstance(self.relaxation, SurveyRelaxation):
             self.relaxation.exactly(torch.tensor(exact, device=self.device))
@@ -197,7 +197,7 @@ class EnsembleModule(pl.LightningModule):
                     checked["reversible"] = reversible
             else:
                 # There is no state to go on from, and nothing to measure.
-                self.failures[row] = f"E = {errors[row]} at λ = {visit.l2:g}, stage {visit.stage}"
+                self.failures[row] = f"E = {errors[row]} at λ = {visit.control:g}, stage {visit.stage}"
                 self.visits[row] = None
         if self.finished:
             self.trainer.should_stop = True
@@ -247,7 +247,7 @@ class EnsembleModule(pl.LightningModule):
                 self._rows[replica] = {
                     "seed": itinerary.trajectory.seed,
                     "branch": visit.branch,
-                    "l2": visit.l2,
+                    "control_value": visit.control,
                     **_start(itinerary.trajectory, visit, self._rows[replica], counted),
                     "stage": visit.stage,
                     **{name: values[replica] for name, values in listed.items()},

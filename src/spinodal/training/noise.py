@@ -64,7 +64,7 @@ class Noise(ABC):
         self,
         loss: Loss,
         rows: Sequence[int],
-        l2: Float[Tensor, " A"],
+        control: Float[Tensor, " A"],
         drawn: Shaped[Tensor, "steps A m"],
     ) -> Iterator[Evaluate]:
         """What each step takes for 𝓛 and ∇𝓛, with these random numbers.
@@ -72,7 +72,7 @@ class Noise(ABC):
         Args:
             loss: 𝓛 of the rows.
             rows: which they are.
-            l2: their λ.
+            control: their λ.
             drawn: as `drawn` returns them.
         """
 
@@ -81,11 +81,11 @@ class Noise(ABC):
         loss: Loss,
         theta: Float[Tensor, "A n"],
         rows: Sequence[int],
-        l2: Float[Tensor, " A"],
+        control: Float[Tensor, " A"],
         drawn: Shaped[Tensor, "steps A m"],
     ) -> Float[Tensor, "A n"]:
         """Where steps θ − ηg lead, as of `evaluations`, from θ."""
-        for evaluate in self.evaluations(loss, rows, l2, drawn):
+        for evaluate in self.evaluations(loss, rows, control, drawn):
             theta = theta - self.time_step * evaluate(theta)[1]
         return theta
 
@@ -119,7 +119,7 @@ class Langevin(Noise):
         self,
         loss: Loss,
         rows: Sequence[int],
-        l2: Float[Tensor, " A"],
+        control: Float[Tensor, " A"],
         drawn: Float[Tensor, "steps A n"],
     ) -> Iterator[Evaluate]:
         """The gradient half a kick ahead, less what makes a step of length η end with the kick."""
@@ -182,7 +182,7 @@ class Minibatch(Noise):
         self,
         loss: Loss,
         rows: Sequence[int],
-        l2: Float[Tensor, " A"],
+        control: Float[Tensor, " A"],
         drawn: Int64[Tensor, "steps A m"],
     ) -> Iterator[Evaluate]:
         """𝓛 on a batch."""
@@ -195,9 +195,9 @@ class Minibatch(Noise):
             for batch, some in places.items():
                 if self._whole(batch):
                     weights = (samples[some, : self.samples].double() / batch).to(theta)
-                    of_batch = objectives[batch].weighted(weights, l2[some])
+                    of_batch = objectives[batch].weighted(weights, control[some])
                 else:
-                    of_batch = objectives[batch].drawn(samples[some, :batch]).at(l2[some])
+                    of_batch = objectives[batch].drawn(samples[some, :batch]).at(control[some])
                 value[some], gradient[some] = value_and_gradient(of_batch, theta[some])
             return value, gradient
 

@@ -45,7 +45,7 @@ def tests() -> list[str]:
 class Evidence:
     """What was found of A rows, [A] each."""
 
-    l2: Float64[Tensor, " A"]
+    control: Float64[Tensor, " A"]
     error: Float64[Tensor, " A"]
     """E where the network is."""
     grad_max: Float64[Tensor, " A"]
@@ -73,7 +73,7 @@ class Evidence:
     @property
     def verdicts(self) -> list[str]:
         """Of each row, in words."""
-        return [self._verdict(row) for row in range(len(self.l2))]
+        return [self._verdict(row) for row in range(len(self.control))]
 
     def _verdict(self, row: int) -> str:
         change = abs(float(self.error[row] - self.relaxed_error[row]))
@@ -94,7 +94,7 @@ class _Arrival:
 def probe(
     objective: Objective,
     theta: Float64[Tensor, "A n"],
-    l2: Float64[Tensor, " A"],
+    control: Float64[Tensor, " A"],
     seeds: Sequence[int],
     settings: RelaxationSettings,
     show: Callable[[str], None] = lambda step: None,
@@ -109,83 +109,83 @@ def probe(
     Args:
         objective: E and 𝓛.
         theta: where the networks are.
-        l2: their λ > 0.
+        control: their λ > 0.
         seeds: theirs.
         settings: of the relaxations.
         show: takes the name of each step before it begins.
     """
     names = iter(tests())
-    show(f"{len(l2)} networks relax")
+    show(f"{len(control)} networks relax")
     zero = objective.zero_error(theta).detach()
-    gradient, ends = _here(objective, theta, l2, seeds)
-    home = _relaxed(objective, theta, l2, seeds, settings)
+    gradient, ends = _here(objective, theta, control, seeds)
+    home = _relaxed(objective, theta, control, seeds, settings)
     gains = []
     for factor in FACTORS:
         show(f"test {next(names)}")
-        there = _relaxed(objective, home.theta, factor * l2, seeds, settings)
-        back = _relaxed(objective, there.theta, l2, seeds, settings)
-        gains.append(_gain(objective, home, back, l2))
+        there = _relaxed(objective, home.theta, factor * control, seeds, settings)
+        back = _relaxed(objective, there.theta, control, seeds, settings)
+        gains.append(_gain(objective, home, back, control))
     for heat in HEAT:
         show(f"test {next(names)}")
         temperatures = (heat * zero / theta.shape[-1]).tolist()
-        shaken = _shaken(objective, home.theta, l2, seeds, settings, temperatures)
-        gains.append(_gain(objective, home, shaken, l2))
-    _, _, product = linearise_gradient(objective.at(l2), home.theta)
+        shaken = _shaken(objective, home.theta, control, seeds, settings, temperatures)
+        gains.append(_gain(objective, home, shaken, control))
+    _, _, product = linearise_gradient(objective.at(control), home.theta)
     return Evidence(
-        l2=l2,
+        control=control,
         error=objective.error(theta).detach(),
         grad_max=gradient.abs().amax(-1),
         lowest=ends.smallest / ends.largest,
         relaxed_error=objective.error(home.theta).detach(),
-        fall=(objective.loss(theta, l2) - objective.loss(home.theta, l2)).detach(),
+        fall=(objective.loss(theta, control) - objective.loss(home.theta, control)).detach(),
         relaxed=home.relaxation.stationary,
-        soft_mode=soft_mode(product, objective.push(home.theta)).value,
+        soft_mode=soft_mode(product, objective.penalty_and_gradient(home.theta)[1]).value,
         gain=torch.stack(gains, -1),
         zero_error=zero,
     )
 
 
 def _here(
-    objective: Objective, theta: Tensor, l2: Tensor, seeds: Sequence[int]
+    objective: Objective, theta: Tensor, control: Tensor, seeds: Sequence[int]
 ) -> tuple[Float[Tensor, "A n"], Extremes]:
     """∇𝓛, and the ends of the spectrum of ∇²𝓛."""
-    _, gradient, product = linearise_gradient(objective.at(l2), theta)
+    _, gradient, product = linearise_gradient(objective.at(control), theta)
     start = torch.stack([standard_normal(theta.shape[-1], "probe", seed) for seed in seeds]).to(theta)
     return gradient, extreme_eigenvalues(product, start)
 
 
 def _relaxed(
-    objective: Objective, theta: Tensor, l2: Tensor, seeds: Sequence[int], settings: RelaxationSettings
+    objective: Objective, theta: Tensor, control: Tensor, seeds: Sequence[int], settings: RelaxationSettings
 ) -> _Arrival:
     parameter = nn.Parameter(theta.detach().clone())
-    return _run(Relaxation(parameter, objective, GradientDescent(), seeds, settings), l2)
+    return _run(Relaxation(parameter, objective, GradientDescent(), seeds, settings), control)
 
 
 def _shaken(
     objective: Objective,
     theta: Tensor,
-    l2: Tensor,
+    control: Tensor,
     seeds: Sequence[int],
     settings: RelaxationSettings,
     temperatures: Sequence[float],
 ) -> _Arrival:
     parameter = nn.Parameter(theta.detach().clone())
-    _, ends = _here(objective, theta, l2, seeds)
+    _, ends = _here(objective, theta, control, seeds)
     time_step = 0.2 / float(ends.largest.max())
-    hold = HoldSettings(min(TIME / float(l2.min()), STEPS * time_step), time_step, 100, every_stage=True)
+    hold = HoldSettings(min(TIME / float(control.min()), STEPS * time_step), time_step, 100, every_stage=True)
     noise, rule = Langevin(seeds, temperatures, time_step), GradientDescent()
-    return _run(Holding(parameter, objective, rule, seeds, settings, hold, noise, 0), l2)
+    return _run(Holding(parameter, objective, rule, seeds, settings, hold, noise, 0), control)
 
 
-def _run(relaxation: Relaxation, l2: Tensor) -> _Arrival:
-    relaxation.begin(l2, 0)
+def _run(relaxation: Relaxation, control: Tensor) -> _Arrival:
+    relaxation.begin(control, 0)
     while relaxation.active.any():
         relaxation.step()
     return _Arrival(relaxation.theta.detach(), relaxation)
 
 
-def _gain(objective: Objective, home: _Arrival, there: _Arrival, l2: Tensor) -> Float[Tensor, " A"]:
+def _gain(objective: Objective, home: _Arrival, there: _Arrival, control: Tensor) -> Float[Tensor, " A"]:
     """How much lower 𝓛 is there, where both are relaxed."""
-    gain = objective.loss(home.theta, l2) - objective.loss(there.theta, l2)
+    gain = objective.loss(home.theta, control) - objective.loss(there.theta, control)
     both = home.relaxation.stationary & there.relaxation.stationary
     return torch.where(both, gain, 0.0).detach()

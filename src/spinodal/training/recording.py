@@ -39,7 +39,7 @@ class RecordStages(pl.Callback):
         assert isinstance(pl_module, EnsembleModule)
         self.writer.append(
             [
-                {"point": self.points[replica], **self.constants[replica], **row}
+                _with_l2({"point": self.points[replica], **self.constants[replica], **row})
                 for replica, row in pl_module.stage_rows()
             ]
         )
@@ -52,3 +52,8 @@ class RecordStages(pl.Callback):
         """Writes them again."""
         content = state_dict["records"]  # bytes in checkpoints of the version before
         self.writer.restore(content if isinstance(content, bytes) else content.cpu().numpy().tobytes())
+
+
+def _with_l2(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with λ where that is the control parameter; where it is held, it is a constant."""
+    return row | {"l2": row["control_value"]} if row.get("control") == "l2" else row

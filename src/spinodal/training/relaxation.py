@@ -117,7 +117,7 @@ class Relaxation(torch.optim.Optimizer):
             "minimum": self.rows["minimum"] if smooth else None,
         }
 
-    def begin(self, l2: Float[Tensor, " R"], stage: int, idle: Bool[Tensor, " R"] | None = None) -> None:
+    def begin(self, control: Float[Tensor, " R"], stage: int, idle: Bool[Tensor, " R"] | None = None) -> None:
         """Starts a stage: every row but the idle ones descends from where it is, at its new λ."""
         theta = self.theta.detach()
         zeros = torch.zeros(len(theta), dtype=torch.int64, device=theta.device)
@@ -125,7 +125,7 @@ class Relaxation(torch.optim.Optimizer):
         self.rows.clear()
         self.rows.update(
             stage=stage,
-            l2=l2.to(theta),
+            control=control.to(theta),
             phase=torch.full_like(zeros, Phase.DESCEND),
             steps=zeros.clone(),
             saddles=zeros.clone(),
@@ -185,7 +185,7 @@ class Relaxation(torch.optim.Optimizer):
 
             return evaluate
 
-        return each_term(watched, self.objective.of(rows).at(self.rows["l2"][rows].to(dtype)))
+        return each_term(watched, self.objective.of(rows).at(self.rows["control"][rows].to(dtype)))
 
     def _linearise(self, rows: Int[Tensor, " A"]) -> tuple[Tensor, Tensor, RowOperator]:
         """𝓛, ∇𝓛 and the Hessian-vector product of rows."""

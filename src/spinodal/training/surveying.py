@@ -45,9 +45,9 @@ class SurveyRelaxation(Relaxation):
             self.rest = settings.flow * objective.zero_error(theta)
         super().__init__(theta, objective, rule, seeds, settings, lr)
 
-    def begin(self, l2: Float[Tensor, " R"], stage: int, idle: Bool[Tensor, " R"] | None = None) -> None:
+    def begin(self, control: Float[Tensor, " R"], stage: int, idle: Bool[Tensor, " R"] | None = None) -> None:
         """Starts a stage, which is surveyed in all rows."""
-        super().begin(l2, stage, idle)
+        super().begin(control, stage, idle)
         self.rows["surveyed"] = torch.ones_like(self.active)
 
     def exactly(self, which: Bool[Tensor, " R"]) -> None:

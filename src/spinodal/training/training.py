@@ -49,10 +49,10 @@ class Training(Relaxation):
         self.ends, self.noise = tuple(ends), noise
         super().__init__(theta, objective, rule, seeds, settings, lr)
 
-    def begin(self, l2: Float[Tensor, " R"], stage: int, idle: Bool[Tensor, " R"] | None = None) -> None:
+    def begin(self, control: Float[Tensor, " R"], stage: int, idle: Bool[Tensor, " R"] | None = None) -> None:
         """Starts a stage where the last one ended, with what the rule remembers."""
         remembered = {name: each for name, each in self.rows.items() if name.startswith("descent.")}
-        super().begin(l2, stage, idle)
+        super().begin(control, stage, idle)
         self.rows.update(remembered if stage > 0 else {})
 
     def columns(self) -> dict[str, Any]:
@@ -96,4 +96,4 @@ class Training(Relaxation):
         number, first = divmod(done, self.settings.block)
         like = self.theta.to(dtype)
         drawn = self.noise.drawn(rows.tolist(), self.settings.block, like, number)[first : first + steps]
-        return self.noise.evaluations(loss, rows.tolist(), self.rows["l2"][rows].to(dtype), drawn)
+        return self.noise.evaluations(loss, rows.tolist(), self.rows["control"][rows].to(dtype), drawn)

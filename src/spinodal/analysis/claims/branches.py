@@ -16,7 +16,7 @@ from spinodal.theory import DeepLinear
 if TYPE_CHECKING:
     from spinodal.analysis.findings import Findings
 
-PREDICTED = pl.coalesce("l2_exact", "l2_estimate")
+PREDICTED = pl.coalesce("control_exact", "control_estimate")
 """λ of a transition, as theory has it."""
 
 EDGE = 3
@@ -57,10 +57,12 @@ class UpBranch(NamedTuple):
 
     def why_unseen(self, at: float) -> str:
         """Return why a transition that is predicted at some λ would not be seen; empty if it would be."""
-        l2 = self.rows["l2"].unique()
-        if min((l2 < at).sum(), (l2 > at).sum()) < EDGE:
+        control = self.rows["control_value"].unique()
+        if min((control < at).sum(), (control > at).sum()) < EDGE:
             return f"λ_sp = {at:.4g} is outside the grid, or at its end: a wider one decides"
-        near = self.rows.filter(pl.col("l2") > 0, (pl.col("l2") / at).log().abs() <= APART)
+        near = self.rows.filter(
+            pl.col("control_value") > 0, (pl.col("control_value") / at).log().abs() <= APART
+        )
         if only := near.filter(surveyed()).height:
             return f"{only} rows about λ_sp = {at:.4g} are only surveyed: relaxation=exact, or protocol.refine, decides"
         if unrelaxed := near.filter(~evidence()).height:

@@ -121,9 +121,9 @@ def _counted_by_features(branch: UpBranch, number: int, predicted: int) -> Rulin
     """Where no theory says which transitions are within the grid: it must go from K features to none, and beyond."""
     rows = (
         branch.rows.filter(evidence())
-        .group_by("l2")
+        .group_by("control_value")
         .agg(pl.col(order_parameter(branch.rows)).min())
-        .sort("l2")
+        .sort("control_value")
     )
     path = rows[:, 1].to_list()
     if len(path) < 2 * EDGE or None in path or min(path[:EDGE]) < predicted or max(path[-EDGE:]) > 0:
@@ -137,7 +137,7 @@ def _counted_by_features(branch: UpBranch, number: int, predicted: int) -> Rulin
     losses = [i for i, step in enumerate(steps) if step > 0]
     if len(there) >= predicted or there.select(_lost(branch).clip(0).sum()).item() == predicted:
         why = "jumps of E and lost features do not come in pairs"
-    elif len(steep := branch.unresolved.select("l2_low", "l2_high")):
+    elif len(steep := branch.unresolved.select("control_low", "control_high")):
         ends = ", ".join(f"{low:.4g} – {high:.4g}" for low, high in steep.iter_rows())
         why = f"E moves steeply in λ {ends}"
     elif max(steps) > 1 or any(j - i < CLOSE for i, j in pairwise(losses)):
@@ -156,7 +156,7 @@ def _places(branches: Sequence[UpBranch]) -> Judged:
     rulings = [_placed(row) for row in matched.iter_rows(named=True)]
     rulings += [_unplaced(each) for each in branches if len(each.missing)]
     within = f"{AGREE:g} errors"
-    if matched["l2_estimate"].is_not_null().any():
+    if matched["control_estimate"].is_not_null().any():
         within = f"{ESTIMATED:g} % of the estimate"
     farthest = matched.select(pl.col("deviation_percent").abs().max()).item()
     reason = f"{len(matched)} transitions within {within}, the farthest off by {farthest or 0:.2g} %"
@@ -166,9 +166,9 @@ def _places(branches: Sequence[UpBranch]) -> Judged:
 
 
 def _placed(row: dict[str, Any]) -> Ruling:
-    measured, error, estimate = row["location"], row["location_error"], row["l2_estimate"]
+    measured, error, estimate = row["location"], row["location_error"], row["control_estimate"]
     if estimate is None:
-        return settled(measured, error, row["l2_exact"], f"K = {row['complexity']}: λ", precise=PLACED)
+        return settled(measured, error, row["control_exact"], f"K = {row['complexity']}: λ", precise=PLACED)
     off = 100 * abs(measured / estimate - 1)
     by = f"λ is {off:.1f} % from the estimate {estimate:.4g}"
     if off - ESTIMATED > AGREE * 100 * error / estimate:

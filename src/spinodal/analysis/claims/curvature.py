@@ -114,7 +114,7 @@ def _off(foreseen: pl.DataFrame, observable: str) -> Distances:
     rows = foreseen.filter(pl.col("observable") == observable).sort(*CURVE, "index")
     distance = rows["deviation"].abs().fill_null(np.inf).to_numpy()
     # The error holds the bracket of the jump; where nothing is predicted, the bracket is all there is.
-    return distance, rows["deviation_error"].fill_null(rows["l2_error"]).to_numpy()
+    return distance, rows["deviation_error"].fill_null(rows["control_error"]).to_numpy()
 
 
 def _nearer(off: dict[str, Distances], observable: str, all_: int) -> Ruling:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MORE = "more seeds, or a finer grid of λ, decide"
 """What to run where the draws of the noise are too few, or the grid too coarse."""
 
-LOOP = (*CURVE, "curve_up", "l2_low", "l2_high")
+LOOP = (*CURVE, "curve_up", "control_low", "control_high")
 """Columns of the findings that are the same in all rows of a loop."""
 
 Part = tuple[str, Sequence[Quantity], Sequence[Quantity], Ruling]
@@ -58,9 +58,9 @@ def hysteresis_verdicts(found: Findings) -> Iterator[Verdict]:
         found.hysteresis.drop_nulls("area").filter(pl.col("depth") >= 2).sort("depth", maintain_order=True)
     )
     loops = loops.with_columns(
-        open=pl.col("l2_spinodal") - pl.col("l2_reach"),
-        open_error="l2_reach_error",
-        l2_spinodal_error=pl.lit(None, pl.Float64),
+        open=pl.col("control_spinodal") - pl.col("control_reach"),
+        open_error="control_reach_error",
+        control_spinodal_error=pl.lit(None, pl.Float64),
     )
     smallest = loops.filter(pl.col("depth") > 2)["area"].min()
     for loop in loops.partition_by(LOOP, maintain_order=True):
@@ -99,23 +99,33 @@ def _flat(loop: pl.DataFrame, smallest: Any) -> Part:
 def _deep(loop: pl.DataFrame) -> Iterator[Part]:
     each = f"each within {AGREE:g} errors"
     yield _widths(loop.row(0, named=True), loop)
-    if len(up := loop.drop_nulls(["l2_spinodal", "l2_up"])):
-        ruling = worst(_settled(up, "l2_up", "l2_spinodal", "feature"), each)
-        yield "way up jumps at λ_sp", _quantities(up, "l2_spinodal"), _quantities(up, "l2_up"), ruling
-    if len(down := loop.drop_nulls("l2_reach")):
-        rulings = _settled(down.drop_nulls("l2_down"), "l2_down", "l2_reach", "feature", MORE)
+    if len(up := loop.drop_nulls(["control_spinodal", "control_up"])):
+        ruling = worst(_settled(up, "control_up", "control_spinodal", "feature"), each)
+        yield (
+            "way up jumps at λ_sp",
+            _quantities(up, "control_spinodal"),
+            _quantities(up, "control_up"),
+            ruling,
+        )
+    if len(down := loop.drop_nulls("control_reach")):
+        rulings = _settled(down.drop_nulls("control_down"), "control_down", "control_reach", "feature", MORE)
         rulings += map(_stayed, down.filter(relearned=0).iter_rows(named=True))
         what = f"way down learns again, noise {loop['perturbation'][0]:g}"
-        yield what, _quantities(down, "l2_reach"), _quantities(down, "l2_down"), worst(rulings, each)
+        yield (
+            what,
+            _quantities(down, "control_reach"),
+            _quantities(down, "control_down"),
+            worst(rulings, each),
+        )
 
 
 def _widths(loop: dict[str, Any], features: pl.DataFrame) -> Part:
-    known = features.drop_nulls(["l2_width", "open"])
-    predicted, measured = _quantities(known, "open"), _quantities(features, "l2_width")
-    error = (pl.col("l2_width_error") ** 2 + pl.col("open_error") ** 2).sqrt()
+    known = features.drop_nulls(["control_width", "open"])
+    predicted, measured = _quantities(known, "open"), _quantities(features, "control_width")
+    error = (pl.col("control_width_error") ** 2 + pl.col("open_error") ** 2).sqrt()
     area = enclosed(loop)
     if not features["lost"].sum():
-        at = f"no feature is lost on the way up from λ = {loop['l2_low']:.4g} to {loop['l2_high']:.4g}"
+        at = f"no feature is lost on the way up from λ = {loop['control_low']:.4g} to {loop['control_high']:.4g}"
         ruling = Ruling("not decided", f"{at}: a wider range decides")
     elif (
         area.decision != "confirmed" and len(known) and known.filter(pl.col("open") > SEEN * error).is_empty()
@@ -124,7 +134,7 @@ def _widths(loop: dict[str, Any], features: pl.DataFrame) -> Part:
         ruling = Ruling("not decided", f"{why}; less protocol.perturbation, or a finer grid, decides")
         predicted, measured = [], []
     else:
-        widths = _settled(known, "l2_width", "open", "width of feature", MORE)
+        widths = _settled(known, "control_width", "open", "width of feature", MORE)
         ruling = worst([area, *widths], area.reason)
     measured.append(Quantity("area", loop["area"], loop["area_error"]))
     return "loop, widths", predicted or [Quantity("area above", 0)], measured, ruling

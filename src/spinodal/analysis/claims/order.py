@@ -92,7 +92,7 @@ def _ruling(branch: UpBranch, onset: dict[str, Any], order: int, at: float | Non
     rulings = [Ruling("confirmed", onset["evidence"])]
     if order == 1 and onset["jump_error"] is not None:
         rulings.append(there(onset["jump"], onset["jump_error"], "jump"))
-    if at is not None and onset["l2_exact"] is not None:
+    if at is not None and onset["control_exact"] is not None:
         rulings.append(settled(onset["location"], onset["location_error"], at, "λ", precise=PLACED))
     return worst(rulings, confirmed=onset["evidence"])
 

@@ -27,7 +27,7 @@ COLUMNS = columns(
 ORDERS = {1: "1st", 2: "2nd", None: "?"}
 """Of transitions; a question mark where it is not decided."""
 
-PLACE = pl.coalesce("location", "l2_exact", "l2_estimate")
+PLACE = pl.coalesce("location", "control_exact", "control_estimate")
 
 
 @section("comparison", "Predicted and measured", "Comparison", place=80)
@@ -54,7 +54,7 @@ def comparison(campaign: Campaign) -> Section | None:
     if (transitions["order"] == 2).any():
         notes.append("Under jump in E a kink, of 2nd order, has by how much dE/d ln λ changes.")
     remarks = []
-    if transitions["l2_estimate"].is_not_null().any():
+    if transitions["control_estimate"].is_not_null().any():
         remarks.append("≈: an estimate, since the inputs are not whitened along the features")
         notes.append(
             "≈ is an estimate from the same formula: these inputs are not whitened along the features, so that it is "
@@ -84,9 +84,9 @@ def _groups(networks: Sequence[Network]) -> list[Group]:
 
 
 def _row(row: dict[str, Any], counted: str) -> Row:
-    predicted = number(row["l2_exact"], 5)
-    if row["l2_estimate"] is not None:
-        predicted = f"≈ {number(row['l2_estimate'], 5)}"
+    predicted = number(row["control_exact"], 5)
+    if row["control_estimate"] is not None:
+        predicted = f"≈ {number(row['control_estimate'], 5)}"
     if row["location"] is None:
         order = f"{ORDERS[row['order_exact']]} predicted"
         return ("", order, "", "", predicted, "", "", Cell("not found", "bad"), *[""] * 5)
@@ -97,7 +97,7 @@ def _row(row: dict[str, Any], counted: str) -> Row:
         str(row["index"]),
         ORDERS[row["order"]],
         with_error(row["location"], row["location_error"]),
-        span(row["l2_low"], row["l2_high"], 5) + unrelaxed,
+        span(row["control_low"], row["control_high"], 5) + unrelaxed,
         predicted,
         signed(row["deviation_percent"], 2, " %"),
         signed(row["deviation"], 1),
@@ -116,7 +116,7 @@ def verdict(row: dict[str, Any]) -> Cell:
     match row["status"], row["inside"]:
         case "matched", _ if None not in orders and orders[0] != orders[1]:
             return Cell("of another order", "bad")
-        case "matched", _ if row["l2_estimate"] is not None:
+        case "matched", _ if row["control_estimate"] is not None:
             return Cell("near the estimate")
         case "matched", True:
             return Cell("in bracket", "good")
@@ -143,7 +143,7 @@ def verdicts(transitions: pl.DataFrame) -> list[str]:
         transitions: As `Findings.transitions`.
     """
     status = pl.col("status")
-    estimated = pl.col("l2_estimate").is_not_null()
+    estimated = pl.col("control_estimate").is_not_null()
     count = {
         name: transitions.filter(which).height
         for name, which in {

@@ -56,7 +56,7 @@ def hysteresis(campaign: Campaign) -> Section | None:
             "the draw of the noise: the mean, ± its standard deviation for as many draws as there are runs. "
             "Deviations are in both errors, of measured and predicted λ, in quadrature."
         )
-    if phases["l2_coexistence"].is_not_null().any():
+    if phases["control_coexistence"].is_not_null().any():
         notes.append(
             "Phases coexist where they have equal 𝓛. Between rows 𝓛 is interpolated with its exact slope, d𝓛/dλ = ‖θ‖²."
         )
@@ -126,12 +126,18 @@ def _loop(network: Network, row: dict[str, Any]) -> Row:
     if row["area"] is not None:
         errors = signed(deviation(row["area"], row["area_error"], 0.0), 1)
         cells = [with_error(row["area"], row["area_error"]), errors, _kind(row)]
-    return (str(network.name), _noise(row), span(row["l2_low"], row["l2_high"]), *cells, str(row["runs"]))
+    return (
+        str(network.name),
+        _noise(row),
+        span(row["control_low"], row["control_high"]),
+        *cells,
+        str(row["runs"]),
+    )
 
 
 def _title(network: Network, loop: pl.DataFrame) -> str:
     row = loop.row(0, named=True)
-    return f"{network.name}; λ {span(row['l2_low'], row['l2_high'])}; {_noise(row)}; {_area(row)}"
+    return f"{network.name}; λ {span(row['control_low'], row['control_high'])}; {_noise(row)}; {_area(row)}"
 
 
 def _ways(loop: pl.DataFrame) -> list[Row]:
@@ -139,36 +145,38 @@ def _ways(loop: pl.DataFrame) -> list[Row]:
 
 
 def _way(row: dict[str, Any]) -> Row:
-    spread, down, reach, width = (row[name] for name in ("l2_down_spread", "l2_down", "l2_reach", "l2_width"))
+    spread, down, reach, width = (
+        row[name] for name in ("control_down_spread", "control_down", "control_reach", "control_width")
+    )
     some = "" if row["relearned"] == row["runs"] else f" ({row['relearned']}/{row['runs']})"
     return (
         str(row["feature"]),
-        with_error(row["l2_up"], row["l2_up_error"]),
-        number(row["l2_spinodal"], 5),
-        with_error(down, row["l2_down_error"]) + some if row["relearned"] else "not again",
+        with_error(row["control_up"], row["control_up_error"]),
+        number(row["control_spinodal"], 5),
+        with_error(down, row["control_down_error"]) + some if row["relearned"] else "not again",
         number(0.0 if spread is not None and spread < 1e-12 else spread, 2),
         _reached(row),
         "" if None in (down, reach) else signed(100 * (down / reach - 1), 1, " %"),
         signed(row["reach_deviation"], 1),
-        with_error(width, row["l2_width_error"]),
-        "" if width is None else signed(deviation(width, row["l2_width_error"], 0.0), 1),
+        with_error(width, row["control_width_error"]),
+        "" if width is None else signed(deviation(width, row["control_width_error"], 0.0), 1),
         f"{row['lost']}/{row['runs']}",
     )
 
 
 def _reached(row: dict[str, Any]) -> str:
     """Where the noise must reach, a mean over as many draws as there are runs."""
-    if row["l2_reach"] is not None:
-        return with_error(row["l2_reach"], row["l2_reach_error"])
+    if row["control_reach"] is not None:
+        return with_error(row["control_reach"], row["control_reach_error"])
     if row["reach_share"] is None:
-        return "not computed" if row["foretold"] and row["l2_spinodal"] is not None else ""
+        return "not computed" if row["foretold"] and row["control_spinodal"] is not None else ""
     return "not so far" if row["perturbation"] else "never"
 
 
 def _coexisting(phases: pl.DataFrame) -> list[Row]:
     rows: list[Row] = []
     for row in phases.iter_rows(named=True):
-        at, error, exact = (row[f"l2_{name}"] for name in ("coexistence", "coexistence_error", "exact"))
+        at, error, exact = (row[f"control_{name}"] for name in ("coexistence", "coexistence_error", "exact"))
         compared = None not in (at, exact)
         rows.append(
             (

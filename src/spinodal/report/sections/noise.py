@@ -56,7 +56,7 @@ def noise(campaign: Campaign) -> Section | None:
 
 def _result(onsets: pl.DataFrame) -> str:
     """How much narrower the hysteresis becomes, in a line."""
-    known = onsets.drop_nulls(["l2_up", "l2_down"]).sort("temperature")
+    known = onsets.drop_nulls(["control_up", "control_down"]).sort("temperature")
     if len(known) < 2:
         return "too few loops both ways"
     cold, hot = known.row(0, named=True), known.row(-1, named=True)
@@ -67,10 +67,11 @@ def _result(onsets: pl.DataFrame) -> str:
 
 
 def _width(row: dict[str, Any]) -> str:
-    if row["l2_up"] is None or row["l2_down"] is None:
+    if row["control_up"] is None or row["control_down"] is None:
         return ""
     return with_error(
-        row["l2_up"] - row["l2_down"], float(np.hypot(row["l2_up_error"], row["l2_down_error"]))
+        row["control_up"] - row["control_down"],
+        float(np.hypot(row["control_up_error"], row["control_down_error"])),
     )
 
 
@@ -78,6 +79,6 @@ def _row(row: dict[str, Any]) -> Row:
     ways = (
         cell
         for way in ("up", "down")
-        for cell in (with_error(row[f"l2_{way}"], row[f"l2_{way}_error"]), number(row[f"l2_{way}_exact"]))
+        for cell in (with_error(row[f"control_{way}"], row[f"control_{way}_error"]), number(row[f"control_{way}_exact"]))
     )
     return (number(row["temperature"]), *ways, _width(row), str(row["seeds"]))

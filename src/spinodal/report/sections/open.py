@@ -41,7 +41,9 @@ def unsettled(campaign: Campaign) -> Section:
     for network in campaign.drawn:
         for curve in network.curves:
             if len(curve.unresolved):
-                steep = ", ".join(span(*ends) for ends in curve.unresolved.select("l2_low", "l2_high").rows())
+                steep = ", ".join(
+                    span(*ends) for ends in curve.unresolved.select("control_low", "control_high").rows()
+                )
                 remarks.append(
                     f"{curve.name}: E moves steeply in λ {steep}; only a finer grid shows whether it jumps."
                 )
@@ -51,7 +53,12 @@ def unsettled(campaign: Campaign) -> Section:
 
 def _given_up(table: pl.DataFrame) -> Table:
     rows = [
-        (row["point"], "?" if row["seed"] is None else str(row["seed"]), number(row["l2"]) or "?", row["why"])
+        (
+            row["point"],
+            "?" if row["seed"] is None else str(row["seed"]),
+            number(row["control_value"]) or "?",
+            row["why"],
+        )
         for row in table.iter_rows(named=True)
     ]
     header = columns("point", "seed", "λ", "why", words=1)
@@ -62,7 +69,15 @@ def _unfinished(table: pl.DataFrame) -> Table:
     rows = []
     for row in table.iter_rows(named=True):
         stages = "none recorded" if row["stages"] is None else f"{row['stages']} of {row['of'] or '?'}"
-        rows.append((row["job"] or "?", str(row["points"]), str(row["finished"]), stages, number(row["l2"])))
+        rows.append(
+            (
+                row["job"] or "?",
+                str(row["points"]),
+                str(row["finished"]),
+                stages,
+                number(row["control_value"]),
+            )
+        )
     header = columns("job", "points", "finished", "stages done", "λ it has come to", words=1)
     return Table("Jobs that are running, were stopped, or have failed", header, [Group("", rows)])
 
@@ -72,7 +87,7 @@ def _unrelaxed(campaign: Campaign) -> Table:
     rows = []
     for row in unrelaxed(campaign.found.branches).iter_rows(named=True):
         counts = [str(row[kind]) if row[kind] else "" for kind in KINDS]
-        where, worst = span(row["l2_low"], row["l2_high"]), number(row["grad_max"], 2)
+        where, worst = span(row["control_low"], row["control_high"]), number(row["grad_max"], 2)
         name = names[tuple(row[each] for each in CURVE)]
         rows.append((name, *counts, str(row["rows"]), where, worst))
     short = ("not stationary", "saddles", "surveyed", "not looked at")
@@ -85,7 +100,7 @@ def _unresolved(campaign: Campaign) -> Table:
     rows = [
         (str(curve.name), span(low, high, 5))
         for curve in campaign.curves
-        for low, high in curve.unresolved.select("l2_low", "l2_high").rows()
+        for low, high in curve.unresolved.select("control_low", "control_high").rows()
     ]
     caption = "E moves steeply here; only a finer grid shows whether it jumps"
     return Table(caption, columns("curve", "λ", words=1), [Group("", rows)])

@@ -65,7 +65,7 @@ def draw_own(rows: pl.DataFrame, transitions: pl.DataFrame, observables: Sequenc
         transitions: Its transitions in E, as `Findings.transitions`.
         observables: Columns of the records.
     """
-    rows, transitions = rows.filter(pl.col("l2") > 0), transitions.drop_nulls("location")
+    rows, transitions = rows.filter(pl.col("control_value") > 0), transitions.drop_nulls("location")
     with rc_context(STYLE):
         figure = Figure(figsize=(4.8, 1.4 + 1.9 * len(observables)), layout="constrained")
         axes = dict(
@@ -78,7 +78,7 @@ def draw_own(rows: pl.DataFrame, transitions: pl.DataFrame, observables: Sequenc
         for name, panel in axes.items():
             panel.set_ylabel(name, parse_math=False)
         styles = draw_rows(axes, rows, transitions)
-        panels.scale_l2(axes[observables[-1]], rows)
+        panels.scale_control(axes[observables[-1]], rows)
         figure.align_ylabels()
         figure.legend(
             handles=panels.legend(rows, transitions, None, branches=styles),
@@ -91,16 +91,16 @@ def draw_own(rows: pl.DataFrame, transitions: pl.DataFrame, observables: Sequenc
 def _rows(curve: Curve, observables: Sequence[str]) -> Iterator[Row]:
     """The places of one curve, by λ."""
     rows = curve.records.filter(evidence())
-    ends = rows.group_by("l2").agg(
+    ends = rows.group_by("control_value").agg(
         *(pl.col(name).mean() for name in observables),
         *((pl.col(name).std() / pl.col(name).count().sqrt()).alias(f"_{name}_error") for name in observables),
     )
 
     def end(name: str, row: dict[str, float]) -> Row:
         values = (with_error(row[each], row[f"_{each}_error"]) for each in observables)
-        return (name, number(row["l2"]), *values)
+        return (name, number(row["control_value"]), *values)
 
-    places = ends.sort("l2").rows(named=True)
+    places = ends.sort("control_value").rows(named=True)
     yield from (end("first λ", row) for row in places[:1])
     for row in curve.transitions.drop_nulls("location").sort("location").iter_rows(named=True):
         sides = ([number(row[f"{name}_{side}"]) for side in ("before", "after")] for name in observables)

@@ -39,7 +39,7 @@ def _row(row: dict[str, Any]) -> Row:
     exact = row["transition"]
     return (
         "" if exact is None else str(exact),
-        span(row["l2_low"], row["l2_high"], 4),
+        span(row["control_low"], row["control_high"], 4),
         f"{number(row['before'], 3)} → {number(row['after'], 3)}",
         f"{number(row['accuracy_before'], 3)} → {number(row['accuracy_after'], 3)}",
         f"{row['seeds']}/{row['seeds_all']}",
