@@ -37,13 +37,13 @@ def table(seeds: int = 2, l2: np.ndarray = L2, **columns: object) -> pl.DataFram
 
 def test_branches_hold_the_evidence_in_the_order_of_the_path() -> None:
     falling = table(1, L2[::-1], branch="down").with_columns(stationary=pl.col("stage") != 3)
-    zero = falling.head(1).with_columns(l2=0.0, stage=pl.lit(99, pl.Int64))
+    zero = falling.head(1).with_columns(control_value=0.0, stage=pl.lit(99, pl.Int64))
     again = falling.tail(1).with_columns(error=0.25, stage=pl.lit(100, pl.Int64))
     (curve,) = branches_of(
         pl.concat([zero, again, falling]).sample(fraction=1, shuffle=True, seed=1)
     ).values()
     (branch,) = curve.branches
-    np.testing.assert_array_equal(branch.l2, np.delete(L2[::-1], 3))
+    np.testing.assert_array_equal(branch.control, np.delete(L2[::-1], 3))
     assert branch.values[-1] == 0.25
     np.testing.assert_array_equal(branch.left_out, L2[::-1][3:4])
     assert branch.path.tolist() == [*L2[::-1], 0.0, L2[0]]
@@ -63,7 +63,7 @@ def test_curves_are_read_at_once_and_each_like_alone() -> None:
         for key, curve in each.items():
             theirs = {branch.name: branch for branch in together[key].branches}
             for branch in curve.branches:
-                np.testing.assert_array_equal(branch.l2, theirs[branch.name].l2)
+                np.testing.assert_array_equal(branch.control, theirs[branch.name].control)
                 np.testing.assert_array_equal(branch.values, theirs[branch.name].values)
             assert len(together[key].records) == len(curve.records)
 
@@ -75,7 +75,7 @@ def test_another_observable_has_the_rows_that_have_both() -> None:
     )
     branches = branches_of(sparse)
     (curve,), (same,) = branches.of("scalar_curvature").values(), branches.where("norm").values()
-    np.testing.assert_array_equal(curve.branches[0].l2, L2[::2])
+    np.testing.assert_array_equal(curve.branches[0].control, L2[::2])
     np.testing.assert_array_equal(curve.branches[0].errors, np.full(12, 0.5))
     assert [*branches.values()] == [same]
     assert branches.of("error") is branches
@@ -87,8 +87,8 @@ def test_joined_branches_rise_and_have_the_latest_row_of_each_l2() -> None:
     )
     (curve,) = branches_of(pl.concat([finer, table(1)])).values()
     branch = joined(curve.branches)
-    np.testing.assert_array_equal(branch.l2, np.sort([*L2, 0.5]))
-    np.testing.assert_array_equal(branch.l2[branch.values == 7.0], [*L2[3:6], 0.5])
+    np.testing.assert_array_equal(branch.control, np.sort([*L2, 0.5]))
+    np.testing.assert_array_equal(branch.control[branch.values == 7.0], [*L2[3:6], 0.5])
     assert len(branch.path) == len(L2) + 4
 
 

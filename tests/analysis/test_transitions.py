@@ -145,7 +145,7 @@ def test_unrelaxed_rows_are_no_evidence(reason: dict[str, bool | None]) -> None:
     bad = pl.col("stage").is_between(i - 1, i)
     table = branch().with_columns(
         pl.when(bad).then(0.2).otherwise("error").alias("error"),
-        *(pl.when(bad).then(value).otherwise(True).alias(name) for name, value in reason.items()),
+        *(pl.when(bad).then(pl.lit(value)).otherwise(True).alias(name) for name, value in reason.items()),
     )
     row = find_transitions(table).row(1, named=True)
     assert (row["control_low"], row["control_high"], row["unrelaxed"]) == (L2[i - 2], L2[i + 1], 2)

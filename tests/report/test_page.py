@@ -163,7 +163,7 @@ def test_what_is_not_settled(campaign: Campaign, rows: Rows) -> None:
         ("b", 1, 3, None),
         ("c", 0, None, None),
     ]
-    assert jobs[0]["l2"] == FEW[2]
+    assert jobs[0]["control_value"] == FEW[2]
     page = text_of(report.page)
     assert "Of 15 rows: not stationary: 2; saddles: 1." in page
     assert f"up 2 1 12 {number(FEW[2])} – {number(FEW[6])} 0.001" in page

@@ -17,7 +17,8 @@ WAYS = ("up", "down")
 
 _COLUMNS = {
     **dict.fromkeys(
-        ("temperature", *(f"control_{way}{end}" for way in WAYS for end in ("", "_error", "_exact"))), pl.Float64
+        ("temperature", *(f"control_{way}{end}" for way in WAYS for end in ("", "_error", "_exact"))),
+        pl.Float64,
     ),
     "seeds": pl.Int64,
 }

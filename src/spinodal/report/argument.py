@@ -195,7 +195,7 @@ def _write(argument: Argument) -> None:
         ],
         title="Verdicts",
         campaign=str(argument.folder),
-        about="First-order phase transitions in L2-regularised deep networks, claim by claim: "
+        about="First-order phase transitions in regularised deep networks, claim by claim: "
         f"{rows:,} states in {len(argument.reports)} campaigns, 𝓛(θ) = E(θ) + λ‖θ‖².",
         results=[f"{counts[decision]} {decision}" for decision in KINDS if counts[decision]],
         unfinished=f"{left} of {sum(each.points for each in running)}" if running else "",

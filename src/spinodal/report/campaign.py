@@ -19,6 +19,7 @@ from spinodal.report.commands import again
 from spinodal.report.drawing import Drawings
 from spinodal.report.given_up import without_diverged
 from spinodal.report.networks import Curve, Network, jobs, make_networks
+from spinodal.report.notation import Notation
 from spinodal.report.page import Picture
 from spinodal.report.summary import Summary, summarise
 
@@ -37,6 +38,7 @@ class Campaign:
         read: The records as they were read.
         given_up: As `without_diverged` returns it.
         found: All that the records show.
+        notation: Of its text and figures.
         summary: What was run.
 
     Raises:
@@ -54,6 +56,7 @@ class Campaign:
             self.report.mkdir(exist_ok=True)
             self._kept = Kept(self.report / "findings", key)
         self.found = Findings(records, self._kept)
+        self.notation = Notation.of(self.read)
         self.summary: Summary = summarise(folder, self.read)
         self._drawings, self._patterns = drawings, patterns
 
@@ -95,7 +98,7 @@ class Campaign:
             The path of its files, without suffix.
         """
         mark = self._kept.mark(name) if ours(draw) else None
-        return self._drawings.add(self.report / name, mark, draw, *arguments)
+        return self._drawings.add(self.report / name, self.notation, mark, draw, *arguments)
 
     def picture(
         self,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
+from spinodal.report.notation import Notation
 from spinodal.report.style import FORMATS, save
 
 PAPER = "paper"
@@ -36,6 +37,7 @@ class Drawing(NamedTuple):
     draw: Callable[..., Figure]
     arguments: tuple[Any, ...]
     look: Look | None
+    notation: Notation
     mark: Path | None
     """The file that states, once it is there, that those of the page are drawn."""
 
@@ -44,6 +46,7 @@ class Drawing(NamedTuple):
         figure = self.draw(*self.arguments)
         if not isinstance(figure, Figure):
             raise TypeError(f"{self.draw.__qualname__} must return a Figure of matplotlib, not {figure!r}")
+        figure = self.notation.figure(figure)
         if self.look is not None:
             folder = self.path.parent / PAPER
             folder.mkdir(exist_ok=True)
@@ -87,11 +90,14 @@ class Drawings:
     def __enter__(self) -> Drawings:
         return self
 
-    def add(self, path: Path, mark: Path | None, draw: Callable[..., Figure], *arguments: Any) -> Path:
+    def add(
+        self, path: Path, notation: Notation, mark: Path | None, draw: Callable[..., Figure], *arguments: Any
+    ) -> Path:
         """Draw a figure, now or later.
 
         Args:
             path: Of its files, without suffix.
+            notation: Of its text.
             mark: A file that is there if the figure's own, if they are there, show the same; None if they may not.
             draw: Makes the figure from the arguments.
             arguments: Of `draw`.
@@ -99,7 +105,7 @@ class Drawings:
         Returns:
             The path.
         """
-        drawing = Drawing(path, draw, arguments, self._look, mark)
+        drawing = Drawing(path, draw, arguments, self._look, notation, mark)
         if drawing.drawn and self._look is None:
             return path
         if self._pool is None:

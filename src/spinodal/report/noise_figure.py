@@ -28,9 +28,14 @@ def draw_onsets(onsets: pl.DataFrame, exact: DeepLinear | None) -> Figure:
         both, width = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
         for way in ("up", "down"):
             style = {**BRANCHES[way], "alpha": 1.0, "markersize": 5, "elinewidth": 0.8}
-            both.errorbar(temperature, control[f"control_{way}"], control[f"control_{way}_error"], label=way, **style)
+            both.errorbar(
+                temperature, control[f"control_{way}"], control[f"control_{way}_error"], label=way, **style
+            )
             both.plot(
-                temperature, control[f"control_{way}_exact"], **EXACT, label="Kramers" if way == "up" else None
+                temperature,
+                control[f"control_{way}_exact"],
+                **EXACT,
+                label="Kramers" if way == "up" else None,
             )
         errors = np.hypot(control["control_up_error"], control["control_down_error"])
         width.errorbar(

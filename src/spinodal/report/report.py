@@ -83,7 +83,7 @@ def _made(one: Registered, campaign: Campaign) -> Section | None:
         section = one.make(campaign)
         if not isinstance(section, Section | None):
             raise TypeError(f"{one.make.__qualname__} must return a Section or None, not {section!r}")
-    return section
+    return section and campaign.notation.section(section)
 
 
 def _write_tables(campaign: Campaign) -> list[Path]:
@@ -102,15 +102,13 @@ def _write_tables(campaign: Campaign) -> list[Path]:
 def _write(report: Report) -> None:
     campaign = report.campaign
     summary, curves = campaign.summary, len(campaign.curves)
-    about = (
-        f"{summary.rows:,} states along {curves} {'curve' if curves == 1 else 'curves'}, 𝓛(θ) = E(θ) + λ‖θ‖²."
-    )
+    many = f"{summary.rows:,} states along {curves} {'curve' if curves == 1 else 'curves'}"
     write_page(
         report.page,
         report.sections,
         title=campaign.name,
         campaign=str(campaign.folder),
-        about=f"Phase transitions in L2-regularised deep networks: {about}",
+        about=f"Phase transitions in regularised deep networks: {many}, {campaign.notation.loss}.",
         results=report.results,
         unfinished=f"{summary.points - summary.finished} of {summary.points}" if summary.running else "",
         files="Tables as CSV and figures as PDF and PNG lie beside this page.",

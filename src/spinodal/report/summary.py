@@ -14,9 +14,12 @@ from spinodal.records import COLUMNS
 
 AXES = (
     *("task", "complexity", "noise", "samples", "activation", "bias", "depth", "width"),
-    *("branch", "perturbation", "seed", "control_value"),
+    *("branch", "perturbation", "seed"),
 )
 """Columns that a grid may vary."""
+
+CONTROL = ("control", "held", "control_value")
+"""Likewise, where λ is not the only control parameter; or else there is `l2`."""
 
 PROVENANCE = ("version", "commit", "device", "dtype")
 
@@ -65,7 +68,8 @@ def summarise(campaign: Path, records: pl.DataFrame) -> Summary:
         campaign: Its folder.
         records: Its rows.
     """
-    axes = [_axis(name, records[name]) for name in AXES if records[name].is_not_null().any()]
+    control = ("l2",) if records.select((pl.col("control") == "l2").all()).item() else CONTROL
+    axes = [_axis(name, records[name]) for name in (*AXES, *control) if records[name].is_not_null().any()]
     points = records.group_by("point").agg(pl.col("stage").n_unique() >= pl.col("stages").max())
     first, last = _span(campaign)
     return Summary(

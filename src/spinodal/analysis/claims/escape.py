@@ -45,7 +45,7 @@ def escape_verdicts(found: Findings) -> Iterator[Verdict]:
     for identity, times in holds.items():
         hold = times.row(0, named=True)
         network = f"depth {hold['depth']}, width {hold['width']}"
-        case = f"escape from {start_of(hold)} at λ = {hold['control']:g}, {network}: ΔV"
+        case = f"escape from {start_of(hold)} at λ = {hold['control_value']:g}, {network}: ΔV"
         yield _verdict(case, laws.get(identity), times, curve_of(hold))
 
 

@@ -43,7 +43,7 @@ def grokking_verdicts(found: Findings) -> Iterator[Verdict]:
     """
     marks = found.milestones.partition_by(NETWORK, as_dict=True)
     for row in found.grokking.iter_rows(named=True):
-        name = f"{str(row['task']).replace('_', ' ')}, λ = {row['control']:g}"
+        name = f"{str(row['task']).replace('_', ' ')}, λ = {row['control_value']:g}"
         plateaus = marks[tuple(row[column] for column in NETWORK)]
         for case, predicted, measured, ruling in (
             (f"{name}: delay", Quantity("above", DELAYED), _delay(row), _delayed(row)),

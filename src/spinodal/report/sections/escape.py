@@ -52,7 +52,7 @@ def holds(found: Findings) -> list[Hold]:
     for identity, own in times.items():
         (name,), first = curve_names(own.head(1)), own.row(0, named=True)
         noise = "" if first["batch"] is None else "minibatches, "
-        place = f"{start_of(first)} at λ = {first['control']:g}, {noise}η = {first['time_step']:g}"
+        place = f"{start_of(first)} at λ = {first['control_value']:g}, {noise}η = {first['time_step']:g}"
         title, file = f"{name.data}; {name.model}; {place}", f"{name.file}-{len(made)}"
         made.append(Hold(title, file, rows[identity], own, laws.get(identity)))
     return made

@@ -79,6 +79,9 @@ def _row(row: dict[str, Any]) -> Row:
     ways = (
         cell
         for way in ("up", "down")
-        for cell in (with_error(row[f"control_{way}"], row[f"control_{way}_error"]), number(row[f"control_{way}_exact"]))
+        for cell in (
+            with_error(row[f"control_{way}"], row[f"control_{way}_error"]),
+            number(row[f"control_{way}_exact"]),
+        )
     )
     return (number(row["temperature"]), *ways, _width(row), str(row["seeds"]))
