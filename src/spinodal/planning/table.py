@@ -102,7 +102,7 @@ def tell_end(asked: Sequence[Curve], found: Survey, console: Console, queued: Se
             table.add_row(
                 point,
                 str(each.seed),
-                " … ".join(f"{l2:.4g}" for l2 in ends),
+                " … ".join(f"{value:.4g}" for value in ends),
                 names[curve.name],
                 str(found.attempts[point]),
                 found.failed[point].error,
