@@ -15,7 +15,7 @@ from rich.console import Console
 import spinodal
 from spinodal.building.made import BuildError, made
 from spinodal.building.networks import build_ensemble, build_task
-from spinodal.building.penalties import penalties_of
+from spinodal.building.penalties import check_penalties, penalties_of
 from spinodal.building.training import (
     accelerator,
     build_callbacks,
@@ -80,6 +80,7 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
     ensemble = build_ensemble(plan, task, [each.seed for each in points.values()], scales)
     rule = build_optimizer(plan)
     penalties = penalties_of(plan)
+    check_penalties(plan, ensemble, task, any(each.unlearned for each in points.values()))
     objective = Objective(ensemble, task, penalty=penalties.penalty, held=penalties.held)
     try:
         module = EnsembleModule(

@@ -40,7 +40,7 @@ def penalties_of(plan: DictConfig) -> Penalties:
         BuildError: If one cannot be imported, or does not take its arguments.
     """
     config = _plain(plan)
-    built = {name: _built(name, config["penalties"][name]) for name in control.used(config)}
+    built = {name: _built(name, node) for name, node in control.penalties(config).items()}
     held = tuple((value, built[name]) for name, value in control.held(config).items())
     return Penalties(built[control.name(config)], held)
 
@@ -60,8 +60,7 @@ def check_penalties(plan: DictConfig, ensemble: Ensemble, task: Task, unlearned:
     """
     config = _plain(plan)
     mistakes = []
-    for name in control.used(config):
-        node = config["penalties"][name]
+    for name, node in control.penalties(config).items():
         if node == control.L2_PENALTY:
             continue
         penalty = _built(name, node)

@@ -241,8 +241,8 @@ def _distinct_penalties(parts: Iterable[Part]) -> dict[str, list[Part]]:
     found: dict[str, list[Part]] = {}
     for part in parts:
         if control.besides(part.config):
-            penalties = [part.config["penalties"][name] for name in control.used(part.config)]
-            found.setdefault(canonical([penalties, part.config["relaxation"]]), []).append(part)
+            which = canonical([control.penalties(part.config), part.config["relaxation"]])
+            found.setdefault(which, []).append(part)
     return found
 
 

@@ -39,6 +39,12 @@ def used(config: Mapping[str, Any]) -> tuple[str, ...]:
     return (name(config), *held(config))
 
 
+def penalties(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the penalties in 𝓛 are, by name and as configured."""
+    configured = config.get("penalties", DEFAULTS["penalties"])
+    return {each: configured[each] for each in used(config)}
+
+
 def besides(config: Mapping[str, Any]) -> str:
     """Name what makes 𝓛 another function than E + λ‖θ‖², as it is written; empty if nothing does."""
     own = [] if name(config) == L2 else [f"control={name(config)}"]

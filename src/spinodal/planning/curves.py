@@ -79,7 +79,9 @@ def _curve(cell: Cell, found: dict[str, Curve]) -> tuple[str, Curve]:
     own = (*_OWN, control.name(cell.plan))
     config = {key: value for key, value in cell.plan.items() if key not in own}
     curve = found.setdefault(science, Curve(curve_of(science), config, cell.lines))
-    different = [key for key, value in config.items() if key not in SCIENTIFIC and curve.config.get(key) != value]
+    different = [
+        key for key, value in config.items() if key not in SCIENTIFIC and curve.config.get(key) != value
+    ]
     if different:
         key = different[0]
         raise UserError(

@@ -48,7 +48,7 @@ def linspace(first: float, last: float, count: int) -> list[float]:
 
 
 def l2_values(value: object) -> list[float]:
-    """The values of λ, or of another control parameter, somebody wrote: a number, a list of numbers, `geom:a:b:n` or `lin:a:b:n`.
+    """The values of a control parameter somebody wrote: a number, a list of numbers, `geom:a:b:n` or `lin:a:b:n`.
 
     Raises:
         ValueError: Saying what would be right, if a value is negative, infinite, given twice or no number.

@@ -48,7 +48,7 @@ def scientific(plan: Mapping[str, Any]) -> dict[str, Any]:
         parts["modules"] = _plain(plan["modules"])
     if control.besides(plan):  # 𝓛 = E + λ‖θ‖² is what schema 1 began with
         parts["control"], parts["held"] = control.name(plan), control.held(plan)
-        parts["penalties"] = {name: _plain(plan["penalties"][name]) for name in control.used(plan)}
+        parts["penalties"] = _plain(control.penalties(plan))
     return parts
 
 

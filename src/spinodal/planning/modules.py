@@ -33,7 +33,7 @@ NOTED = "__spinodal_content__"
 def named(plan: Mapping[str, Any]) -> dict[str, str]:
     """By key, what of a user's own determines the results of a plan, as a dotted path."""
     parts = {section: plan.get(section) for section in SECTIONS}
-    parts |= {f"penalties.{name}": plan.get("penalties", {}).get(name) for name in control.used(plan)}
+    parts |= {f"penalties.{name}": each for name, each in control.penalties(plan).items()}
     found = {
         key: target
         for section, part in parts.items()

@@ -73,7 +73,11 @@ def _misnamed(name: str) -> str:
     """Why a penalty cannot have a name; empty if it can."""
     if not _NAME.fullmatch(name):
         return "must be named by letters, digits and _, as in smooth_l1, since its name is its key"
-    return "must have another name, since its name is its key, and this key is another's" if name in RESERVED else ""
+    return (
+        "must have another name, since its name is its key, and this key is another's"
+        if name in RESERVED
+        else ""
+    )
 
 
 def _penalty(name: str, penalty: Any) -> Iterator[str]:
