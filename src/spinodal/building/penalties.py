@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -14,8 +15,10 @@ from spinodal.campaign import control
 from spinodal.ensemble import Ensemble, Objective
 from spinodal.errors import UserError, in_a_line
 from spinodal.geometry import kinked, linearise_gradient, same
+from spinodal.geometry.derivatives import RowFunction
 from spinodal.penalties import Penalty
 from spinodal.planning.explain import not_imported, place, raised
+from spinodal.planning.memory import BLOCK
 from spinodal.signatures import located
 from spinodal.tasks import Task
 
@@ -46,25 +49,24 @@ def penalties_of(plan: DictConfig) -> Penalties:
 
 
 def check_penalties(plan: DictConfig, ensemble: Ensemble, task: Task, unlearned: bool = False) -> None:
-    """Evaluate the penalties of a plan, and refuse those that cannot be part of 𝓛; L2 is known.
+    """Evaluate the penalties of a plan as a job does, and refuse those that cannot be part of 𝓛; L2 is known.
 
     Args:
-        plan: as of `penalties_of`.
-        ensemble: of one network, or on the meta device, where shapes are all there is.
-        task: what it learns.
+        plan: as of `spinodal.planning.validate`.
+        ensemble: whose first network is looked at; on the meta device shapes are all there is.
+        task: what it learns, not `stacked`.
         unlearned: whether replicas start at θ = 0, too.
 
     Raises:
         BuildError: A line for each that returns no number a row, couples rows, is not finite where replicas start,
-            or is not twice differentiable.
+            or is not twice differentiable there.
     """
-    config = _plain(plan)
     mistakes = []
-    for name, node in control.penalties(config).items():
+    for name, node in control.penalties(_plain(plan)).items():
         if node == control.L2_PENALTY:
             continue
-        penalty = _built(name, node)
-        objective = Objective(ensemble, task.to(ensemble.theta.device), penalty=penalty).of([0, 0])
+        penalty, few = _built(name, node), task.part(slice(BLOCK)).to(ensemble.theta.device)
+        objective = Objective(ensemble, few, penalty=penalty).of([0, 0])
         try:
             _check(objective, ensemble.theta[[0, 0]].detach(), unlearned, plan)
         except UserError as error:
@@ -76,37 +78,42 @@ def check_penalties(plan: DictConfig, ensemble: Ensemble, task: Task, unlearned:
 
 
 def _check(objective: Objective, theta: Tensor, unlearned: bool, plan: DictConfig) -> None:
-    penalty, first = objective.penalty, objective._blocks[0]
-
-    def value(rows: Tensor) -> Tensor:
-        return penalty(first, rows)
-
-    found: object = value(theta)
-    if not isinstance(found, Tensor) or list(found.shape) != [2]:
-        shape = f"shape {list(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
-        raise UserError(f"returned {shape} for 2 rows of θ: must return one number a row, of shape [2]")
+    value = partial(objective.penalty, objective)
+    found = _numbers(value, theta)
     if theta.is_meta:
         return
-    if found.dtype != theta.dtype:
-        raise UserError(f"returned {found.dtype}: must return {theta.dtype}, as the parameters are")
-    if not same(value(torch.stack([theta[0], theta[1] / 2]))[:1], found[:1]):
+    if not same(_numbers(value, torch.stack([theta[0], theta[1] / 2]))[:1], found[:1]):
         raise UserError("returned another number for a row of θ beside other rows: must treat each by itself")
-    for where, rows in {"the initial θ": theta, "θ = 0": theta * 0}.items():
-        if where == "θ = 0" and not unlearned:
-            continue
-        here = value(rows)
-        if not here.isfinite().all():
-            raise UserError(f"returned {float(here[0]):g} at {where}: must be finite there")
-        _check_derivatives(value, rows, where)
-    smooth = plan.relaxation.get("smooth")
-    if smooth is None and kinked(value, theta) and not kinked(first._error, theta):
+    _check_derivatives(value, theta, "the initial θ")
+    if unlearned:
+        _check_derivatives(value, torch.zeros_like(theta), "θ = 0")
+    if plan.relaxation.descent_dtype == "float32":
+        _numbers(value, theta.float())
+    if plan.protocol.get("noise") == "minibatch":
+        batch = objective.drawn(torch.zeros(2, 1, dtype=torch.int64, device=theta.device))
+        _numbers(partial(objective.penalty, batch), theta)
+    if plan.relaxation.get("smooth") is None and kinked(value, theta) and not kinked(objective.error, theta):
         raise UserError(
             "has kinks, as |θ| has at 0: must be twice differentiable (with relaxation.smooth=true its author answers "
             "for it, with false replicas come to rest on kinks)"
         )
 
 
-def _check_derivatives(value: Any, rows: Tensor, where: str) -> None:
+def _numbers(value: RowFunction, theta: Tensor) -> Tensor:
+    """A penalty of two rows, if it is what it must be."""
+    found: object = value(theta)
+    wanted = f"must return one number a row, {theta.dtype} of shape [2] for 2 rows of θ"
+    if not isinstance(found, Tensor):
+        raise UserError(f"returned a {type(found).__name__}: {wanted}")
+    if list(found.shape) != [2] or found.dtype != theta.dtype:
+        raise UserError(f"returned {found.dtype} of shape {list(found.shape)}: {wanted}")
+    return found
+
+
+def _check_derivatives(value: RowFunction, rows: Tensor, where: str) -> None:
+    here = value(rows)
+    if not here.isfinite().all():
+        raise UserError(f"returned {float(here[0]):g} at {where}: must be finite there")
     try:
         _, gradient, product = linearise_gradient(value, rows)
         second = product(torch.ones_like(rows))

@@ -53,11 +53,12 @@ def fitted(cells: Sequence[Cell], sections: Iterable[str] = (*SECTIONS, "penalti
     sections, lines = tuple(sections), {line for cell in cells for line in cell.lines}
     experiments = {line.partition("=")[2] for line in lines if line.lstrip("+").startswith("experiment=")}
     fitting = _Fitting(frozenset(_given(lines)), experiments)
-    known: dict[tuple[int | str, ...], dict[str, Any]] = {}
+    known: dict[tuple[str, ...], dict[str, Any]] = {}
     found = []
     for cell in cells:
         # Equal parts are mostly the same object, and cells keep them alive.
-        which = (*[id(cell.plan.get(key)) for key in (*sections, "protocol")], *control.used(cell.plan))
+        parts = [str(id(cell.plan.get(key))) for key in (*sections, "protocol")]
+        which = (*parts, *control.used(cell.plan))
         if which not in known:
             known[which] = fitting.changes(cell.plan, sections)
         changes = known[which]
@@ -120,7 +121,8 @@ class _Fitting:
 
     def _kept(self, key: str, node: dict[str, Any], takes: Arguments, section: str) -> dict[str, Any]:
         target = node["_target_"]
-        theirs = FROM_TASK if key == "model" else takes.names[:2] if section == "penalties" else ()
+        penalty = section == "penalties" and key.count(".") == 1
+        theirs = FROM_TASK if key == "model" else takes.names[:2] if penalty else ()
         names = [name for name in takes.names if name not in theirs]
         wrong = [name for name in node if name not in HYDRAS and (name in theirs or not takes.anything)]
         wrong = [name for name in wrong if name not in names]
@@ -131,12 +133,12 @@ class _Fitting:
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
             why = f"{target} takes {', '.join(names) or 'nothing'}"
             if name in theirs:
-                why = "each job determines it" if section == "penalties" else "the data determine it"
+                why = "each job determines it" if penalty else "the data determine it"
             self.mistakes.append(
                 f"{key}.{name}={shown(node[name])}: no such argument, {why}"
                 + (f"; did you mean {key}.{near[0]}?" if near else "")
             )
-        if section == "penalties" and len(takes.names) < 2 and not takes.anything:
+        if penalty and len(takes.names) < 2 and not takes.anything:
             self.mistakes.append(
                 f"{key}._target_={target}: takes {', '.join(takes.names) or 'nothing'}: must take objective and theta "
                 "first"

@@ -32,7 +32,7 @@ class PenaltyKeys(NamedTuple):
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> PenaltyKeys:
         """Return those of a configuration, which need not be checked or resolved."""
-        config = control.DEFAULTS | config
+        config = {**control.DEFAULTS, **config}
         penalties = config["penalties"]
         names = [str(name) for name in penalties] if isinstance(penalties, Mapping) else []
         return cls(control.name(config), tuple(name for name in names if not _misnamed(name)))
@@ -61,7 +61,8 @@ class PenaltyKeys(NamedTuple):
         """Mistakes of what stands under `control` and `penalties`, apart from the arguments of penalties."""
         if key == "control":
             if not isinstance(value, str) or value not in self.names:
-                yield f"control={shown(value)}: must be the name of a penalty: {', '.join(self.names)}"
+                names = ", ".join(self.names) or "none"
+                yield f"control={shown(value)}: must be the name of a penalty; in penalties there is {names}"
         elif not isinstance(value, Mapping):
             yield f"penalties={shown(value)}: must be names of penalties, each with its _target_"
         else:
