@@ -42,8 +42,8 @@ ALLOWED = {
     "job": {"errors", "building", "fitting", "protocols", "training", "campaign", "records", "planning"},
     "points": {"errors", "campaign", "planning", "cluster"},
     "status": {"campaign", "planning", "points"},
-    "predict": {"errors", "building", "tasks", "theory", "planning", "report"},
-    "probe": MATHEMATICS | {"building", "ensemble", "planning", "training", "waiting"},
+    "predict": {"errors", "campaign", "building", "tasks", "theory", "planning", "report"},
+    "probe": MATHEMATICS | {"campaign", "building", "ensemble", "planning", "training", "waiting"},
     "cli": {
         "arguments",
         "errors",

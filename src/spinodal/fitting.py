@@ -15,6 +15,7 @@ from rich.console import Console
 import spinodal
 from spinodal.building.made import BuildError, made
 from spinodal.building.networks import build_ensemble, build_task
+from spinodal.building.penalties import check_penalties, penalties_of
 from spinodal.building.training import (
     accelerator,
     build_callbacks,
@@ -78,18 +79,22 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
     scales = [each.get("model.init_scale") for each in values]
     ensemble = build_ensemble(plan, task, [each.seed for each in points.values()], scales)
     rule = build_optimizer(plan)
+    penalties = penalties_of(plan)
+    check_penalties(plan, ensemble, task, any(each.unlearned for each in points.values()))
+    objective = Objective(ensemble, task, penalty=penalties.penalty, held=penalties.held)
     try:
         module = EnsembleModule(
             ensemble,
             tasks,
             list(points.values()),
             rule,
-            RelaxationSettings.of(plan.relaxation, Objective(ensemble, task)),
+            RelaxationSettings.of(plan.relaxation, objective),
             refine=plan.protocol.refine,
             perturbation=[each["protocol.perturbation"] for each in values],
             hold=_hold(plan.protocol),
             ends=looks(plan.protocol.steps, plan.protocol.records) if plan.protocol.name == TRAIN else None,
             lr=[each["optimizer.lr"] for each in values] if "lr" in plan.optimizer else None,
+            **penalties._asdict(),
         )
     except UserError as error:  # a phase that is there at other λ
         raise BuildError(str(error), shared=False) from error

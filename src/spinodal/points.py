@@ -44,11 +44,11 @@ class Point:
         return self.pack.points[self.name].seed
 
     @property
-    def l2(self) -> str:
+    def control(self) -> str:
         """Its path, from where to where."""
         path = self.pack.points[self.name].path
         ends = dict.fromkeys((path[0], max(path), path[-1]))
-        return " … ".join(f"{l2:.4g}" for l2 in ends)
+        return " … ".join(f"{value:.4g}" for value in ends)
 
 
 @dataclass(frozen=True)

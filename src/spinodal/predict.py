@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from spinodal import theory
 from spinodal.building.networks import build_task
+from spinodal.campaign import control
 from spinodal.errors import UserError
 from spinodal.planning import Cell, console, fitted
 from spinodal.report.prediction import Prediction, name_of, tell
@@ -37,7 +38,8 @@ def main(plan: DictConfig, lines: Sequence[str] = ()) -> int:
         UserError: If it does not take what it is given.
         OSError: If the folder cannot be written to.
     """
-    (cell,), notes = fitted([Cell({"data": OmegaConf.to_container(plan.data)}, tuple(lines))], ["data"])
+    config = cast(dict[str, Any], OmegaConf.to_container(plan))
+    (cell,), notes = fitted([Cell({"data": config["data"]}, tuple(lines))], ["data"])
     for note in notes:
         console().print(note, soft_wrap=True, markup=False)
     task = build_task(OmegaConf.create({"data": cell.plan["data"]}))
@@ -46,7 +48,8 @@ def main(plan: DictConfig, lines: Sequence[str] = ()) -> int:
             f"data {task.name}: {task.remark or 'no input correlates with the targets: no strengths'}"
         )
     facts = facts_of(plan, task)
-    network = theory.scope(facts)
+    others = control.besides(config)
+    network = f"no closed form with {others}, only for L2 alone" if others else theory.scope(facts)
     prediction = Prediction(
         name=name_of(facts, task.complexity),
         strengths=facts["strengths"],
@@ -55,9 +58,9 @@ def main(plan: DictConfig, lines: Sequence[str] = ()) -> int:
         network=None if isinstance(network, str) else network,
     )
     if isinstance(network, str):
-        notes = [f"{network}; {MEASURED}", *_onset(facts)]
+        notes = [f"{network}; {MEASURED}", *([] if others else _onset(facts))]
     else:
-        notes = [_exactness(network, facts["turning"]), *_left_out(network.spinodals, list(plan.l2))]
+        notes = [_exactness(network, facts["turning"]), *_left_out(network.spinodals, control.values(config))]
     if task.remark:
         notes.append(task.remark)
     found = len(prediction.strengths)

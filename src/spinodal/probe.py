@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -18,6 +18,8 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 
 from spinodal.building.made import BuildError
 from spinodal.building.networks import build_task, network_maker
+from spinodal.building.penalties import penalties_of
+from spinodal.campaign import control
 from spinodal.ensemble import Ensemble, Frozen, Objective
 from spinodal.errors import UserError, in_a_line
 from spinodal.planning import targets
@@ -62,15 +64,17 @@ def main(checkpoint: Path) -> int:
     """
     saved, file = _networks(checkpoint), _configuration(checkpoint)
     plan = _plan(checkpoint, file)
-    Console(stderr=True).print(_about_to_run(plan, file), soft_wrap=True, markup=False, highlight=False)
+    config = cast(dict[str, Any], OmegaConf.to_container(plan))
+    Console(stderr=True).print(_about_to_run(config, file), soft_wrap=True, markup=False, highlight=False)
     torch.set_num_threads(1)
     theta, l2, seeds = saved.theta, saved.l2, saved.seeds
     try:
         task = _task(plan, saved.complexities)
         ensemble = Ensemble(network_maker(plan, task), seeds)
+        penalties = penalties_of(plan)
     except BuildError as error:
         raise UserError(f"probe {checkpoint}: {error}") from error
-    objective = Objective(ensemble, task, saved.frozen)
+    objective = Objective(ensemble, task, saved.frozen, **penalties._asdict())
     settings = replace(RelaxationSettings.of(plan.relaxation, objective), flow=None)
     if not settings.smooth:
         raise UserError(f"probe {checkpoint}: networks with kinks have no Hessian where they rest")
@@ -79,12 +83,13 @@ def main(checkpoint: Path) -> int:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
-    console.print(_table(found, seeds))
+    symbol = control.symbol(config)
+    console.print(_table(found, seeds, symbol))
     for verdict in dict.fromkeys(found.verdicts):
-        console.print(f"{verdict}: {MEANING[verdict]}", soft_wrap=True)
+        console.print(f"{verdict}: {MEANING[verdict]}".replace("λ", symbol), soft_wrap=True)
     console.print(
-        f"tests: {', '.join(tests())} for {TIME:g}/λ or {STEPS:,} steps. "
-        "That none leads to a lower 𝓛 does not prove that nothing does.",
+        f"tests: {', '.join(tests())} for {TIME:g}/λ or {STEPS:,} steps. ".replace("λ", symbol)
+        + "That none leads to a lower 𝓛 does not prove that nothing does.",
         soft_wrap=True,
     )
     return 0
@@ -164,13 +169,16 @@ def _plan(checkpoint: Path, file: Path) -> DictConfig:
     return plan
 
 
-def _about_to_run(plan: DictConfig, file: Path) -> str:
+def _about_to_run(config: Mapping[str, Any], file: Path) -> str:
     """Whose code the configuration names, which may be from elsewhere; nothing is imported to find that out."""
-    sections = {name: OmegaConf.to_container(plan[name]) for name in ("data", "model")}
-    named = dict.fromkeys(
-        target for name, section in sections.items() for _, target in targets(section, name)
-    )
+    parts = [config["data"], config["model"], *_own(config)]
+    named = dict.fromkeys(target for part in parts for _, target in targets(part, ""))
     return f"about to run {', '.join(map(_whose, named))}, as {file} names them"
+
+
+def _own(config: Mapping[str, Any]) -> list[Any]:
+    """Penalties in 𝓛 other than L2."""
+    return [each for each in control.penalties(config).values() if each != control.L2_PENALTY]
 
 
 def _whose(target: str) -> str:
@@ -194,10 +202,12 @@ def _task(plan: DictConfig, complexities: Sequence[int]) -> Task:
     return stacked([tasks[each] for each in complexities])
 
 
-def _table(found: Evidence, seeds: list[int]) -> Table:
+def _table(found: Evidence, seeds: list[int], symbol: str) -> Table:
     table = Table(title="What the networks sit in", title_justify="left")
     for name in HEADER:
-        table.add_column(name, justify="left" if name in ("found by", "verdict") else "right")
+        table.add_column(
+            name.replace("λ", symbol), justify="left" if name in ("found by", "verdict") else "right"
+        )
     for row, verdict in enumerate(found.verdicts):
         gain, test = (each.item() for each in found.gain[row].max(0))
         lower = gain > found.tolerance[row]

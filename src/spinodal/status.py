@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 
-from spinodal.campaign import Pack
+from spinodal.campaign import Pack, control
 from spinodal.planning import Survey, console, names_on_the_left, scientific, spoken
 from spinodal.points import STATES, Point, Status, is_unknown, look
 
@@ -96,6 +96,11 @@ def _table(*columns: str) -> Table:
     return Table(*columns, box=None, pad_edge=False, header_style="bold", title_justify="left")
 
 
+def _heading(points: Sequence[Point]) -> str:
+    """Of a column with their values of the control parameter."""
+    return control.heading(point.pack.config for point in points)
+
+
 def _curves(points: Sequence[Point], names: Mapping[str, str], terminal: Console) -> Table:
     counts = Counter((point.curve, point.state) for point in points)
     there = {point.state for point in points}
@@ -114,14 +119,14 @@ def _running(status: Status) -> Table:
     longest = {
         point.pack.name: max(len(each.path) for each in point.pack.points.values()) for point in status.points
     }
-    table = _table("running", "points", "stage", "λ", "since", "process")
+    table = _table("running", "points", "stage", _heading(status.points), "since", "process")
     for each in status.running[:SHOWN]:
         began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(each.began))
         stages = f"{each.stage} of {longest.get(each.pack, '?')} done"
-        l2 = " … ".join(f"{value:.4g}" for value in each.l2)
+        values = " … ".join(f"{value:.4g}" for value in each.control)
         since = f"{began} ({spoken(time.time() - each.began)})"
         process = f"{each.process.host} {each.process.pid} {each.where}".rstrip()
-        table.add_row(each.pack, str(len(each.points)), stages, l2, since, process)
+        table.add_row(each.pack, str(len(each.points)), stages, values, since, process)
     if len(status.running) > SHOWN:
         table.add_row(f"and {len(status.running) - SHOWN} more")
     return table
@@ -129,11 +134,11 @@ def _running(status: Status) -> Table:
 
 def _failed(status: Status, names: Mapping[str, str]) -> Table:
     points = [point for point in status.points if point.state == "failed"]
-    table = _table("failed", "seed", "λ", "", "attempts", "why")
+    table = _table("failed", "seed", _heading(points), "", "attempts", "why")
     for point in points[:SHOWN]:
         found = status.found
         why, attempts = found.failed[point.name].error, found.attempts[point.name]
-        table.add_row(point.name, str(point.seed), point.l2, names[point.curve], str(attempts), why)
+        table.add_row(point.name, str(point.seed), point.control, names[point.curve], str(attempts), why)
     if len(points) > SHOWN:
         table.add_row(f"and {len(points) - SHOWN} more")
     return table
@@ -172,12 +177,12 @@ def _why_stopped(status: Status, point: str) -> str:
 
 
 def _each(status: Status, names: Mapping[str, str]) -> Table:
-    table = _table("point", "seed", "λ", "", "attempts", "state", "")
+    table = _table("point", "seed", _heading(status.points), "", "attempts", "state", "")
     for point in status.points:
         attempts = str(status.found.attempts.get(point.name, 0))
         about = names[point.curve]
         table.add_row(
-            point.name, str(point.seed), point.l2, about, attempts, point.state, _detail(point, status)
+            point.name, str(point.seed), point.control, about, attempts, point.state, _detail(point, status)
         )
     return table
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from spinodal.campaign import Pack, Part
+from spinodal.campaign import Pack, Part, control
 from spinodal.errors import UserError, listed
 from spinodal.planning.explain import shown
 from spinodal.planning.identity import canonical
@@ -129,6 +129,8 @@ class _Check:
                 self.networks[which] = self._tried("model", alike[0], partial(_size, alike[0], task))
             if size := self.networks[which]:
                 self._tried("model", alike[0], partial(_phases, alike, task))
+                for same in _distinct_penalties(alike).values():
+                    self._tried("penalties", same[0], partial(_penalties, same, task))
                 self.measured |= {
                     part.curve: bytes_with(
                         part.config, size.parameters, task.samples, size.derivatives.on(task.samples)
@@ -139,7 +141,8 @@ class _Check:
 
     def _tried(self, name: str, part: Part, build: Callable[[Any], Any]) -> Any:
         try:
-            return build(OmegaConf.create({key: part.config[key] for key in (name, "paths")}))
+            keys = (name, "paths") if name != "penalties" else part.config
+            return build(OmegaConf.create({key: part.config[key] for key in keys}))
         except UserError as error:
             self.first = self.first or error
             for line in str(error).splitlines():
@@ -199,6 +202,14 @@ def _phases(parts: Sequence[Part], task: Task, plan: DictConfig) -> None:
             phase_parameters(ensemble, task, phase, l2)
 
 
+def _penalties(parts: Sequence[Part], task: Task, plan: DictConfig) -> None:
+    """Evaluate penalties where replicas start."""
+    from spinodal.building.penalties import check_penalties
+
+    unlearned = any(each.unlearned for part in parts for each in part.points.values())
+    check_penalties(plan, _network(parts[0], task, plan), task, unlearned)
+
+
 def _without_numbers(part: Part, task: Task, plan: DictConfig) -> Ensemble | None:
     import torch
 
@@ -222,6 +233,16 @@ def _distinct(parts: Iterable[Part], name: str) -> dict[str, list[Part]]:
     found: dict[str, list[Part]] = {}
     for part in parts:
         found.setdefault(_key(part, name), []).append(part)
+    return found
+
+
+def _distinct_penalties(parts: Iterable[Part]) -> dict[str, list[Part]]:
+    """Parts by the penalties in their 𝓛, unless it is E + λ‖θ‖²."""
+    found: dict[str, list[Part]] = {}
+    for part in parts:
+        if control.besides(part.config):
+            which = canonical([control.penalties(part.config), part.config["relaxation"]])
+            found.setdefault(which, []).append(part)
     return found
 
 

@@ -72,7 +72,7 @@ class Attempt:
         began: when, in seconds since 1970, by the clock of its machine.
         seen: when it last wrote.
         stage: how many stages are done.
-        l2: λ it is at, smallest and largest.
+        control: values of the control parameter that it is at, smallest and largest; `l2` in its file.
         rows: stages done, summed over points.
         failures: what was given up.
         where: what the launcher calls the job, if it has a name for it.
@@ -87,7 +87,7 @@ class Attempt:
     began: float = 0.0
     seen: float = 0.0
     stage: int = 0
-    l2: tuple[float, ...] = ()
+    control: tuple[float, ...] = ()
     rows: int = 0
     failures: tuple[Failure, ...] = ()
     where: str = ""
@@ -148,9 +148,9 @@ class Running:
         """What it may compute."""
         return self.attempt.points
 
-    def progress(self, stage: int, l2: Iterable[float], rows: int) -> None:
+    def progress(self, stage: int, control: Iterable[float], rows: int) -> None:
         """Note how far it is; written with the next heartbeat."""
-        self.attempt = replace(self.attempt, stage=stage, l2=tuple(l2), rows=rows)
+        self.attempt = replace(self.attempt, stage=stage, control=tuple(control), rows=rows)
 
     def leave(self, points: Iterable[str]) -> None:
         """Give points back that somebody has finished."""
@@ -276,7 +276,9 @@ def _numbers(campaign: Path) -> list[int]:
 
 
 def _encoded(attempt: Attempt) -> bytes:
-    return json.dumps(asdict(attempt) | {"process": attempt.process._asdict()}).encode()
+    content = asdict(attempt) | {"process": attempt.process._asdict()}
+    content["l2"] = content.pop("control")  # as it was called before there was a choice
+    return json.dumps(content).encode()
 
 
 def _decoded(content: Mapping[str, Any]) -> Attempt:
@@ -286,10 +288,10 @@ def _decoded(content: Mapping[str, Any]) -> Attempt:
     read = {
         "points": tuple(content["points"]),
         "process": Process(**content["process"]),
-        "l2": tuple(content["l2"]),
+        "control": tuple(content["l2"]),
         "failures": failures,
     }
-    return Attempt(**{**content, **read})
+    return Attempt(**{key: value for key, value in content.items() if key != "l2"} | read)
 
 
 def attempts_folder(campaign: Path) -> Path:

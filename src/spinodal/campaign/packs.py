@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from spinodal.campaign import control
 from spinodal.errors import UserError
 from spinodal.files import write_atomically
 from spinodal.protocols import Hold, Trajectory, asked, at_strengths, is_own, planned
@@ -24,7 +25,8 @@ class Part:
 
     Attributes:
         curve: identity of what they share.
-        config: the checked configuration they share, plain and resolved; without `l2` and `seed`.
+        config: the checked configuration they share, plain and resolved; without the values of the control parameter,
+            and without `seed`.
         points: identity of each point, and its trajectory.
     """
 
@@ -68,10 +70,11 @@ class Pack:
     @cached_property
     def plan(self) -> dict[str, Any]:
         """The configuration of an ordinary run that asks for these points (and, if they are ragged, for more)."""
-        l2 = sorted({l2 for each in self.points.values() for l2 in asked(self.config["protocol"], each.path)})
+        paths = [asked(self.config["protocol"], each.path) for each in self.points.values()]
+        values = sorted({value for path in paths for value in path})
         protocol = at_strengths(self.config["protocol"], (each.strength for each in self.points.values()))
         seed = sorted({each.seed for each in self.points.values()})
-        return {**self.config, "protocol": protocol, "l2": l2, "seed": seed}
+        return {**self.config, "protocol": protocol, control.name(self.config): values, "seed": seed}
 
 
 def own_values(config: Mapping[str, Any]) -> dict[str, float]:
@@ -146,7 +149,7 @@ def read_pack(path: Path) -> Pack:
     """
     try:
         content = json.loads(path.read_bytes())
-        config, paths = content["config"], [tuple(each) for each in content["paths"]]
+        config, paths = control.DEFAULTS | content["config"], [tuple(each) for each in content["paths"]]
         parts = []
         for part in content["parts"]:
             points = {

@@ -24,6 +24,7 @@ from spinodal.campaign import (
     Pack,
     Submission,
     alive,
+    control,
     own_values,
     pack_file,
     read_attempts,
@@ -135,7 +136,8 @@ def _overrides(pack: Pack, point: str, submission: Submission) -> Iterator[str]:
     """What one would type to get a point alone."""
     replica = pack.points[point]
     own = {key: str(value) for key, value in own_values(pack.part_of[point].config).items()}
-    own |= {"seed": str(replica.seed), "l2": f"[{','.join(map(str, sorted(set(replica.path))))}]"}
+    values = f"[{','.join(map(str, sorted(set(replica.path))))}]"
+    own |= {"seed": str(replica.seed), control.name(pack.config): values}
     for line in submission.overrides[pack.name]:
         if line.partition("=")[0] not in own:
             yield line

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from spinodal.campaign import control
 from spinodal.errors import UserError, listed
 from spinodal.planning.expansion import Cell
 from spinodal.planning.explain import not_imported, shown
@@ -35,7 +36,7 @@ class Fitted(NamedTuple):
     """A line on each module about defaults that are not passed."""
 
 
-def fitted(cells: Sequence[Cell], sections: Iterable[str] = (*SECTIONS, "callbacks")) -> Fitted:
+def fitted(cells: Sequence[Cell], sections: Iterable[str] = (*SECTIONS, "penalties", "callbacks")) -> Fitted:
     """Give modules of a user's own what their signatures take, and note what their files hold.
 
     A plan that names such modules gets `modules` besides: digests of their files, by name. They are imported, and
@@ -52,11 +53,12 @@ def fitted(cells: Sequence[Cell], sections: Iterable[str] = (*SECTIONS, "callbac
     sections, lines = tuple(sections), {line for cell in cells for line in cell.lines}
     experiments = {line.partition("=")[2] for line in lines if line.lstrip("+").startswith("experiment=")}
     fitting = _Fitting(frozenset(_given(lines)), experiments)
-    known: dict[tuple[int, ...], dict[str, Any]] = {}
+    known: dict[tuple[str, ...], dict[str, Any]] = {}
     found = []
     for cell in cells:
         # Equal parts are mostly the same object, and cells keep them alive.
-        which = tuple([id(cell.plan.get(key)) for key in (*sections, "protocol")])
+        parts = [str(id(cell.plan.get(key))) for key in (*sections, "protocol")]
+        which = (*parts, *control.used(cell.plan))
         if which not in known:
             known[which] = fitting.changes(cell.plan, sections)
         changes = known[which]
@@ -119,7 +121,8 @@ class _Fitting:
 
     def _kept(self, key: str, node: dict[str, Any], takes: Arguments, section: str) -> dict[str, Any]:
         target = node["_target_"]
-        theirs = FROM_TASK if key == "model" else ()
+        penalty = section == "penalties" and key.count(".") == 1
+        theirs = FROM_TASK if key == "model" else takes.names[:2] if penalty else ()
         names = [name for name in takes.names if name not in theirs]
         wrong = [name for name in node if name not in HYDRAS and (name in theirs or not takes.anything)]
         wrong = [name for name in wrong if name not in names]
@@ -128,16 +131,19 @@ class _Fitting:
             if name in left_over:
                 continue
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
-            why = (
-                "the data determine it"
-                if name in theirs
-                else f"{target} takes {', '.join(names) or 'nothing'}"
-            )
+            why = f"{target} takes {', '.join(names) or 'nothing'}"
+            if name in theirs:
+                why = "each job determines it" if penalty else "the data determine it"
             self.mistakes.append(
                 f"{key}.{name}={shown(node[name])}: no such argument, {why}"
                 + (f"; did you mean {key}.{near[0]}?" if near else "")
             )
-        if not node.get("_partial_"):
+        if penalty and len(takes.names) < 2 and not takes.anything:
+            self.mistakes.append(
+                f"{key}._target_={target}: takes {', '.join(takes.names) or 'nothing'}: must take objective and theta "
+                "first"
+            )
+        elif not node.get("_partial_"):
             there = {*node, *theirs, *takes.names[: len(node.get("_args_") or ())]}
             self.mistakes += [
                 f"{key}.{name} is missing: {target} has no value for it by default"
@@ -178,7 +184,7 @@ class _Fitting:
 def _is_checked(key: str, node: Mapping[str, Any]) -> bool:
     """Whether something is ours, with arguments that `validate` has checked, or none."""
     target = str(node["_target_"])
-    alone = key.startswith("callbacks.") and node.keys() == {"_target_"}
+    alone = key.startswith(("callbacks.", "penalties.")) and node.keys() == {"_target_"}
     return target.startswith("spinodal.") and (key in SECTIONS or target in CALLBACKS or alone)
 
 

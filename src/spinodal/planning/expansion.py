@@ -13,6 +13,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from spinodal.campaign import control
 from spinodal.errors import UserError, listed
 from spinodal.planning.axes import Axis, read_axes
 from spinodal.planning.composition import (
@@ -25,6 +26,7 @@ from spinodal.planning.composition import (
 from spinodal.planning.explain import explain, shown
 from spinodal.planning.identity import SCIENTIFIC
 from spinodal.planning.interpolation import impure, interpolated, moving, overlap, unresolved
+from spinodal.planning.penalties import PenaltyKeys
 from spinodal.planning.schema import CASE, OPTIONAL
 from spinodal.planning.validate import check, missing
 
@@ -112,7 +114,9 @@ class Combination:
         self._plain = _plain(cfg)
         if any(axis.override.is_hydra_override() for axis in values):
             mistakes += unresolved_of_hydra(cfg)
-        mistakes += [*missing(self._plain), *_unread(self._plain)]
+        self._penalties = PenaltyKeys.of(self._plain)
+        self._scientific = {*SCIENTIFIC, *control.DEFAULTS, *self._penalties.names, "seed"}
+        mistakes += [*missing(self._plain, self._penalties), *_unread(self._plain)]
         moved = {place: moving(self._plain, values[place].key) for place in sweeps}
         self._places = {
             key: [place for place in sweeps if any(path[0] == key for path in moved[place])]
@@ -148,7 +152,7 @@ class Combination:
             root, _, rest = self._values[place].key.partition(".")
             if root == key:
                 value = _put(value, rest, self._values[place].values[picks[place]])
-        mistakes = _impure(key, value, self._plain)
+        mistakes = _impure(key, value, self._plain) if key in self._scientific else []
         if unresolved(value):
             try:
                 value = self._resolved(key, picks)
@@ -156,7 +160,7 @@ class Combination:
                 return None, [*mistakes, explain(error)]
         if mistakes:
             return value, mistakes
-        return check(key, value)
+        return check(key, value, self._penalties)
 
     def _resolved(self, key: str, picks: Sequence[int]) -> Any:
         for place in self._places[key]:
@@ -188,9 +192,13 @@ def _defaults(cfg: DictConfig) -> dict[str, Any]:
     """Of every scientific section, by what was chosen for it."""
     plain, choices = _plain(cfg), cfg.hydra.runtime.choices
     experiment = choices.get("experiment")
-    chosen = {section: f"{section}={choices.get(section, '')}" for section in SCIENTIFIC if section in plain}
+    penalties = PenaltyKeys.of(plain)
+    constants = {name: plain[name] for name in penalties.names if name in plain and name != penalties.control}
+    parts = {section: {section: plain[section]} for section in SCIENTIFIC if section in plain}
+    parts["control"] = {"penalties": plain.get("penalties"), **constants}
+    chosen = {section: f"{section}={choices.get(section, '')}" for section in parts}
     return {
-        f"{name} experiment={experiment}" if experiment else name: {section: plain[section]}
+        f"{name} experiment={experiment}" if experiment else name: parts[section]
         for section, name in chosen.items()
     }
 
@@ -205,8 +213,6 @@ def _put(value: Any, rest: str, new: Any) -> Any:
 
 def _impure(key: str, value: Any, plain: Mapping[str, Any]) -> list[str]:
     """Mistakes of a part that determines results: it must be the same tomorrow, and in another folder."""
-    if key not in (*SCIENTIFIC, "l2", "seed"):
-        return []
     return [
         f"{'.'.join((key, *path))}={text}: must not depend on the time, or on where the job runs"
         for path, text in interpolated(value)

@@ -73,6 +73,8 @@ def no_such_key(key: str, known: Iterable[str]) -> str:
     known = set(known)
     if key in known:
         return "is chosen by name and has no keys of its own"
+    if f"penalties.{key}" in known:
+        return f"is not given yet; write +{key}=… for a number at which this penalty is held"
     group, _, name = key.rpartition(".")
     elsewhere = sorted(each for each in known if each.rpartition(".")[2] == name)
     siblings = {each.rpartition(".")[2]: each for each in known if each.rpartition(".")[0] == group}

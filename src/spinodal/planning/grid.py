@@ -48,7 +48,7 @@ def linspace(first: float, last: float, count: int) -> list[float]:
 
 
 def l2_values(value: object) -> list[float]:
-    """The values of λ somebody wrote: a number, a list of numbers, `geom:a:b:n` or `lin:a:b:n`.
+    """The values of a control parameter somebody wrote: a number, a list of numbers, `geom:a:b:n` or `lin:a:b:n`.
 
     Raises:
         ValueError: Saying what would be right, if a value is negative, infinite, given twice or no number.
@@ -60,6 +60,21 @@ def l2_values(value: object) -> list[float]:
         if not (math.isfinite(item) and item >= 0):
             raise ValueError("must be finite and not negative")
     return _distinct([float(item) + 0.0 for item in values])  # + 0.0 makes a plain zero of -0.0
+
+
+def held_value(value: object, control: str) -> float:
+    """The coefficient of a penalty that is held.
+
+    Args:
+        value: as somebody wrote it.
+        control: the penalty whose coefficient is varied instead.
+
+    Raises:
+        ValueError: Saying what would be right, if it is not one number, or is negative or infinite.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"must be one number ≥ 0 with control={control}, whose key alone takes a grid")
+    return l2_values(value)[0]
 
 
 def seed_values(value: object) -> list[int]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from spinodal.campaign import Pack
+from spinodal.campaign import Pack, control
 from spinodal.errors import UserError
 from spinodal.protocols import Trajectory
 
@@ -46,6 +46,9 @@ def scientific(plan: Mapping[str, Any]) -> dict[str, Any]:
             parts["data"].pop(place, None)
     if plan.get("modules"):
         parts["modules"] = _plain(plan["modules"])
+    if control.besides(plan):  # 𝓛 = E + λ‖θ‖² is what schema 1 began with
+        parts["control"], parts["held"] = control.name(plan), control.held(plan)
+        parts["penalties"] = _plain(control.penalties(plan))
     return parts
 
 
@@ -57,14 +60,14 @@ def point_id(
     Args:
         scientific: as the function of that name returns it.
         seed: of the replica.
-        path: λ of each stage.
+        path: values of the control parameter, of each stage.
         strength: of the noise under which it is held, if it is: T or B.
 
     Raises:
         ValueError: If a number is not finite.
     """
     return point_of(
-        canonical(scientific), int(seed), canonical([float(l2) for l2 in path]), strength=strength
+        canonical(scientific), int(seed), canonical([float(value) for value in path]), strength=strength
     )
 
 
@@ -74,7 +77,7 @@ def point_of(science: str, seed: int, path: str, strength: float | None = None) 
     Args:
         science: the scientific part, `canonical`.
         seed: of the replica.
-        path: λ of each stage, `canonical`.
+        path: values of the control parameter, of each stage, `canonical`.
         strength: as of `point_id`.
     """
     noise = "" if strength is None else f',"strength":{canonical(float(strength))}'

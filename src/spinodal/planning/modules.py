@@ -1,7 +1,7 @@
 """Modules of a user's own: which files determine a result, and what they hold. None of them is imported here to know.
 
-A file counts if a `_target_` of data, model or optimizer, or the name of the protocol, lies in it, or if such a file
-imports it; not if it is installed, part of Python, or ours: of those the version is known.
+A file counts if a `_target_` of data, model, optimizer or a penalty in 𝓛, or the name of the protocol, lies in it, or
+if such a file imports it; not if it is installed, part of Python, or ours: of those the version is known.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
-from spinodal.campaign import Pack
+from spinodal.campaign import Pack, control
 from spinodal.errors import UserError
 from spinodal.protocols import is_own
 from spinodal.signatures import located
@@ -32,10 +32,12 @@ NOTED = "__spinodal_content__"
 
 def named(plan: Mapping[str, Any]) -> dict[str, str]:
     """By key, what of a user's own determines the results of a plan, as a dotted path."""
+    parts = {section: plan.get(section) for section in SECTIONS}
+    parts |= {f"penalties.{name}": each for name, each in control.penalties(plan).items()}
     found = {
         key: target
-        for section in SECTIONS
-        for key, target in targets(plan.get(section), section)
+        for section, part in parts.items()
+        for key, target in targets(part, section)
         if not target.startswith("spinodal.")
     }
     name = str(plan.get("protocol", {}).get("name"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
+from spinodal.campaign import control
 from spinodal.planning.explain import shown
 from spinodal.planning.modules_schema import CNN, Digits, LinearTeacher, Mnist
 from spinodal.planning.schema import Escape, Protocol, Relaxation
@@ -108,6 +109,13 @@ def surveying(plan: Values) -> Iterator[str]:
             f"relaxation.flow={flow:g}: must be null with protocol={name}, as with relaxation=exact; a survey follows "
             "branches without noise"
         )
+
+
+def phases(plan: Values) -> Iterator[str]:
+    """Theory knows phases of L2 alone; θ = 0 is one with any penalty."""
+    phase = plan["protocol"].get("phase")
+    if phase and (others := control.besides(plan)):
+        yield f"protocol.phase={phase}: must be 0 or null with {others}; such phases are known for L2 alone"
 
 
 def training(plan: Values) -> Iterator[str]:

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from pydantic import BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
+from spinodal.campaign import control
 from spinodal.planning import grid
 from spinodal.planning.modules_schema import CNN, MLP, Digits, LinearTeacher, Mnist, ModularAddition
 from spinodal.planning.ranges import (
@@ -171,7 +172,6 @@ class Job(Checked):
     """The keys outside any group; that they are there at all is asked elsewhere."""
 
     campaign: Annotated[Any, BeforeValidator(folder_name)] = None
-    l2: Annotated[Any, BeforeValidator(grid.l2_values)] = None
     seed: Annotated[Any, BeforeValidator(grid.seed_values)] = None
     dry_run: Switch = False
     preflight: Switch = True
@@ -224,6 +224,7 @@ CASE = "case"
 """Values that go together, as {K: 1, l2: 0.1}: other keys take them by ${case.K}, and nothing else reads them."""
 
 OPTIONAL: dict[str, Any] = {
+    **control.DEFAULTS,
     "callbacks": None,
     "logger": None,
     "packing": {"max_replicas": None, "memory_gb": None},
@@ -235,8 +236,11 @@ OPTIONAL: dict[str, Any] = {
 }
 """What may be left out, and what it is then."""
 
-KEYS = (*(field.name for field in fields(Job)), *GROUPS)
-"""All keys a configuration has."""
+KEYS = (*(field.name for field in fields(Job)), *GROUPS, *control.DEFAULTS)
+"""All keys a configuration has, besides those of penalties."""
+
+RESERVED = {*KEYS, CASE, "experiment", "hydra", "modules"}
+"""Names that no penalty can have."""
 
 
 def having(group: str, name: str) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence, Set
 from rich.console import Console
 from rich.table import Table
 
+from spinodal.campaign import control
 from spinodal.planning.curves import Curve
 from spinodal.planning.selection import Selection
 from spinodal.planning.survey import Survey
@@ -61,6 +62,8 @@ def tell(selection: Selection, console: Console, jobs: int) -> None:
         packs = [len(pack.points) for pack in selection.packs]
         table.add_row("all", *map(str, (*total, len(packs), _span(packs))), style="bold")
     console.print(table)
+    for line in list(dict.fromkeys(filter(None, map(_beyond_l2, asked))))[:SHOWN]:
+        console.print(line, soft_wrap=True)
     if seconds := expected(selection, jobs):
         console.print(f"about {spoken(seconds)}, going by what was run here before")
     if any(point in found.failed for point in _points(asked) - todo):
@@ -92,9 +95,8 @@ def tell_end(asked: Sequence[Curve], found: Survey, console: Console, queued: Se
     console.print(f"{len(points)} points: {told}")
     if failed:
         where = {point: (curve, each) for curve in asked for point, each in curve.points.items()}
-        table = Table(
-            "failed", "seed", "λ", "", "attempts", "why", box=None, pad_edge=False, header_style="bold"
-        )
+        columns = ("failed", "seed", control.heading(curve.config for curve in asked), "", "attempts", "why")
+        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
         names = dict(zip((curve.name for curve in asked), _names(asked), strict=True))
         for point in failed[:SHOWN]:
             curve, each = where[point]
@@ -102,7 +104,7 @@ def tell_end(asked: Sequence[Curve], found: Survey, console: Console, queued: Se
             table.add_row(
                 point,
                 str(each.seed),
-                " … ".join(f"{l2:.4g}" for l2 in ends),
+                " … ".join(f"{value:.4g}" for value in ends),
                 names[curve.name],
                 str(found.attempts[point]),
                 found.failed[point].error,
@@ -158,6 +160,16 @@ def _row(curve: Curve, selection: Selection, todo: set[str], sizes: list[int]) -
         len(sizes),
         _span(sizes),
     )
+
+
+def _beyond_l2(curve: Curve) -> str:
+    """What is varied and what is held, if that is not λ alone."""
+    if not control.besides(curve.config):
+        return ""
+    ends = sorted({end for each in curve.points.values() for end in (min(each.path), max(each.path))})
+    values = " … ".join(f"{end:.4g}" for end in dict.fromkeys((ends[0], ends[-1])))
+    held = " ".join(f"{name}={value:g}" for name, value in control.held(curve.config).items())
+    return f"{control.name(curve.config)}: {values}" + (f", with {held}" if held else "")
 
 
 def _span(sizes: Sequence[int]) -> str:

@@ -13,8 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
+from spinodal.campaign import control
 from spinodal.errors import UserError
 from spinodal.planning.explain import closest, explain, no_such_key, shown
+from spinodal.planning.penalties import PenaltyKeys
 from spinodal.planning.rules import RULES, trainer
 from spinodal.planning.schema import (
     BY_NAME,
@@ -37,35 +39,43 @@ _DOTTED_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 def validate(cfg: DictConfig) -> DictConfig:
     """The plan of one job: the same keys with plain values in their types, interpolations and grids resolved.
 
-    `l2` becomes a list of floats and `seed` a list of integers, as written. Arguments of a module that is not
-    ours stay as they are: only its `_target_` is looked at. Imports nothing that the configuration names.
+    The values of the control parameter (`l2`, unless `control` names another) become a list of floats, and `seed` a
+    list of integers, as written. Arguments of a module that is not ours stay as they are: only its `_target_` is looked
+    at. Imports nothing that the configuration names.
 
     Raises:
         UserError: With every mistake, a line each.
     """
     values, mistakes = _resolved(cfg)
-    plan = dict(OPTIONAL)
+    plan, penalties = dict(OPTIONAL), PenaltyKeys.of(values)
     for key, value in values.items():
-        plan[key], wrong = check(key, value)
+        plan[key], wrong = check(key, value, penalties)
         mistakes += wrong
-    mistakes += missing(str(key) for key in cfg)
+    mistakes += missing((str(key) for key in cfg), penalties)
     if mistakes:
         raise UserError("\n".join(mistakes))
     return OmegaConf.create(plan)
 
 
-def check(key: str, value: Any) -> tuple[Any, list[str]]:
+def check(key: str, value: Any, penalties: PenaltyKeys) -> tuple[Any, list[str]]:
     """What stands under one key of a configuration, in its types.
 
     Args:
         key: outermost.
         value: plain and resolved.
+        penalties: of the configuration.
 
     Returns:
         The value, and its mistakes, each naming key, value and what is allowed.
     """
+    if key in penalties.names:
+        return penalties.check(key, value)
     if key not in KEYS:
-        return value, [f"{key}={shown(value)}: {no_such_key(key, KEYS)}"]
+        reason = no_such_key(key, penalties.known)
+        hint = "" if ";" in reason else f"; the key of a penalty needs penalties.{key}._target_"
+        return value, [f"{key}={shown(value)}: {reason}{hint}"]
+    if key in control.DEFAULTS:
+        return value, [*penalties.mistakes(key, value), *_unwritable(key, value)]
     if key in GROUPS or key in FIXED:
         value, mistakes = _group(key, value)
         return value, mistakes or list(_unwritable(key, value))
@@ -87,10 +97,11 @@ def _unwritable(key: str, value: Any) -> Iterator[str]:
         yield f"{key}={shown(value)}: must be a number, text, true, false, null, or a list or dictionary of them"
 
 
-def missing(keys: Iterable[str]) -> list[str]:
+def missing(keys: Iterable[str], penalties: PenaltyKeys) -> list[str]:
     """A mistake for each key that should be among these."""
     there = set(keys)
-    return [f"{key} is missing" for key in KEYS if key not in there and key not in OPTIONAL]
+    lacking = [f"{key} is missing" for key in KEYS if key not in there and key not in OPTIONAL]
+    return [*lacking, *penalties.missing(there)]
 
 
 def _resolved(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from spinodal import theory
 from spinodal.ensemble import Ensemble, Objective
+from spinodal.penalties import Penalty, l2
 from spinodal.protocols import ESCAPE, Itinerary, SurveyItinerary, Trajectory, Visit
 from spinodal.tasks import Task, stacked
 from spinodal.training.descent import DescentRule
@@ -51,6 +52,8 @@ class EnsembleModule(pl.LightningModule):
         hold: how the last stage is held under noise, if it is.
         ends: steps after which each stage ends, if it is not relaxed.
         lr: step lengths of the replicas [R], instead of the rule's.
+        penalty: P, what the control parameter multiplies.
+        held: penalties that stay on along the way, each after its coefficient.
 
     Attributes:
         complexities: K of the task of each replica [R].
@@ -72,6 +75,8 @@ class EnsembleModule(pl.LightningModule):
         hold: HoldSettings | None = None,
         ends: Sequence[int] | None = None,
         lr: Sequence[float] | None = None,
+        penalty: Penalty = l2,
+        held: tuple[tuple[float, Penalty], ...] = (),
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -79,6 +84,7 @@ class EnsembleModule(pl.LightningModule):
         tasks = [task] * len(trajectories) if isinstance(task, Task) else task
         self.task = stacked(tasks)
         self.complexities = [each.complexity for each in tasks]
+        self.penalty, self.held = penalty, held
         self.rule = rule
         self.settings = settings
         each = perturbation if isinstance(perturbation, Sequence) else [perturbation] * len(trajectories)
@@ -114,7 +120,7 @@ class EnsembleModule(pl.LightningModule):
     @property
     def objective(self) -> Objective:
         """E and 𝓛 on the task's training set."""
-        return Objective(self.ensemble, self.task)
+        return Objective(self.ensemble, self.task, penalty=self.penalty, held=self.held)
 
     @property
     def relaxation(self) -> Relaxation:
