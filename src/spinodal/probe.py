@@ -67,7 +67,7 @@ def main(checkpoint: Path) -> int:
     config = cast(dict[str, Any], OmegaConf.to_container(plan))
     Console(stderr=True).print(_about_to_run(config, file), soft_wrap=True, markup=False, highlight=False)
     torch.set_num_threads(1)
-    theta, l2, seeds = saved.theta, saved.l2, saved.seeds
+    theta, values, seeds = saved.theta, saved.control, saved.seeds
     try:
         task = _task(plan, saved.complexities)
         ensemble = Ensemble(network_maker(plan, task), seeds)
@@ -79,7 +79,7 @@ def main(checkpoint: Path) -> int:
     if not settings.smooth:
         raise UserError(f"probe {checkpoint}: networks with kinks have no Hessian where they rest")
     with waiting("probing") as show:
-        found = probe(objective, theta, l2, seeds, settings, show)
+        found = probe(objective, theta, values, seeds, settings, show)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
@@ -100,7 +100,7 @@ class _Networks(NamedTuple):
 
     theta: Tensor
     frozen: Frozen | None
-    l2: Tensor
+    control: Tensor
     seeds: list[int]
     complexities: list[int]
 
@@ -111,14 +111,15 @@ def _networks(checkpoint: Path) -> _Networks:
         (rows,) = state["optimizer_states"][0]["state"].values()
         theta, frozen = state["state_dict"]["ensemble.theta"], _frozen(state["state_dict"])
         # Replicas that have finished or diverged are held at λ = 0, where there is nothing to probe.
-        there = ((rows["l2"] > 0) & theta.isfinite().all(-1)).nonzero().flatten()[:SHOWN]
+        values = rows["control" if "control" in rows else "l2"]  # as checkpoints of before have it
+        there = ((values > 0) & theta.isfinite().all(-1)).nonzero().flatten()[:SHOWN]
         if not len(there):
             raise UserError(f"probe {checkpoint}: none of its networks is on its way any more")
         itineraries = state["progress"]["itineraries"]
         return _Networks(
             theta[there],
             frozen and frozen[there],
-            rows["l2"][there],
+            values[there],
             [int(itineraries[row]["trajectory"]["seed"]) for row in there.tolist()],
             [state["complexities"][row] for row in there.tolist()],
         )

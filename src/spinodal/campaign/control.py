@@ -34,6 +34,11 @@ def held(config: Mapping[str, Any]) -> dict[str, float]:
     return {each: float(config[each]) for each in others if config.get(each)}
 
 
+def stated(config: Mapping[str, Any]) -> str | None:
+    """Write the penalties that are held, as name=number; None where there are none."""
+    return " ".join(f"{each}={value:.12g}" for each, value in held(config).items()) or None
+
+
 def used(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names of the penalties in 𝓛, that of the control parameter first."""
     return (name(config), *held(config))
@@ -48,7 +53,7 @@ def penalties(config: Mapping[str, Any]) -> dict[str, Any]:
 def besides(config: Mapping[str, Any]) -> str:
     """Name what makes 𝓛 another function than E + λ‖θ‖², as it is written; empty if nothing does."""
     own = [] if name(config) == L2 else [f"control={name(config)}"]
-    return " ".join(own + [f"{each}={value:g}" for each, value in held(config).items()])
+    return " ".join([*own, *filter(None, [stated(config)])])
 
 
 def symbol(config: Mapping[str, Any]) -> str:
