@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from spinodal.penalties import symbol
 from spinodal.training import EnsembleModule
 from spinodal.waiting import Pulse
 
@@ -36,7 +37,7 @@ class StageProgress(pl.Callback):
             self._pulse.start()
             return
         self._progress = Progress(
-            TextColumn("stage {task.fields[stage]}/{task.total} at λ = {task.fields[control]}"),
+            TextColumn("stage {task.fields[stage]}/{task.total} at {task.fields[control]}"),
             BarColumn(),
             TextColumn("{task.fields[relaxed]}/{task.fields[replicas]} relaxed"),
             TimeElapsedColumn(),
@@ -61,8 +62,9 @@ class StageProgress(pl.Callback):
         low, high = min(here), max(here)
         # With refinement more stages may turn up on the way.
         total = relaxation.stage + max(1, *(itinerary.left for itinerary in itineraries))
-        stage, control = relaxation.stage + 1, f"{low:.4g}" if low == high else f"{low:.4g}…{high:.4g}"
-        self._line = f"stage {stage}/{total} at λ = {control}, {done}/{replicas} relaxed"
+        values = f"{low:.4g}" if low == high else f"{low:.4g}…{high:.4g}"
+        stage, control = relaxation.stage + 1, f"{symbol(pl_module.penalty)} = {values}"
+        self._line = f"stage {stage}/{total} at {control}, {done}/{replicas} relaxed"
         if self._progress is not None:
             completed = relaxation.stage + done / replicas
             self._progress.update(

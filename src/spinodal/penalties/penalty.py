@@ -28,6 +28,11 @@ def l2(objective: Any, theta: Float[Tensor, "A n"]) -> Float[Tensor, " A"]:
 l2.hessian = 2.0  # type: ignore[attr-defined]
 
 
+def symbol(penalty: Penalty) -> str:
+    """Return how the coefficient of a penalty is written where it is the control parameter: λ, or c of any other."""
+    return "λ" if penalty is l2 else "c"
+
+
 def isotropic(penalty: Penalty) -> float | None:
     """Return h where ∇²P = h·1 everywhere, as a penalty's attribute `hessian` states it; None for any other penalty.
 

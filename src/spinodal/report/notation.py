@@ -1,6 +1,6 @@
 """The control parameter in text and figures, which are written for λ, the strength of ‖θ‖².
 
-Of a campaign with another one they have c for λ and P for ‖θ‖², and an axis has the name of its penalty.
+Of a campaign with another one they have its name for λ and P for ‖θ‖².
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from spinodal.report.page import Picture
 from spinodal.report.section import Section
 from spinodal.report.table import Cell, Group, Row, Table
 
-_SYMBOLS = {"‖θ‖²": "P", r"\Vert\theta\Vert^2": "P", r"\lambda": "c", "λ": "c"}
+_SYMBOLS = {"‖θ‖²": "P", r"\Vert\theta\Vert^2": "P", "dλ": "dc"}
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,12 @@ class Notation:
         """Put a text into these terms."""
         if self._is_l2:
             return text
-        text = text.replace("strength of the L2 term", f"strength of {' or '.join(self.controls)}")
+        name = self.controls[0] if len(self.controls) == 1 else "the control parameter"
+        text = text.replace(r"strength of the L2 term, $\lambda$", f"strength of {' or '.join(self.controls)}")
         for symbol, other in _SYMBOLS.items():
             text = text.replace(symbol, other)
-        return text
+        latex = r"\mathrm{" + name.replace("_", r"\_").replace(" ", r"\ ") + "}"
+        return text.replace(r"\lambda", latex).replace("λ", name)
 
     def figure(self, figure: Figure) -> Figure:
         """Put the text of a figure into these terms, and return the figure."""

@@ -62,7 +62,9 @@ def unfinished(campaign: Path, records: pl.DataFrame) -> pl.DataFrame:
         records.sort("stage")
         .group_by("job", "point")
         .agg(
-            done=pl.col("stage").n_unique(), of=pl.col("stages").max(), control=pl.col("control_value").last()
+            done=pl.col("stage").n_unique(),
+            of=pl.col("stages").max(),
+            control_value=pl.col("control_value").last(),
         )
     )
     whole = (pl.col("done") >= pl.col("of")).fill_null(False)
@@ -71,7 +73,7 @@ def unfinished(campaign: Path, records: pl.DataFrame) -> pl.DataFrame:
         finished=whole.sum(),
         stages=pl.col("done").filter(~whole).min(),
         of=pl.col("of").filter(~whole).max(),
-        control=pl.col("control_value").filter(~whole).first(),
+        control_value=pl.col("control_value").filter(~whole).first(),
     )
     started, recorded = (
         {path.stem for path in (campaign / "records").glob(f"*.{suffix}")} for suffix in ("yaml", "parquet")

@@ -1,4 +1,4 @@
-"""The LightningModule: one epoch is one stage of λ, one training step is one block of relaxation."""
+"""The LightningModule: one epoch is one stage of the path, one training step is one block of relaxation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spinodal import theory
 from spinodal.ensemble import Ensemble, Objective
-from spinodal.penalties import Penalty, l2
+from spinodal.penalties import Penalty, l2, symbol
 from spinodal.protocols import ESCAPE, Itinerary, SurveyItinerary, Trajectory, Visit
 from spinodal.tasks import Task, stacked
 from spinodal.training.descent import DescentRule
@@ -203,7 +203,8 @@ class EnsembleModule(pl.LightningModule):
                     checked["reversible"] = reversible
             else:
                 # There is no state to go on from, and nothing to measure.
-                self.failures[row] = f"E = {errors[row]} at λ = {visit.control:g}, stage {visit.stage}"
+                place = f"{symbol(self.penalty)} = {visit.control:g}, stage {visit.stage}"
+                self.failures[row] = f"E = {errors[row]} at {place}"
                 self.visits[row] = None
         if self.finished:
             self.trainer.should_stop = True
