@@ -21,7 +21,7 @@ from spinodal.geometry import (
     soft_mode,
     zero_modes,
 )
-from spinodal.geometry.derivatives import RowFunction
+from spinodal.geometry.derivatives import RowFunction, RowOperator
 from spinodal.observables.measurement import (
     StageMeasurement,
     error_of,
@@ -84,9 +84,12 @@ class Spectrum(StageMeasurement):
         shift, push = objective.shift(control), objective.penalty_and_gradient(theta)[1]
         if shift is None:
             _, _, of_loss = linearise_gradient(loss_of(module, rows), theta)
-            soft = soft_mode(of_loss, push)
         else:
-            soft = soft_mode(lambda vectors: product(vectors) + shift[:, None] * vectors, push)
+
+            def of_loss(vectors: Tensor) -> Tensor:
+                return product(vectors) + shift[:, None] * vectors
+
+        soft = soft_mode(of_loss, push)
         columns = {"soft_mode": soft.value, "soft_mode_residual": soft.residual}
         unlearned = push.abs().amax(-1) < 2 * module.settings.tolerance / control
         # ∇P = 0 up to the tolerance: what is left of it points nowhere.
@@ -100,6 +103,8 @@ class Spectrum(StageMeasurement):
             return columns | {
                 "hessian_min": of_error[:, 0],
                 "hessian_max": of_error[:, -1],
+                "loss_hessian_min": eigenvalues[:, 0],
+                "loss_hessian_max": eigenvalues[:, -1],
                 "zero_modes": zero_modes(eigenvalues),
                 "negative_modes": negative_modes(eigenvalues),
             }
@@ -109,12 +114,20 @@ class Spectrum(StageMeasurement):
                 for seed in seeds
             ]
         )
-        ends = extreme_eigenvalues(product, start)
-        known = ends.residual <= _CONVERGED * ends.largest.abs()
-        return columns | {
-            "hessian_min": torch.where(known, ends.smallest, torch.nan),
-            "hessian_max": ends.largest,
-        }
+        smallest, largest = _extremes(product, start)
+        columns |= {"hessian_min": smallest, "hessian_max": largest}
+        if shift is None:
+            smallest, largest = _extremes(of_loss, start)
+        else:
+            smallest, largest = smallest + shift, largest + shift
+        return columns | {"loss_hessian_min": smallest, "loss_hessian_max": largest}
+
+
+def _extremes(product: RowOperator, start: Float64[Tensor, "A n"]) -> tuple[Tensor, Tensor]:
+    """The smallest eigenvalue, NaN where it has not converged, and the largest."""
+    ends = extreme_eigenvalues(product, start)
+    known = ends.residual <= _CONVERGED * ends.largest.abs()
+    return torch.where(known, ends.smallest, torch.nan), ends.largest
 
 
 def _eigenvalues(

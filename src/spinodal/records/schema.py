@@ -213,6 +213,13 @@ COLUMNS = (
     Column("hessian_min", pl.Float64, "E/θ²", "smallest eigenvalue of ∇²E"),
     Column("hessian_max", pl.Float64, "E/θ²", "largest eigenvalue of ∇²E"),
     Column(
+        "loss_hessian_min",
+        pl.Float64,
+        "E/θ²",
+        "smallest eigenvalue of ∇²𝓛; with λ‖θ‖² alone 2λ above that of ∇²E",
+    ),
+    Column("loss_hessian_max", pl.Float64, "E/θ²", "largest eigenvalue of ∇²𝓛"),
+    Column(
         "soft_mode",
         pl.Float64,
         "E/θ²",

@@ -53,7 +53,9 @@ class Notation:
         if self._is_l2:
             return text
         name = self.controls[0] if len(self.controls) == 1 else "the control parameter"
-        text = text.replace(r"strength of the L2 term, $\lambda$", f"strength of {' or '.join(self.controls)}")
+        text = text.replace(
+            r"strength of the L2 term, $\lambda$", f"strength of {' or '.join(self.controls)}"
+        )
         for symbol, other in _SYMBOLS.items():
             text = text.replace(symbol, other)
         latex = r"\mathrm{" + name.replace("_", r"\_").replace(" ", r"\ ") + "}"
