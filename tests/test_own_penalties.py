@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from spinodal import cli
 from spinodal.building.networks import build_ensemble, build_task
 from spinodal.building.penalties import penalties_of
-from spinodal.campaign import read_attempts, read_packs
+from spinodal.campaign import control, read_attempts, read_packs
 from spinodal.ensemble import Objective
 from spinodal.penalties import isotropic, l2
 from spinodal.planning import plan, survey
@@ -339,6 +340,7 @@ def test_packs_and_attempts_of_before_are_read(campaign: Path) -> None:
         del content["config"][key]
     file.write_text(json.dumps(content))
     (pack,) = read_packs(campaign)
-    assert (pack.plan["control"], pack.plan["l2"]) == ("l2", [0.1])
+    assert (control.name(pack.config), pack.plan["l2"]) == ("l2", [0.1])
+    assert penalties_of(OmegaConf.create(pack.plan)) == (l2, ())
     assert go("l2=[0.1]") == 0
     assert len(read_attempts(campaign)) == 1
