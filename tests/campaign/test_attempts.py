@@ -56,7 +56,7 @@ def test_an_attempt_says_how_it_goes_and_how_it_ended(tmp_path: Path) -> None:
         running.progress(3, [0.1, 0.2], 6)
         running.fail(["a"], "MemoryError: no", "Traceback …")
         (seen,) = read_attempts(tmp_path)
-        assert (seen.stage, seen.l2, seen.rows, seen.where, seen.state) == (
+        assert (seen.stage, seen.control, seen.rows, seen.where, seen.state) == (
             *(3, (0.1, 0.2), 6),
             *("17_3", "running"),
         )

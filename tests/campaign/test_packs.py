@@ -42,6 +42,14 @@ def test_a_pack_comes_back(protocol: str, tmp_path: Path) -> None:
     assert written.plan["seed"] == [0, 7]
 
 
+def test_values_of_a_pack_stand_under_the_key_of_its_control_parameter(tmp_path: Path) -> None:
+    config = {"protocol": {"name": "up"}, "control": "own", "l2": 0.5}
+    written = packed(config, trajectories("up", [0.2, 0.1], [0]))
+    write_pack(tmp_path, written)
+    read = read_pack(pack_file(tmp_path, written.name))
+    assert read.plan == config | {"own": [0.1, 0.2], "seed": [0]}
+
+
 @pytest.mark.parametrize("name", UNDER_NOISE)
 @pytest.mark.parametrize(("noise", "axis"), [("langevin", "temperature"), ("minibatch", "batch")])
 @pytest.mark.parametrize("phase", [0, None])

@@ -2,6 +2,7 @@ import copy
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +54,39 @@ def test_survives_a_journey_through_json(science: Any, seed: int, path: list[flo
 def test_seed_and_path_tell_points_apart(a: int, b: int, here: list[float], there: list[float]) -> None:
     same = (a, [x + 0.0 for x in here]) == (b, [x + 0.0 for x in there])
     assert (point_id({}, a, here) == point_id({}, b, there)) == same
+
+
+OTHER = ("+penalties.other._target_=my.other", "+penalties.other.width=0.1")
+
+
+def test_only_penalties_in_the_loss_tell_points_apart() -> None:
+    today = identity("l2=[0.1]")
+    unused = [("+other=0",), ("+other=0.0",), (), ("+other=0", "penalties.other.width=7")]
+    assert {identity("l2=[0.1]", *OTHER, *more) for more in unused} == {today}
+    held = [("+other=1",), ("+other=2",), ("+other=2", "penalties.other.width=7")]
+    assert len({today, *(identity("l2=[0.1]", *OTHER, *more) for more in held)}) == 4
+    science = scientific(plan(["l2=[0.1]", *OTHER, "+other=2"]))
+    assert (science["control"], science["held"]) == ("l2", {"other": 2.0})
+    assert science["penalties"]["other"] == {"_target_": "my.other", "width": 0.1}
+    assert "l2" not in science
+
+
+def test_values_of_the_control_parameter_are_of_the_path_alone(tmp_path: Path) -> None:
+    (tmp_path / "control").mkdir()
+    head = "# @package _global_\ncontrol: other\npenalties: {other: {_target_: my.other}}\n"
+    (tmp_path / "control" / "other.yaml").write_text(f"{head}other: [0.1, 0.2]\n")
+
+    def science(*overrides: str) -> dict[str, Any]:
+        return scientific(plan(["control=other", *overrides], config_dir=str(tmp_path)))
+
+    assert science() == science("other=geom:0.1:1:3") == science("l2=0")
+    assert science() == scientific(plan()) | {
+        "control": "other",
+        "held": {},
+        "penalties": {"other": {"_target_": "my.other"}},
+    }
+    assert science("l2=1e-3")["held"] == {"l2": 1e-3}
+    assert set(science("l2=1e-3")["penalties"]) == {"l2", "other"}
 
 
 def leaves(science: dict[str, Any]) -> list[tuple[str, str]]:

@@ -149,7 +149,7 @@ def read_pack(path: Path) -> Pack:
     """
     try:
         content = json.loads(path.read_bytes())
-        config, paths = control.DEFAULTS | content["config"], [tuple(each) for each in content["paths"]]
+        config, paths = content["config"], [tuple(each) for each in content["paths"]]
         parts = []
         for part in content["parts"]:
             points = {
