@@ -45,14 +45,17 @@ def commands(script: str) -> Iterator[list[str]]:
 
 
 def write_files(folder: Path) -> None:
-    """Those that the README shows: modules by the name in their first line, configuration by its path."""
+    """Those that the README shows, by the path in the first line of each, or in its keys."""
     for _, code in blocks("python"):
         if named := re.match(r"# (\w+\.py)\n", code):
             (folder / named[1]).write_text(code, encoding="utf-8")
     for _, text in blocks("yaml"):
-        for path, content in yaml.safe_load(text).items():
+        named = re.match(r"# (\S+\.yaml)\n", text)
+        contents = yaml.safe_load(text).items()
+        files = {named[1]: text} if named else {path: yaml.safe_dump(content) for path, content in contents}
+        for path, content in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(yaml.safe_dump(content), encoding="utf-8")
+            (folder / path).write_text(content, encoding="utf-8")
 
 
 COMMANDS = [words for _, script in blocks("bash") for words in commands(script)]
@@ -142,7 +145,7 @@ def test_documented_runs_compose(words: list[str], capsys: pytest.CaptureFixture
 
 def test_what_somebody_adds_is_run(beside_the_files: Path) -> None:
     """A task, a network, a protocol and an observable of one's own, by the documented command."""
-    (words,) = [words for words in RUNS if "--config-dir" in words]
+    (words,) = [words for words in RUNS if "data=rings" in words]
     assert exit_code([*words[1:], "logger=none"]) == 0
     (campaign,) = (beside_the_files / "outputs").iterdir()
     records = read_records(campaign)

@@ -86,7 +86,9 @@ def test_only_the_phase_before_the_cut_off_counts(branch: Branch) -> None:
 def test_means_over_seeds(branch: Branch) -> None:
     """Each seed is off from its own jump; those that predict nothing count."""
     table = branch(points=100)
-    moved = table.with_columns(pl.col("control_value") * 1.03, point=pl.lit("moved"), seed=pl.lit(1, pl.Int64))
+    moved = table.with_columns(
+        pl.col("control_value") * 1.03, point=pl.lit("moved"), seed=pl.lit(1, pl.Int64)
+    )
     silent = table.with_columns(point=pl.lit("silent"), seed=pl.lit(2, pl.Int64), soft_mode=pl.lit(1.0))
     (alone,) = foresee(table).filter(index=3, observable="soft_mode", cut_off=0.9).rows(named=True)
     (both,) = (

@@ -87,7 +87,9 @@ def test_a_small_area_is_not_none(loop):
     tables = []
     for seed in range(5):
         table = loop(seed=seed, depth=2, residual=1e-8)
-        down = table.filter(branch="down").with_columns(pl.col("error", "norm", "penalty", "penalty_gradient").shift(1).fill_null(0.0))
+        down = table.filter(branch="down").with_columns(
+            pl.col("error", "norm", "penalty", "penalty_gradient").shift(1).fill_null(0.0)
+        )
         tables.append(pl.concat([table.filter(branch="up"), down]))
     found = hysteresis(pl.concat(tables))
     assert found["area"][0] > 3 * found["area_error"][0]

@@ -42,12 +42,15 @@ def test_every_number_has_a_unit_and_nothing_else_has() -> None:
 
 
 def test_units_are_those_of_the_equations() -> None:
-    """𝓛 = E + λ‖θ‖², dθ = −∇𝓛 dt + √(2T) dW, and a time is steps × step length."""
+    """𝓛 = E + c·P, with P = ‖θ‖² for c = λ, dθ = −∇𝓛 dt + √(2T) dW, and a time is steps × step length."""
     units = {
         "E": ("error", "test_error", "loss", "temperature", "effective_temperature", "training_loss"),
         "θ": ("norm", "perturbation", "init_scale"),
         "E/θ": ("grad_max", "training_grad_max"),
-        "E/θ²": ("l2", "trace_hessian", "hessian_min", "hessian_max", "soft_mode", "soft_mode_residual"),
+        "E/θ²": ("l2", "trace_hessian", "hessian_min", "loss_hessian_max", "soft_mode", "soft_mode_residual"),
+        "E/P": ("control_value",),
+        "P": ("penalty",),
+        "P/θ": ("penalty_gradient",),
         "θ²/E": ("lr", "time_step", "hold_time", "escape_time", "escape_resolution"),
         "1/θ²": ("scalar_curvature",),
         "√E": ("strengths", "noise"),
@@ -74,6 +77,7 @@ def test_the_readme_speaks_of_columns_that_there_are() -> None:
 
 def test_rows_come_back(tmp_path: Path) -> None:
     full = row(strengths=[1.0, 0.6], stationary=True, task="digits", norm=math.nan, grad_max=1e-300)
+    full |= {"control": "kl", "control_value": 0.5, "penalty": 2.0}
     RecordWriter(tmp_path / "x" / "records" / "j.parquet").append([full, row("b", 2)])
     table = read_records(tmp_path / "x")
     assert table.schema == SCHEMA
@@ -112,6 +116,24 @@ def test_finished_points(tmp_path: Path) -> None:
     assert finished_points(tmp_path) == {"a"}
     RecordWriter(records / "2.parquet").append([row("b", 1), row("b", 2)])  # went on in another job
     assert finished_points(tmp_path) == {"a", "b"}
+
+
+def test_rows_without_a_control_parameter_have_lambda(tmp_path: Path) -> None:
+    mine = {
+        "control": "mine",
+        "control_value": 0.5,
+        "penalty": 2.0,
+        "penalty_gradient": 1.0,
+        "held": "l2=0.1",
+    }
+    path = tmp_path / "records" / "j.parquet"
+    RecordWriter(path).append([row(norm=3.0), row("b", norm=3.0, **mine)])
+    old, own = read_records(tmp_path).sort("point").select("norm", "l2", *mine).rows(named=True)
+    assert old == {"norm": 3.0, "l2": 0.1, "control": "l2", "control_value": 0.1, "held": None} | {
+        "penalty": 9.0,
+        "penalty_gradient": 6.0,
+    }
+    assert own == {"norm": 3.0, "l2": 0.1} | mine
 
 
 def test_older_and_newer_files_are_read_together(tmp_path: Path) -> None:

@@ -253,7 +253,9 @@ def test_what_relaxed_before_a_replica_ran_away_is_evidence(campaign: Campaign, 
         row |= {"error": float("inf"), "norm": float("nan"), "stationary": False, "minimum": None}
     report = make_report(campaign(trajectory))
     assert report.found.records.height == 25
-    assert report.campaign.given_up.select("seed", "control_value").rows() == [(0, pytest.approx(trajectory[25]["l2"]))]
+    assert report.campaign.given_up.select("seed", "control_value").rows() == [
+        (0, pytest.approx(trajectory[25]["l2"]))
+    ]
     assert report.campaign.curves[0].transitions["location"].count() == 2
 
 

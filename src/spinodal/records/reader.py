@@ -81,18 +81,18 @@ def _files(path: Path) -> list[Path]:
 
 
 def with_control(table: pl.DataFrame) -> pl.DataFrame:
-    """Return rows of a time when λ was the only control parameter with the columns that state so.
+    """Return rows with their control parameter: λ where they state none, as of a time when there was no other.
 
     Args:
-        table: With the column `l2`; P and ‖∇P‖ are known where there is `norm`.
+        table: With any columns of the records. P = ‖θ‖² and ‖∇P‖ of such rows are known where there is `norm`.
     """
-    norm = pl.col("norm") if "norm" in table.columns else pl.lit(None, pl.Float64)
-    return table.with_columns(
-        control=pl.lit("l2"),
-        control_value=pl.col("l2"),
-        held=pl.lit(None, pl.String),
-        penalty=norm**2,
-        penalty_gradient=2 * norm,
+    names = ("control", "control_value", "held", "penalty", "penalty_gradient", "l2", "norm")
+    lacking = [pl.lit(None, SCHEMA[name]).alias(name) for name in names if name not in table.columns]
+    stated, norm = pl.col("control").is_not_null(), pl.col("norm")
+    filled = {"control_value": pl.col("l2"), "penalty": norm**2, "penalty_gradient": 2 * norm}
+    return table.with_columns(lacking).with_columns(
+        pl.col("control").fill_null("l2"),
+        *(pl.when(stated).then(name).otherwise(value).alias(name) for name, value in filled.items()),
     )
 
 
@@ -106,7 +106,7 @@ def _read(files: Iterable[Path], columns: Sequence[str] | None = None) -> pl.Dat
             strays = [name for name, dtype in table.schema.items() if SCHEMA.get(name, dtype) != dtype]
             casts = [pl.col(name).cast(SCHEMA[name]) for name in strays]
             table = table.with_columns(*casts, pl.lit(number, pl.UInt32).alias("_file"))
-            tables.append(table if "control" in table.columns or columns else with_control(table))
+            tables.append(table if columns else with_control(table))
         except UNREADABLE as error:
             reason = str(error).splitlines()[0]
             warnings.warn(f"{file}: left out, cannot be read as records ({reason})", stacklevel=3)
