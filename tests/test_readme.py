@@ -50,7 +50,7 @@ def write_files(folder: Path) -> None:
         if named := re.match(r"# (\w+\.py)\n", code):
             (folder / named[1]).write_text(code, encoding="utf-8")
     for _, text in blocks("yaml"):
-        named = re.match(r"# (\S+\.yaml)\n", text)
+        named = re.search(r"^# (\S+\.yaml)$", text, flags=re.MULTILINE)
         contents = yaml.safe_load(text).items()
         files = {named[1]: text} if named else {path: yaml.safe_dump(content) for path, content in contents}
         for path, content in files.items():
