@@ -60,6 +60,15 @@ def arguments_of(found: Any) -> Arguments:
     )
 
 
+def names(found: Any, argument: str) -> bool:
+    """Whether a class or function has an argument of a name: itself, or a class whose **kwargs it goes on to."""
+    for each in inspect.getmro(found) if inspect.isclass(found) else (found,):
+        takes = arguments_of(each)
+        if argument in takes.names or not takes.anything:
+            return argument in takes.names
+    return False
+
+
 def accepted(target: str, offered: Mapping[str, Any]) -> dict[str, Any]:
     """Those of some arguments that a class or function takes.
 

@@ -184,7 +184,7 @@ def test_a_module_beside_the_user_is_found(
         (["--version"], [spinodal.__version__]),
         (
             ["run", "--help"],
-            ["data: digits, linear_teacher", "model: deep_linear, mlp", "l2", "seed", "campaign"],
+            ["data: digits, linear_teacher", "model: cnn, deep_linear, mlp", "l2", "seed", "campaign"],
         ),
         (["run", "--cfg", "job"], ["campaign: scratch", "activation: tanh"]),
         (["run", "--info", "searchpath"], ["Provider"]),
@@ -231,16 +231,19 @@ def test_help_is_what_hydra_would_print(tmp_path: Path, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit):
         cli._hydra(arguments)
     assert ours == capsys.readouterr().out
-    assert "model: deep_linear, mine, mlp\n" in ours
+    assert "model: cnn, deep_linear, mine, mlp\n" in ours
 
 
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
         ("spinodal ", ["run", "status", "cancel", "predict", "probe", "report", "sync", "dashboard"]),
-        ("spinodal run data=", ["data=digits", "data=linear_teacher", "data=modular_addition"]),
+        ("spinodal run data=", ["data=digits", "data=linear_teacher", "data=mnist", "data=modular_addition"]),
         ("spinodal run model.w", ["model.width="]),
-        ("spinodal predict data=", ["data=digits", "data=linear_teacher", "data=modular_addition"]),
+        (
+            "spinodal predict data=",
+            ["data=digits", "data=linear_teacher", "data=mnist", "data=modular_addition"],
+        ),
         ("spinodal run schema", []),
     ],
 )

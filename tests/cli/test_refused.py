@@ -175,7 +175,7 @@ def test_several_mistakes_are_told_together(capsys: pytest.CaptureFixture[str]) 
         (["model.depth=2,0"], "model.depth=0: must be an integer"),
         (["model.depth=0,2"], "model.depth=0: must be an integer"),
         (["model.depth=2,deep"], "model.depth=deep: must be an integer"),
-        (["model=mlp,mpl"], "model=mpl: must be one of deep_linear, mlp"),
+        (["model=mlp,mpl"], "model=mpl: must be one of cnn, deep_linear, mlp"),
         (["data=linear_teacher,digits", "data.ratio=0.5"], "data.ratio=0.5: no such key"),
         (["hydra.job.name=a,b"], "hydra.job.name=a,b: keys of Hydra's own"),
         (["model.init_scale=interval(1,2)"], "model.init_scale=interval(1,2)"),

@@ -145,7 +145,9 @@ def test_memory_bounds_the_deflation(surface, monkeypatch):
     monkeypatch.setattr(
         pieces,
         "lanczos",
-        lambda product, start, steps: dimensions.append(steps) or original(product, start, steps),
+        lambda product, start, steps, *more: (
+            dimensions.append(steps) or original(product, start, steps, *more)
+        ),
     )
     repeated(surface, 2, probes=100)
     repeated(surface, 2, probes=100, max_bytes=4 * 8 * 2 * N)

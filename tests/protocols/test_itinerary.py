@@ -43,13 +43,13 @@ def travel(system, protocol, l2, refine, answers=None, restarted=False):
         visits += 1
         assert visits < 5000
         visit = itinerary.visit
-        state = system.relax(state if visit.start is None else visit.start, visit.l2)
-        error = system.error(state, visit.l2)
+        state = system.relax(state if visit.start is None else visit.start, visit.control)
+        error = system.error(state, visit.control)
         if visit.stage is not None:
             stage = visit.stage
-            rows[stage] = (visit.branch, visit.l2, state)
+            rows[stage] = (visit.branch, visit.control, state)
         assert itinerary.stages == (None if refine else len(trajectory.path))
-        answers[stage] = itinerary.conclude(error, state, relaxed=system.relaxed(visit.l2))
+        answers[stage] = itinerary.conclude(error, state, relaxed=system.relaxed(visit.control))
         assert visit.stage is None or answers[stage] is None  # not before it was taken back
         if restarted:
             itinerary = Itinerary.from_state_dict(itinerary.state_dict())
@@ -196,10 +196,10 @@ def surveyed(system, l2, refine, protocol="up"):
     while not itinerary.finished:
         visit = itinerary.visit
         start = state if visit.start is None else visit.start
-        state = (system.relax if visit.exact else system.survey)(start, visit.l2)
-        error = system.error(state, visit.l2) + (0 if visit.exact else 4e-4 * (visit.stage is None))
+        state = (system.relax if visit.exact else system.survey)(start, visit.control)
+        error = system.error(state, visit.control) + (0 if visit.exact else 4e-4 * (visit.stage is None))
         if visit.stage is not None:
-            rows[visit.stage] = (visit.l2, state, visit.exact)
+            rows[visit.stage] = (visit.control, state, visit.exact)
         exact += visit.exact
         assert itinerary.conclude(error, state, relaxed=visit.exact) in (
             (None, True, False) if visit.exact else (None,)

@@ -6,7 +6,7 @@ import statistics
 import polars as pl
 import pytest
 
-from spinodal.records import COLUMNS, OBSERVED, SCHEMA
+from spinodal.records import COLUMNS, OBSERVED, SCHEMA, with_control
 from spinodal.theory import coexistence, spinodal
 from spinodal.tracking.runs import axis_of, job_runs, means, replica_runs
 from spinodal.tracking.survival import survival
@@ -54,7 +54,7 @@ def row(**columns):
 
 
 def table(*rows):
-    return pl.DataFrame([row(**each) for each in rows], schema=SCHEMA)
+    return with_control(pl.DataFrame([row(**each) for each in rows], schema=SCHEMA))
 
 
 def the_run(*rows, unit=replica_runs):

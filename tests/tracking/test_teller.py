@@ -5,14 +5,14 @@ import os
 import polars as pl
 import pytest
 
-from spinodal.records import SCHEMA
+from spinodal.records import SCHEMA, with_control
 from spinodal.tracking import session, teller
 from spinodal.tracking.folders import closed_runs
 from spinodal.tracking.session import Session
 
 
 def rows(points, stages, of):
-    return pl.DataFrame(
+    table = pl.DataFrame(
         [
             {"point": point, "campaign": "c", "branch": "up", "seed": seed, "stage": stage, "stages": of}
             | {"l2": 0.1 * (stage + 1), "error": float(stage), "steps": 1, "stationary": True}
@@ -21,6 +21,7 @@ def rows(points, stages, of):
         ],
         schema=SCHEMA,
     )
+    return with_control(table)
 
 
 @pytest.fixture

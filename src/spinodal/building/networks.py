@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from omegaconf import DictConfig
 from torch import nn
@@ -12,7 +13,7 @@ from spinodal.building.made import BuildError, made
 from spinodal.ensemble import Ensemble, check_network
 from spinodal.errors import UserError
 from spinodal.planning.explain import place
-from spinodal.signatures import accepted
+from spinodal.signatures import accepted, located, names
 from spinodal.tasks import Task
 
 FEW = 2
@@ -46,11 +47,13 @@ def network_maker(plan: DictConfig, task: Task, init_scale: float | None = None)
     Raises:
         BuildError: If its `_target_` cannot be imported.
     """
-    own = {} if init_scale is None else {"init_scale": init_scale}
+    own: dict[str, Any] = {} if init_scale is None else {"init_scale": init_scale}
     try:
-        sizes = accepted(plan.model._target_, {**task.sizes, "input_shape": list(task.inputs.shape[1:])})
+        sizes = accepted(plan.model._target_, task.sizes)
     except UserError as error:
         raise BuildError(f"model.{error}") from error
+    if names(located(plan.model._target_), "input_shape"):
+        own["input_shape"] = list(task.inputs.shape[1:])
     return partial(made, plan.model, nn.Module, **sizes, **own)
 
 
