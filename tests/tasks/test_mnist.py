@@ -202,10 +202,10 @@ def test_its_experiment_in_small_loses_its_features_one_by_one_and_is_no_evidenc
     monkeypatch.setenv("SPINODAL_OUTPUTS", str(tmp_path))
     monkeypatch.setitem(STYLE, "savefig.dpi", 50)
     data = (f"data.path={folder}", "data.complexity=3", "data.samples=null", "data.test_samples=null")
-    small = ("model.width=6", "l2=geom:0.18:0.42:17", "callbacks.curvature.probes=12", "logger=none")
+    small = ("model.width=6", "l2=geom:0.15:0.42:20", "callbacks.curvature.probes=12", "logger=none")
     assert cli.main(["run", "experiment=mnist", *data, *small]) == 0
     rows = read_records(tmp_path / "mnist").sort("l2")
-    assert len(rows) == 17
+    assert len(rows) == 20
     assert rows["rank"].to_list() == sorted(rows["rank"], reverse=True)
     assert set(rows["rank"]) == {0, 1, 2, 3}
     assert set(rows["criterion"]) == {"flow"}
@@ -222,7 +222,7 @@ def test_its_experiment_in_small_loses_its_features_one_by_one_and_is_no_evidenc
     assert cli.main(["report", str(tmp_path / "mnist")]) == 0
     said = capsys.readouterr().out
     assert "survey, no evidence: E seems to jump at 3 places, and rank falls by one at 3 of them" in said
-    assert "17 rows; only surveyed: 17" in said
+    assert "20 rows; only surveyed: 20" in said
     page = (tmp_path / "mnist" / "report" / "report.html").read_text()
     assert "Nothing here is evidence" in page
     assert (tmp_path / "mnist" / "report" / "mnist-K3-tanh-L3-w6-up-survey.png").exists()

@@ -1,4 +1,4 @@
-"""The figure of a survey: E and the rank of the outputs along its path, and where they suggest a transition."""
+"""The figure of a survey: E, the rank of the outputs and R along its path, and where they suggest a transition."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from matplotlib.patches import Patch
 from spinodal.analysis import evidence, trajectory
 from spinodal.records import COLUMN
 from spinodal.report import panels
-from spinodal.report.style import BAND, HOLLOW, SEED, STYLE, TRANSITION
+from spinodal.report.style import BAND, ERROR, HOLLOW, SEED, STYLE, TRANSITION
 
-PANELS = {"error": f"error {COLUMN['error'].latex}", "rank": "rank of the outputs"}
-"""Column and label of each panel, from the top."""
+PANELS = {
+    "error": f"error {COLUMN['error'].latex}",
+    "rank": "rank of the outputs",
+    "scalar_curvature": f"curvature {COLUMN['scalar_curvature'].latex}",
+}
+"""Column and label of each panel, from the top; those of which nothing is known are left out."""
 
 PLACES = {True: ("$E$ seems to jump", TRANSITION), False: ("the rank alone changes", "0.5")}
 """Label and colour of a place, by whether E seems to jump there."""
@@ -25,7 +29,7 @@ PATH: dict[str, Any] = {"color": SEED["color"], "linewidth": 0.7, "alpha": 0.6, 
 
 
 def draw_survey(curve: pl.DataFrame, places: pl.DataFrame) -> Figure:
-    """Draw E and the rank of a curve against λ on a log axis, a line for each trajectory.
+    """Draw E and the rank of a curve, and R with its error if it was measured, against λ on a log axis.
 
     Args:
         curve: Records of one curve, with rows of a survey.
@@ -44,6 +48,8 @@ def draw_survey(curve: pl.DataFrame, places: pl.DataFrame) -> Figure:
                 panels.mark(panel, marked.filter(jumps=jumps), colour)
             for _, path in rows.group_by("_name", maintain_order=True):
                 panel.plot(path["l2"], path[column], **PATH)
+            if (error := f"{column}_se") in rows.columns:
+                panel.errorbar(rows["l2"], rows[column], rows[error], **ERROR)
             panels.draw_points(panel, rows, column, SEED)
         panels.scale_l2(axes[-1], rows)
         handles: list[Any] = [Line2D([], [], **{**SEED, **HOLLOW}, label="only surveyed")]

@@ -39,7 +39,7 @@ def survey(campaign: Campaign) -> Section | None:
         Group(str(curve.name), [_row(row) for row in curve.of(found).iter_rows(named=True)], drawn)
         for curve, drawn in surveyed
     ]
-    header = columns("λ between", "E", "accuracy", "rank", "seeds", "E jumps", "relaxed exactly")
+    header = columns("λ between", "E", "accuracy", "rank", "seeds", "jump of E")
     table = Table("Where the survey suggests a transition", header, groups, brief=True, empty="none")
     pictures = [_picture(campaign, curve, curve.of(found)) for curve, drawn in surveyed if drawn]
     result = f"survey, no evidence: {suggested(found)}"
@@ -72,13 +72,12 @@ def _picture(campaign: Campaign, curve: Curve, places: pl.DataFrame) -> Picture:
 
 
 def _row(row: dict[str, Any]) -> Row:
-    exact = row["transition"]
+    exact, suggestion = row["transition"], "apparent" if row["jumps"] else "not on this grid"
     return (
         span(row["l2_low"], row["l2_high"], 4),
         *(_sides(row, name) for name in ("", "accuracy_", "rank_")),
         f"{row['seeds']}/{row['seeds_all']}",
-        "seems so" if row["jumps"] else Cell("not on this grid", "open"),
-        Cell("not yet", "open") if exact is None else Cell(f"jumps, # {exact}", "good"),
+        Cell(suggestion, "open") if exact is None else Cell(f"relaxed exactly, # {exact}", "good"),
     )
 
 
