@@ -1,8 +1,11 @@
 """What the experiments claim, of the experiments themselves: run whole, each as a user would, with -m slow."""
 
+import os
+
 import polars as pl
 import pytest
 
+from spinodal import find
 from spinodal.analysis import agreement, coexistence, compare, find_transitions, hysteresis
 from spinodal.cli import main
 from spinodal.records import read_records
@@ -105,3 +108,17 @@ def test_digits_have_a_transition_for_each_class_but_one(records):
     for rows in (linear, large):
         counts = rows.group_by("complexity").len().sort("complexity").rows()
         assert counts == [(1, 1), (2, 2), (4, 4)]
+
+
+@pytest.mark.skipif(
+    "SPINODAL_MNIST" not in os.environ, reason="SPINODAL_MNIST names no folder with IDX files"
+)
+def test_mnist_loses_nine_features_one_by_one(records):
+    """So a survey suggests; of that, nothing is evidence."""
+    table = records("mnist", f"data.path={os.environ['SPINODAL_MNIST']}").sort("l2")
+    assert table["rank"].to_list() == sorted(table["rank"], reverse=True)
+    assert table["scalar_curvature"].is_finite().all()
+    found = find(table)
+    sides = found.survey.filter("jumps").select("rank_before", "rank_after", "transition").rows()
+    assert sides == [(rank, rank - 1, None) for rank in range(9, 0, -1)]
+    assert found.transitions["location"].is_null().all()

@@ -23,9 +23,7 @@ def smooth_l1(objective, theta, width=0.01):
 
 
 def label_smoothing(objective, theta):
-    inputs = objective.task.inputs
-    outputs = objective.ensemble.outputs(theta, inputs, objective.task.has_own_inputs, objective.frozen)
-    return -outputs.log_softmax(-1).mean((-2, -1)) - objective.error(theta)
+    return -objective.outputs(theta).log_softmax(-1).mean((-2, -1)) - objective.error(theta)
 
 
 def of_theta(theta):

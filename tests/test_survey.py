@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 
 from spinodal import cli, find
 from spinodal.records import read_records
+from spinodal.report.style import STYLE
 from spinodal.training import Interrupted
 
 SMALL = (
@@ -62,7 +63,8 @@ def test_a_survey_is_marked_cheap_near_the_minima_and_no_evidence(
     capsys.readouterr()
     assert cli.main(["report", "survey"]) == 0
     said = capsys.readouterr().out
-    assert "survey, no evidence: E seems to jump at 3 places; relaxed exactly, it does at 0 of them" in said
+    suggested = "E seems to jump at 3 places, and rank falls by one at 3 of them"
+    assert f"survey, no evidence: {suggested}; exactly relaxed rows show none of these" in said
     assert "24 rows; only surveyed: 24" in said
     page = (outputs / "survey" / "report" / "report.html").read_text()
     assert "What the survey suggests" in page
@@ -77,6 +79,30 @@ def test_any_rule_of_descent_surveys(rule: tuple[str, ...]) -> None:
     assert set(survey["criterion"]) == {"flow"}
     assert survey["stationary"].all()
     assert survey["learned_features"].to_list() == [2, 2, 0]
+
+
+def test_a_convolutional_network_is_named_as_it_is(
+    outputs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the records, and where people read: beside a fully connected one with the same activation."""
+    monkeypatch.setitem(STYLE, "savefig.dpi", 50)
+    digits = ("data=digits", "data.complexity=1", "data.samples=12", "relaxation=survey", "l2=[0.1,0.2]")
+    of_any = ("logger=none", "callbacks.progress=null", "campaign=c")
+    cnn = ("model=cnn", "model.channels=[1]", "model.kernel=3")
+    for model in (cnn, ("model=mlp", "model.depth=2", "model.width=2")):
+        assert cli.main(["run", *digits, *model, *of_any]) == 0
+    rows = read_records("c")
+    kinds = rows.select("network", "activation", "depth", "width").unique().sort("network").rows()
+    assert kinds == [(None, "tanh", 2, 2), ("CNN", "tanh", None, None)]
+    capsys.readouterr()
+    assert cli.main(["report", "c"]) == 0
+    said = capsys.readouterr().out
+    assert "digits, K = 1; CNN, tanh; up" in said
+    assert "digits, K = 1; tanh, depth 2, width 2; up" in said
+    assert (outputs / "c" / "report" / "digits-K1-CNN-tanh-up.png").exists()
+    capsys.readouterr()
+    assert cli.main(["predict", *digits, *cnn]) == 0
+    assert "digits, K = 1; CNN, tanh\n" in capsys.readouterr().out
 
 
 def test_refinement_relaxes_exactly_on_both_sides_of_each_jump() -> None:

@@ -36,6 +36,7 @@ from spinodal.campaign import (
 from spinodal.ensemble import Objective
 from spinodal.errors import UserError
 from spinodal.files import delete_strays
+from spinodal.networks import class_of
 from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Trajectory, looks
 from spinodal.records import RecordWriter, write_configuration
 from spinodal.training import (
@@ -114,6 +115,7 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
         "error_name": task.error_name,
         "noise": float(_column(plan.data, "noise", int, float) or 0.0),
         "samples": task.samples,
+        "network": class_of(ensemble.network),
         "activation": _column(plan.model, "activation", str),
         "bias": _column(plan.model, "bias", bool),
         "depth": _column(plan.model, "depth", int),

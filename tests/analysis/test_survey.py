@@ -58,3 +58,25 @@ def test_a_claim_names_the_survey_as_the_reason_why_a_transition_is_not_seen(bra
     (up,) = up_branches(found, found.quiet)
     assert len(up.missing) == 3
     assert "are only surveyed: relaxation=exact, or protocol.refine, decides" in up.unseen
+
+
+def test_where_the_rank_alone_changes_is_listed_beside_where_the_error_seems_to_jump(loop: Make) -> None:
+    """With one λ between two jumps no grid separates them from a slope; how many features are alive is known."""
+    columns = {
+        "criterion": pl.lit("flow"),
+        "minimum": pl.lit(None, pl.Boolean),
+        "rank": pl.col("learned_features"),
+    }
+    up = loop(down=(0.06, 0.02)).filter(branch="up").with_columns(**columns)
+    between = up.filter(pl.col("l2").is_between(0.09375, 0.2362352))["l2"]
+    coarse = up.filter(~pl.col("l2").is_in(between[1:].implode()))
+    for rows, jumps in ((up, [True, True]), (coarse, [True, False])):
+        places = find(rows).survey
+        sides = places.select("rank_before", "rank_after", "jumps", "seeds", "seeds_all").rows()
+        assert sides == [(2, 1, jumps[0], 1, 1), (1, 0, jumps[1], 1, 1)]
+        for at, (low, high) in zip(
+            (0.09375, 0.2362352), places.select("control_low", "control_high").rows(), strict=True
+        ):
+            assert low < at < high
+    again = pl.concat([up, up.with_columns(seed=pl.lit(1, pl.Int64), point=pl.lit("other"))])
+    assert find(again).survey["seeds"].to_list() == [2, 2]

@@ -69,7 +69,7 @@ def test_columns_have_a_symbol_and_a_label() -> None:
 
 def test_the_readme_speaks_of_columns_that_there_are() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    sentence = readme.partition("Some of its columns are ")[2].partition("\n\n")[0]
+    sentence = readme.partition("Some columns of the records are ")[2].partition("\n\n")[0]
     named = re.findall(r"`(\w+)`", sentence)
     assert len(named) > 5
     assert set(named) <= SCHEMA.keys()

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from spinodal import cli, find
 from spinodal.errors import UserError
+from spinodal.records import read_records
+from spinodal.report.style import STYLE
 from spinodal.tasks import CENTRED, mnist, mnist_files
 
 HEADS = {"images": 16, "labels": 8}
@@ -191,6 +194,38 @@ def test_a_mirror_without_the_files_is_refused(mirror: tuple[str, Path]) -> None
     (served / "train-images-idx3-ubyte.gz").unlink()
     with pytest.raises(UserError, match=r"cannot be downloaded \(.*404.*data\.path=FOLDER"):
         some(None, mirror=f"{address}/")
+
+
+def test_its_experiment_in_small_loses_its_features_one_by_one_and_is_no_evidence(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPINODAL_OUTPUTS", str(tmp_path))
+    monkeypatch.setitem(STYLE, "savefig.dpi", 50)
+    data = (f"data.path={folder}", "data.complexity=3", "data.samples=null", "data.test_samples=null")
+    small = ("model.width=6", "l2=geom:0.15:0.42:20", "callbacks.curvature.probes=12", "logger=none")
+    assert cli.main(["run", "experiment=mnist", *data, *small]) == 0
+    rows = read_records(tmp_path / "mnist").sort("l2")
+    assert len(rows) == 20
+    assert rows["rank"].to_list() == sorted(rows["rank"], reverse=True)
+    assert set(rows["rank"]) == {0, 1, 2, 3}
+    assert set(rows["criterion"]) == {"flow"}
+    assert rows["minimum"].is_null().all()
+    assert rows["scalar_curvature"].is_finite().all()
+    assert set(rows["curvature_method"]) == {"stochastic"}
+    found = find(rows)
+    assert found.transitions["location"].is_null().all()
+    assert found.agreement.is_empty()
+    assert set(found.claims["decision"]) <= {"not decided"}
+    sides = found.survey.select("rank_before", "rank_after", "jumps", "transition").rows()
+    assert sides == [(3, 2, True, None), (2, 1, True, None), (1, 0, True, None)]
+    capsys.readouterr()
+    assert cli.main(["report", str(tmp_path / "mnist")]) == 0
+    said = capsys.readouterr().out
+    assert "survey, no evidence: E seems to jump at 3 places, and rank falls by one at 3 of them" in said
+    assert "20 rows; only surveyed: 20" in said
+    page = (tmp_path / "mnist" / "report" / "report.html").read_text()
+    assert "Nothing here is evidence" in page
+    assert (tmp_path / "mnist" / "report" / "mnist-K3-tanh-L3-w6-up-survey.png").exists()
 
 
 REAL = os.environ.get("SPINODAL_MNIST")

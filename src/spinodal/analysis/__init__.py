@@ -2,7 +2,7 @@
 
 from spinodal.analysis.agreement import accuracy_agreement, agreement
 from spinodal.analysis.coexistence import coexistence
-from spinodal.analysis.curves import CURVE, evidence, order_parameter, surveyed, trajectory
+from spinodal.analysis.curves import CURVE, evidence, network_name, order_parameter, surveyed, trajectory
 from spinodal.analysis.deep_linear import compare, deep_linear, expected, landscape
 from spinodal.analysis.delays import control_exponents, noise_ratios
 from spinodal.analysis.dependence import dependence, seed_jumps
@@ -45,6 +45,7 @@ __all__ = [
     "hysteresis",
     "landscape",
     "milestones",
+    "network_name",
     "noise_ratios",
     "onset_under_noise",
     "order_parameter",

@@ -75,7 +75,7 @@ def accuracy_agreement(table: pl.DataFrame) -> pl.DataFrame:
     """
     names = ("accuracy", "scalar_curvature")
     parts = []
-    for kind in table.partition_by("task", "activation", maintain_order=True):
+    for kind in table.partition_by("task", "network", "activation", maintain_order=True):
         branches = {name: branches_of(_with_error(kind), name) for name in names}
         found = agreement(branches[names[0]], *names)
         hidden = [not row["agrees"] and _hidden(branches, row) for row in found.iter_rows(named=True)]

@@ -14,6 +14,7 @@ CURVE = (
     "task",
     "complexity",
     "samples",
+    "network",
     "activation",
     "bias",
     "depth",
@@ -59,7 +60,20 @@ def order_parameter(rows: pl.DataFrame) -> str:
     """
     if "rank" not in rows.columns or rows["rank"].null_count():
         return "learned_features"
-    return theory.order_parameter({name: rows[name][0] for name in ("task", "error_name", "activation")})
+    facts = ("task", "error_name", "network", "activation")
+    return theory.order_parameter({name: rows[name][0] for name in facts})
+
+
+def network_name(row: Mapping[str, Any]) -> str:
+    """Name the kind of network of a row: as in "deep linear", "tanh" or, of no fully connected one, "CNN, tanh".
+
+    Args:
+        row: With `network` and `activation`, as in the records.
+    """
+    kind, activation = row["network"], row["activation"]
+    if kind:
+        return f"{kind}, {activation}" if activation else str(kind)
+    return "deep linear" if activation == "linear" else str(activation or "network")
 
 
 def own_observables(table: pl.DataFrame) -> list[str]:

@@ -137,14 +137,20 @@ class Objective:
     def _single(self) -> Task:
         return self.task.to(torch.float32)
 
+    def outputs(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, "A N ..."]:
+        """Compute f(X), of each row, in the precision of θ: what a penalty that depends on data begins with."""
+        task = self._typed(theta)
+        return self.ensemble.outputs(theta, task.inputs, task.has_own_inputs, self.frozen)
+
+    def _typed(self, theta: Float[Tensor, "A n"]) -> Task:
+        return self._single if theta.dtype == torch.float32 else self.task
+
     def _error(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, " A"]:
-        task = self._single if theta.dtype == torch.float32 else self.task
-        outputs = self.ensemble.outputs(theta, task.inputs, task.has_own_inputs, self.frozen)
-        return task.error(outputs, task.targets)
+        task = self._typed(theta)
+        return task.error(self.outputs(theta), task.targets)
 
     def _sample_errors(self, theta: Float[Tensor, "A n"]) -> Float[Tensor, "A N"]:
-        task = self._single if theta.dtype == torch.float32 else self.task
-        outputs = self.ensemble.outputs(theta, task.inputs, task.has_own_inputs, self.frozen).unsqueeze(-2)
+        task, outputs = self._typed(theta), self.outputs(theta).unsqueeze(-2)
         targets = task.targets.unsqueeze(-2)
         errors: Tensor = vmap(task.error, in_dims=(1, targets.dim() - 3), out_dims=1)(outputs, targets)
         return errors

@@ -100,3 +100,8 @@ class MLP(nn.Module):
             if f"layers.{k}.bias" in parameters:
                 hidden = hidden + parameters[f"layers.{k}.bias"].unsqueeze(-1)
         return hidden.mT
+
+
+def class_of(network: nn.Module) -> str | None:
+    """Return the name of a network's class; None for an `MLP`, which its depth, width and activation describe."""
+    return None if isinstance(network, MLP) else type(network).__name__

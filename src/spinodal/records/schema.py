@@ -51,6 +51,7 @@ COLUMNS = (
     Column("complexity", pl.Int64, "1", "K, number of distinct features to learn, as asked for", symbol="K"),
     Column("noise", pl.Float64, "√E", "standard deviation of the label noise"),
     Column("samples", pl.Int64, "1", "N, number of training samples", symbol="N"),
+    Column("network", pl.String, "", "class of the network; null: fully connected, with layers of one width"),
     Column("activation", pl.String, "", "nonlinearity of the hidden layers"),
     Column("bias", pl.Boolean, "", "whether the layers have biases"),
     Column("depth", pl.Int64, "1", "L, number of weight layers", symbol="L"),
@@ -280,7 +281,8 @@ SCHEMA = pl.Schema({column.name: column.dtype for column in COLUMNS})
 # What is the same all along a branch of a replica.
 IDENTITY = ("point", "curve", "job", "campaign")
 SETTINGS = (
-    *("task", "error_name", "complexity", "noise", "samples", "activation", "bias", "depth", "width"),
+    *("task", "error_name", "complexity", "noise", "samples"),
+    *("network", "activation", "bias", "depth", "width"),
     *(
         "input_dim",
         "output_dim",

@@ -10,7 +10,7 @@ from spinodal.report.names import capitalised
 from spinodal.report.networks import Curve, Network
 from spinodal.report.numbers import listed
 
-ALIKE = ("task", "complexity", "samples", "activation", "bias", "width", "temperature")
+ALIKE = ("task", "complexity", "samples", "network", "activation", "bias", "width", "temperature")
 """Networks that share these may stand side by side."""
 
 BESIDE = 4

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from spinodal.analysis import network_name
 from spinodal.report.numbers import number
 
 
@@ -63,8 +64,8 @@ def together(names: Sequence[CurveName]) -> CurveName:
 
 
 def _name(row: dict[str, Any]) -> CurveName:
-    task, activation = _printable(row["task"] or "data"), _printable(row["activation"] or "network")
-    network = "deep linear" if activation == "linear" else activation
+    task, network = _printable(row["task"] or "data"), _printable(network_name(row))
+    kind = [_printable(row[name]) for name in ("network", "activation") if row[name]] or ["network"]
     data = [task.replace("_", " "), _labelled("K = ", row["complexity"])]
     model = [network, _labelled("depth ", row["depth"]), _labelled("width ", row["width"])]
     model.append("with biases" if row["bias"] else "")
@@ -72,7 +73,7 @@ def _name(row: dict[str, Any]) -> CurveName:
     parts = [
         task,
         _labelled("K", row["complexity"]),
-        activation,
+        *kind,
         _labelled("L", row["depth"]),
         _labelled("w", row["width"]),
         "bias" if row["bias"] else "",

@@ -19,7 +19,7 @@ FIGURES = 12
 EXAMPLES = 4
 """Of more, so many are."""
 
-FAMILY = ("task", "activation", "bias", "depth")
+FAMILY = ("task", "network", "activation", "bias", "depth")
 """Networks that differ in these are shown first: each family has its share of the figures."""
 
 

@@ -20,7 +20,7 @@ def draw_onsets(onsets: pl.DataFrame, exact: DeepLinear | None) -> Figure:
         exact: The network, if the theory of it is exact.
     """
     temperature = onsets["temperature"].to_numpy()
-    control = {name: onsets[name].to_numpy() for name in onsets.columns if name.startswith("l2_")}
+    control = {name: onsets[name].to_numpy() for name in onsets.columns if name.startswith("control_")}
     with rc_context(STYLE):
         figure = Figure(figsize=(4.8, 5.0), layout="constrained")
         both: Axes

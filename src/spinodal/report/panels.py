@@ -152,7 +152,7 @@ def legend(
         branches: Styles of the branches where there are several.
         estimated: Whether estimated places of transitions are among it.
     """
-    several = len(branches or {}) > 1
+    several, left_out = len(branches or {}) > 1, rows.filter(~evidence())
     handles: list[Artist] = (
         [
             Line2D([], [], **{**style, "alpha": 1.0, "linestyle": "-", "linewidth": 1.3}, label=branch)
@@ -160,10 +160,11 @@ def legend(
         ]
         if several
         else [Line2D([], [], **SEED, label="each seed"), Line2D([], [], **MEAN, label="mean")]
+        if len(left_out) < len(rows)
+        else []
     )
     if test:
         handles.append(Line2D([], [], **TEST, label="test"))
-    left_out = rows.filter(~evidence())
     if len(left_out):
         label = "only surveyed" if left_out.select(surveyed().all()).item() else "not relaxed"
         handles.append(Line2D([], [], **{**SEED, **HOLLOW}, label=label))

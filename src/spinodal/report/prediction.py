@@ -38,6 +38,7 @@ class Prediction:
 def name_of(facts: Mapping[str, Any], complexity: int) -> CurveName:
     """Return what the report calls a task and a network too, whose facts are those of `theory.scope`."""
     identity = {name: facts[name] for name in ("task", "activation", "depth", "width", "bias")}
+    identity["network"] = (facts.get("network") or "").rpartition(".")[2] or None
     return curve_names(pl.DataFrame([{**identity, "complexity": complexity, "branch": ""}]))[0]
 
 

@@ -13,7 +13,7 @@ import polars as pl
 from spinodal.records import COLUMNS
 
 AXES = (
-    *("task", "complexity", "noise", "samples", "activation", "bias", "depth", "width"),
+    *("task", "complexity", "noise", "samples", "network", "activation", "bias", "depth", "width"),
     *("branch", "perturbation", "seed"),
 )
 """Columns that a grid may vary."""

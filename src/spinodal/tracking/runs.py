@@ -300,6 +300,7 @@ def _strength(row: Mapping[str, Any]) -> list[str]:
 def _tags(row: Mapping[str, Any]) -> tuple[str, ...]:
     labels = {
         "task": "",
+        "network": "",
         "activation": "",
         "branch": "",
         "complexity": "K=",

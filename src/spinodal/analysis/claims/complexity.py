@@ -21,12 +21,12 @@ from spinodal.analysis.claims.rules import (
     settled,
     worst,
 )
-from spinodal.analysis.curves import evidence, order_parameter
+from spinodal.analysis.curves import evidence, network_name, order_parameter
 
 if TYPE_CHECKING:
     from spinodal.analysis.findings import Findings
 
-NETWORK = ("task", "activation", "bias", "error_name", "depth", "width")
+NETWORK = ("task", "network", "activation", "bias", "error_name", "depth", "width")
 """Networks that share these are compared over the complexity of their data."""
 
 FEWEST = 3
@@ -60,8 +60,8 @@ def complexity_verdicts(found: Findings) -> Iterator[Verdict]:
         values = [each.rows["complexity"][0] for each in branches]
         if None in values or len(values) < FEWEST or len(set(values)) < len(values):
             continue
-        task, activation = network.select("task", "activation").row(0)
-        name = f"{str(task).replace('_', ' ')}, {'deep linear' if activation == 'linear' else activation}"
+        first = network.row(0, named=True)
+        name = f"{str(first['task']).replace('_', ' ')}, {network_name(first)}"
         for case, (predicted, measured, ruling) in {
             f"number of transitions, K = {values[0]}…{values[-1]}": _numbers(branches),
             f"λ of the transitions, K = {values[-1]}": _places(branches),

@@ -10,7 +10,7 @@ import polars as pl
 from jaxtyping import Float64
 
 from spinodal.analysis.claims.rules import FINER, NONE, Quantity, Ruling, Verdict, claim
-from spinodal.analysis.curves import CURVE
+from spinodal.analysis.curves import CURVE, network_name
 from spinodal.analysis.foresight import KNOWN
 from spinodal.records import COLUMN
 
@@ -42,11 +42,10 @@ def curvature_verdicts(found: Findings) -> Iterator[Verdict]:
         found: In the campaign.
     """
     for kind in found.curved.filter(pl.col("hold_time").is_null()).partition_by(
-        "task", "activation", maintain_order=True
+        "task", "network", "activation", maintain_order=True
     ):
         first = kind.row(0, named=True)
-        network = "deep linear" if first["activation"] == "linear" else first["activation"]
-        name = f"{str(first['task']).replace('_', ' ')}, {network}"
+        name = f"{str(first['task']).replace('_', ' ')}, {network_name(first)}"
         curves = kind.sort("complexity", maintain_order=True).select(CURVE)
         jumps, foreseen = (
             table.join(curves, on=CURVE, how="semi", nulls_equal=True)

@@ -27,7 +27,7 @@ from spinodal.analysis.resolution import STEEP
 if TYPE_CHECKING:
     from spinodal.analysis.findings import Findings
 
-FAMILY = ("task", "activation", "bias", "error_name")
+FAMILY = ("task", "network", "activation", "bias", "error_name")
 """Networks that share these are compared over their depths."""
 
 ORDERS = {1: "1st order", 2: "2nd order", None: "of undecided order"}

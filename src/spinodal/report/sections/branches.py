@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from spinodal.analysis import surveyed
 from spinodal.report.beside import Beside, side_by_side
 from spinodal.report.campaign import Campaign
 from spinodal.report.commands import report_command
@@ -20,8 +21,8 @@ def branches(campaign: Campaign) -> Section | None:
     if not campaign.networks:
         return None
     notes = [
-        "Every point is a minimum of 𝓛 at which a network came to rest; hollow points did not, and are no evidence. "
-        "A band is the bracket of a transition, the fainter the fewer seeds show it."
+        "Every point is a minimum of 𝓛 at which a network came to rest; hollow points did not, or are only surveyed, "
+        "and are no evidence. A band is the bracket of a transition, the fainter the fewer seeds show it."
     ]
     remarks = []
     drawn, number = campaign.drawn, len(campaign.networks)
@@ -61,5 +62,8 @@ def _transitions(network: Network) -> str:
             for verb, kind in (("jumps", ~kinks), ("has a kink", kinks))
             if (at := places(curve.transitions.filter(kind)))
         ]
-        parts.append(f"{where} " + (" and ".join(found) or "shows no transition"))
+        nothing = (
+            "is only surveyed" if curve.records.select(surveyed().all()).item() else "shows no transition"
+        )
+        parts.append(f"{where} " + (" and ".join(found) or nothing))
     return "; ".join(parts)

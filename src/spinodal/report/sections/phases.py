@@ -11,7 +11,7 @@ from spinodal.report.networks import FAMILY, Curve, spread
 from spinodal.report.phases_figure import draw_phases
 from spinodal.report.section import Section, section
 
-NETWORK = ("task", "activation", "bias", "depth", "width", "branch")
+NETWORK = ("task", "network", "activation", "bias", "depth", "width", "branch")
 """Curves that share these differ in the complexity of their data."""
 
 DIAGRAMS, EXAMPLES = 6, 3
