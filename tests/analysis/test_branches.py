@@ -50,7 +50,8 @@ def test_branches_hold_the_evidence_in_the_order_of_the_path() -> None:
     assert branch.unrelaxed(*L2[[-5, -3]]) == 1
     assert branch.unrelaxed(*L2[[-4, -3]]) == 0
     assert branch.errors is None
-    np.testing.assert_allclose(np.sqrt(branch.size), branch.column("norm"))
+    np.testing.assert_allclose(np.sqrt(branch.penalty), branch.column("norm"))
+    np.testing.assert_array_equal(branch.rest, branch.error)
     assert np.isnan(branch.column("not there")).all()
 
 
