@@ -48,7 +48,7 @@ def linspace(first: float, last: float, count: int) -> list[float]:
 
 
 def l2_values(value: object) -> list[float]:
-    """The values of a control parameter somebody wrote: a number, a list of numbers, `geom:a:b:n` or `lin:a:b:n`.
+    """Read the values of a control parameter: a number, a list of numbers, `geom:a:b:n` or `lin:a:b:n`.
 
     Raises:
         ValueError: Saying what would be right, if a value is negative, infinite, given twice or no number.
@@ -66,7 +66,7 @@ def held_value(value: object, control: str) -> float:
     """The coefficient of a penalty that is held.
 
     Args:
-        value: as somebody wrote it.
+        value: as written.
         control: the penalty whose coefficient is varied instead.
 
     Raises:

@@ -92,8 +92,8 @@ def scope(facts: Mapping[str, Any]) -> DeepLinear | str:
 
     Args:
         facts: as in a row of the records: those of `NEEDED`, and of the other `FACTS` what is known. Without a branch,
-            a temperature and a batch size the landscape alone is asked about. `network` is what it is, if it is no fully
-            connected network with trainable layers of one width. Beyond the records there are
+            a temperature and a batch size the landscape alone is asked about. `network` is what it is, if it is no
+            fully connected network with trainable layers of one width. Beyond the records there are
 
             - `turning`: max_k ‖Σ_xx v_k − σ_k v_k‖/σ_k over the features' input directions, as measured;
             - `alive`: so many features must have a place in every layer; by default all.
