@@ -41,6 +41,7 @@ def compare(run, records):
                 expected |= {f"{name}/{place}": value for place, value in enumerate(row[name], 1)}
             elif row[name] is not None and row[name] == row[name]:  # neither null nor NaN
                 expected[name] = row[name]
+        assert expected.pop("control_value") == expected["l2"]  # there under its own name
         stage = told[row["stage"]].items()
         assert {name: value for name, value in stage if not name.startswith("training/")} == expected
     # The stages of a branch follow each other, and so do their training curves.
