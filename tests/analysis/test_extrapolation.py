@@ -21,7 +21,9 @@ def branch(
     error, size = (each + 1e-10 * random.normal(size=len(l2)) for each in (state.error, state.norm_squared))
     constant = {"point": f"{seed}-{len(l2)}", "seed": seed, "branch": "up", "depth": depth, "width": 8}
     constant |= {"stages": len(l2), "stationary": True, "minimum": True, "perturbation": 0.0}
-    constant |= dict.fromkeys(("task", "complexity", "samples", "activation", "bias", "curve", "temperature"))
+    constant |= dict.fromkeys(
+        ("task", "complexity", "samples", "network", "activation", "bias", "curve", "temperature")
+    )
     constant |= {"hold_time": None, "criterion": None} | columns
     table = pl.DataFrame(
         {"l2": l2, "error": np.abs(error), "norm": np.sqrt(np.abs(size)), "stage": np.arange(len(l2))}
@@ -90,14 +92,14 @@ def test_a_branch_that_noise_may_end_anywhere_is_known_less_well() -> None:
 
 def test_without_the_norm_the_bracket_is_all_there_is() -> None:
     l2 = np.geomspace(0.02, 0.6, 30)
-    row = onset(branch(3, [1.0], l2).drop("norm"))
+    row = onset(branch(3, [1.0], l2).drop("norm", "penalty", "penalty_gradient"))
     assert abs(row["jump"] - EXACT[3]) <= row["jump_error"] < EXACT[3]
 
 
 def test_nothing_is_known_better_than_minima_are() -> None:
     """On an exactly straight curve, and of a step as exact as numbers are."""
     l2 = np.geomspace(0.05, 1, 40)
-    step = branch(3, [1.0], l2).with_columns(error=pl.lit(1.0) * (pl.col("l2") > 0.3), norm=pl.lit(0.0))
+    step = branch(3, [1.0], l2).with_columns(error=pl.lit(1.0) * (pl.col("l2") > 0.3), penalty=pl.lit(0.0))
     assert onset(step)["jump_error"] >= 1e-6 * abs(onset(step)["jump"])
     kinked = branch(2, [1.0], l2).with_columns(error=0.5 * pl.min_horizontal(2 * pl.col("l2"), 1.0) ** 2)
     (row,) = find_transitions(kinked).rows(named=True)
