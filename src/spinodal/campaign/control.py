@@ -1,6 +1,7 @@
 """The control parameter of a configuration, and penalties that are held: 𝓛 = E + c·P + Σ cᵢ·Pᵢ.
 
-A penalty's key is its name. The key of the one that `control` names has the values of c, every other one a number.
+A penalty's key is its name. The key of the one that `control` names has the values of c, every other one a number. A
+row of the records has `control`, too, so that `name` and `symbol` are those of a row as well.
 """
 
 from __future__ import annotations

@@ -105,9 +105,9 @@ def _read(files: Iterable[Path], columns: Sequence[str] | None = None) -> pl.Dat
             table = read_whole(file, columns)
             strays = [name for name, dtype in table.schema.items() if SCHEMA.get(name, dtype) != dtype]
             casts = [pl.col(name).cast(SCHEMA[name]) for name in strays]
-            table = table.with_columns(*casts, pl.lit(number, pl.UInt32).alias("_file"))
-            tables.append(table if columns else with_control(table))
+            tables.append(table.with_columns(*casts, pl.lit(number, pl.UInt32).alias("_file")))
         except UNREADABLE as error:
             reason = str(error).splitlines()[0]
             warnings.warn(f"{file}: left out, cannot be read as records ({reason})", stacklevel=3)
-    return pl.concat(tables, how="diagonal_relaxed")
+    table = pl.concat(tables, how="diagonal_relaxed")
+    return table if columns else with_control(table)

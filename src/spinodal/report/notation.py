@@ -44,9 +44,8 @@ class Notation:
     @property
     def loss(self) -> str:
         """What is minimised."""
-        known = self.words("𝓛(θ) = E(θ) + λ‖θ‖²") if self._is_l2 else "𝓛(θ) = E(θ) + c·P(θ)"
-        rest = f", with {' or '.join(self.held)} held" if self.held else ""
-        return known + ("" if self._is_l2 else f", P = {' or '.join(self.controls)}") + rest
+        own = "λ‖θ‖²" if self._is_l2 else f"c·P(θ), P = {' or '.join(self.controls)}"
+        return f"𝓛(θ) = E(θ) + {own}" + (f", with {' or '.join(self.held)} held" if self.held else "")
 
     def words(self, text: str) -> str:
         """Put a text into these terms."""

@@ -9,10 +9,11 @@ from typing import Any
 import polars as pl
 
 from spinodal.analysis import CURVE, trained
+from spinodal.campaign import control
 from spinodal.report.names import curve_names
 from spinodal.report.report import Report
 from spinodal.report.sections.escape import Hold, holds
-from spinodal.tracking.runs import TRAINED, History, control_of, finite, means, symbol
+from spinodal.tracking.runs import TRAINED, History, finite, means
 from spinodal.tracking.survival import survival
 
 DRAWN = ("error", "accuracy", "norm", "scalar_curvature", "soft_mode")
@@ -42,9 +43,9 @@ def curves_of(report: Report) -> History:
 
 def _along_branches(report: Report) -> Iterator[Point]:
     for curve in report.campaign.curves:
-        control = control_of(curve.records.row(0, named=True))
+        axis = control.name(curve.records.row(0, named=True))
         for row in means(curve.records.sort("control_value")).iter_rows(named=True):
-            yield control, row["control_value"], _bands(curve.name.file, row, DRAWN)
+            yield axis, row["control_value"], _bands(curve.name.file, row, DRAWN)
 
 
 def _along_trainings(report: Report) -> Iterator[Point]:
@@ -52,7 +53,7 @@ def _along_trainings(report: Report) -> Iterator[Point]:
         name = curve_names(network.select(CURVE).head(1))[0].file
         for (value,), rows in network.partition_by("control_value", as_dict=True).items():
             for row in means(rows.sort(TRAINED)).iter_rows(named=True):
-                label = f"{name} {symbol(rows.row(0, named=True))}={value:g}"
+                label = f"{name} {control.symbol(rows.row(0, named=True))}={value:g}"
                 yield TRAINED, row[TRAINED], _bands(label, row, (*DRAWN, "test_accuracy"))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from spinodal.analysis import deep_linear, evidence
-from spinodal.campaign import own_values, with_values
+from spinodal.campaign import control, own_values, with_values
 from spinodal.records import IDENTITY, MEASURED_TASK, OBSERVED, PROVENANCE, SETTINGS, TRAINING
 from spinodal.tracking.survival import HELD, survival
 
@@ -182,7 +182,7 @@ def _job(rows: pl.DataFrame, configuration: Mapping[str, Any], complete: bool) -
         there = there.filter(pl.col("replicas") >= replicas)
     left = survival(rows) if complete else []
     seeds = rows["seed"].n_unique()
-    config = _config(rows, configuration) | {control_of(first): _grid(rows, configuration)}
+    config = _config(rows, configuration) | {control.name(first): _grid(rows, configuration)}
     return Run(
         id="-".join(
             filter(
@@ -198,7 +198,7 @@ def _job(rows: pl.DataFrame, configuration: Mapping[str, Any], complete: bool) -
         | {"seeds": sorted(rows["seed"].unique().drop_nulls())},
         history={
             (row["control_value"], row[TRAINED]) if TRAINED in row else row["control_value"]: [
-                _placed(row, control_of(first))
+                _placed(row, control.name(first))
             ]
             for row in there.iter_rows(named=True)
         }
@@ -233,19 +233,14 @@ def _observed(row: Mapping[str, Any]) -> dict[str, Any]:
                 told |= {f"{name}/{place}": value for place, value in enumerate(values, start=1)}
             case value:
                 told[name] = value
-    return _placed(told, control_of(row))
+    return _placed(told, control.name(row))
 
 
-def control_of(row: Mapping[str, Any]) -> str:
-    """Name the axis of the control parameter of a row of the records, as the key that sets it: l2, for one."""
-    return str(row["control"])
-
-
-def _placed(row: Mapping[str, Any], control: str) -> dict[str, Any]:
+def _placed(row: Mapping[str, Any], name: str) -> dict[str, Any]:
     """What there is of a row, with the control parameter under its name, and first what the row is drawn against."""
-    known = finite({**row, control: row["control_value"]})
+    known = finite({**row, name: row["control_value"]})
     del known["control_value"]
-    axis = next((name for name in AXES if name in known), control)
+    axis = next((each for each in AXES if each in known), name)
     return {axis: known[axis], **known}
 
 
@@ -256,7 +251,7 @@ def _config(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> dict[str, A
     own = {key: first[key.partition(".")[2]] for key in own_values(config)}
     config = with_values(config, {key: value for key, value in own.items() if value is not None})
     config |= {name: first[name] for name in columns if first[name] is not None}
-    config[control_of(first)] = _path(rows, configuration)
+    config[control.name(first)] = _path(rows, configuration)
     exact = deep_linear(rows)
     if exact is not None:
         config["predicted"] = {"spinodal": exact.spinodals.tolist()}
@@ -271,26 +266,21 @@ def _path(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> float | list[
 
 
 def _grid(rows: pl.DataFrame, configuration: Mapping[str, Any]) -> list[float]:
-    asked = configuration.get(control_of(rows.row(0, named=True)))
+    asked = configuration.get(control.name(rows.row(0, named=True)))
     return sorted(asked if isinstance(asked, list) else rows["control_value"].unique())
 
 
-def _name(row: Mapping[str, Any], control: float | list[float]) -> str:
+def _name(row: Mapping[str, Any], values: float | list[float]) -> str:
     """As in K=3 L=3 λ=0.05 up."""
-    low, high = (control, control) if isinstance(control, float) else (control[0], control[-1])
+    low, high = (values, values) if isinstance(values, float) else (values[0], values[-1])
     parts = [
         f"K={row['complexity']}" if row["complexity"] is not None else "",
         f"L={row['depth']}" if row["depth"] is not None else "",
-        f"{symbol(row)}={low:.4g}" if low == high else f"{symbol(row)}={low:.4g}…{high:.4g}",
+        f"{control.symbol(row)}={low:.4g}" if low == high else f"{control.symbol(row)}={low:.4g}…{high:.4g}",
         *_strength(row),
         row["branch"] or "",
     ]
     return " ".join(filter(None, parts))
-
-
-def symbol(row: Mapping[str, Any]) -> str:
-    """Name the control parameter of a row for people: λ, or the name of another."""
-    return "λ" if control_of(row) == "l2" else control_of(row)
 
 
 def _strength(row: Mapping[str, Any]) -> list[str]:

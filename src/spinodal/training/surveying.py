@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
-from spinodal.ensemble import Objective
 from spinodal.geometry import value_and_gradient
-from spinodal.training.descent import DescentRule, Position
+from spinodal.training.descent import Position
 from spinodal.training.relaxation import Phase, Relaxation
-from spinodal.training.settings import RelaxationSettings
 
 
 class SurveyRelaxation(Relaxation):
@@ -22,28 +20,15 @@ class SurveyRelaxation(Relaxation):
     That costs a fraction of a minimum, and leaves E near the one of the minimum below, as a rule. Whether it is one
     nobody looks at. Rows of a stage that are to be relaxed `exactly` go all the way.
 
-    Args:
-        theta: stacked parameters [R, n].
-        objective: E and 𝓛 of the rows.
-        rule: of descent.
-        seeds: one per row.
-        settings: with a value for `flow`.
-        lr: step lengths of the descent, one per row, instead of the rule's.
+    It is made as any relaxation is, of settings with a value for `flow`.
     """
 
-    def __init__(
-        self,
-        theta: nn.Parameter,
-        objective: Objective,
-        rule: DescentRule,
-        seeds: Sequence[int],
-        settings: RelaxationSettings,
-        lr: Sequence[float] | None = None,
-    ) -> None:
-        assert settings.flow is not None
+    @cached_property
+    def rest(self) -> Float[Tensor, " R"]:
+        """Return flow·E₀ of every row."""
+        assert self.settings.flow is not None
         with torch.no_grad():
-            self.rest = settings.flow * objective.zero_error(theta)
-        super().__init__(theta, objective, rule, seeds, settings, lr)
+            return self.settings.flow * self.objective.zero_error(self.theta)
 
     def begin(self, control: Float[Tensor, " R"], stage: int, idle: Bool[Tensor, " R"] | None = None) -> None:
         """Starts a stage, which is surveyed in all rows."""
