@@ -64,6 +64,20 @@ def number(objective, theta):
 
 def broken(objective, theta):
     raise ValueError("not yet")  # line 51
+
+
+def some_layers(objective, theta, names):
+    parameters = objective.ensemble.named_parameters_of(theta)
+    return sum(parameters[name].square().flatten(1).sum(-1) for name in names)
+
+
+def path_norm(objective, theta):
+    # Squared products of the weights along each path, summed.
+    first, *rest = objective.ensemble.named_parameters_of(theta).values()
+    reached = first.square().sum(-1)
+    for weights in rest:
+        reached = (weights.square() @ reached[..., None])[..., 0]
+    return reached.sum(-1)
 """
 SMOOTH_L1 = """
 # @package _global_
@@ -80,6 +94,19 @@ control: label_smoothing
 penalties: {label_smoothing: {_target_: own_penalties.label_smoothing}}
 label_smoothing: [0, 0.1, 0.2]
 l2: 1e-2
+""",
+    "some_layers": """
+# @package _global_
+control: some_layers
+penalties: {some_layers: {_target_: own_penalties.some_layers, names: [layers.0.weight]}}
+some_layers: [0.05, 0.2]
+l2: 0.01
+""",
+    "path_norm": """
+# @package _global_
+control: path_norm
+penalties: {path_norm: {_target_: own_penalties.path_norm}}
+path_norm: [0.1, 0.4]
 """,
     "unknown": "# @package _global_\ncontrol: smoth_l1\n",
     "without": "# @package _global_\ncontrol: l1\npenalties: {l1: {_target_: own_penalties.smooth_l1}}\n",
@@ -147,6 +174,27 @@ def test_minima_are_those_of_the_penalty(campaign: Path) -> None:
     (error,) = read_records(campaign)["error"]
     theta = 1 - (2 * error) ** 0.5
     assert 1 - theta == pytest.approx(0.1 * theta / (theta**2 + 0.1**2) ** 0.5 + 2e-3 * theta, rel=1e-7)
+
+
+def test_l2_on_some_layers_only(campaign: Path) -> None:
+    """With c on the weight a alone, and λ on a and b, the least of 𝓛 at fixed p = ab is ½(1 − p)² + 2√(λ(c + λ))·p."""
+    assert go("control=some_layers") == 0
+    records = read_records(campaign)
+    assert records["minimum"].to_list() == [True] * 2
+    for c, error, penalty in records.select("control_value", "error", "penalty").iter_rows():
+        strength = (0.01 * (c + 0.01)) ** 0.5
+        assert error == pytest.approx(2 * strength**2, rel=1e-6)
+        assert penalty == pytest.approx((1 - 2 * strength) * (0.01 / (c + 0.01)) ** 0.5, rel=1e-6)
+
+
+def test_path_norm(campaign: Path) -> None:
+    """P = p² of the only path, whose product p is 1/(1 + 2c) where ½(1 − p)² + cp² is least."""
+    assert go("control=path_norm") == 0
+    records = read_records(campaign)
+    assert records["minimum"].to_list() == [True] * 2
+    product = 1 / (1 + 2 * records["control_value"])
+    assert records["error"].to_list() == pytest.approx((0.5 * (1 - product) ** 2).to_list(), rel=1e-6)
+    assert records["penalty"].to_list() == pytest.approx((product**2).to_list(), rel=1e-6)
 
 
 def test_a_penalty_may_depend_on_data(campaign: Path) -> None:

@@ -74,6 +74,7 @@ def applied(**changes: Any) -> DeepLinear:
     [
         ({"activation": "tanh"}, "no closed form for tanh networks"),
         ({"bias": True}, "no closed form for networks with biases"),
+        ({"parameters": 3 * 4 + 4 * 4}, "no closed form for networks with frozen parameters"),
         ({"depth": 1}, "one layer has no transitions"),
         ({"depth": 1, "width": 1}, "one layer has no transitions"),
         ({"width": 1}, "no closed form for 2 features in a network of width 1"),
@@ -140,7 +141,7 @@ def test_without_a_branch_the_landscape_is_asked_about() -> None:
     ("dimensions", "sizes"),
     [
         ({"parameters": 3 * 4 + 4 * 4 + 4 * 2}, (3, 4, 4, 2)),
-        ({"parameters": 35}, None),
+        ({"parameters": 37}, None),
         ({"input_dim": None, "parameters": 2 * 4 + 4 * 4 + 4 * 2}, (2, 4, 4, 2)),
         ({"input_dim": None, "output_dim": None, "parameters": 33}, None),
         ({"input_dim": None, "output_dim": None}, None),

@@ -145,6 +145,8 @@ def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
         yield "one layer has no transitions"
     elif facts["width"] < features:
         yield f"no closed form for {features} features in a network of width {facts['width']}"
+    elif not facts["bias"] and _partly_trained(facts):
+        yield "no closed form for networks with frozen parameters"
     if facts["error_name"] != "squared":
         yield f"no closed form for {facts['error_name']}"
     if (control := facts.get("control") or "l2") != "l2":
@@ -159,11 +161,24 @@ def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
         yield "no closed form for branches under minibatch noise"
 
 
+def _partly_trained(facts: Mapping[str, Any]) -> bool:
+    """Return whether θ has fewer parameters than the layers have; False where either number is not known."""
+    ends, parameters = [facts.get(name) for name in ("input_dim", "output_dim")], facts.get("parameters")
+    return None not in (*ends, parameters) and parameters < _weights(_layers(facts, *ends))
+
+
 def _sizes(facts: Mapping[str, Any]) -> tuple[int, ...] | None:
     """Of the layers; where nobody recorded d and c they are K if the number of parameters has it so."""
     ends, parameters = [facts.get(name) for name in ("input_dim", "output_dim")], facts.get("parameters")
     known = None not in ends
-    inputs, outputs = ends if known else [len(facts["strengths"])] * 2
-    sizes = (inputs, *[facts["width"]] * (facts["depth"] - 1), outputs)
-    fits = parameters == sum(n * m for n, m in pairwise(sizes))
+    sizes = _layers(facts, *(ends if known else [len(facts["strengths"])] * 2))
+    fits = parameters == _weights(sizes)
     return sizes if fits or (known and parameters is None) else None
+
+
+def _layers(facts: Mapping[str, Any], inputs: int, outputs: int) -> tuple[int, ...]:
+    return (inputs, *[facts["width"]] * (facts["depth"] - 1), outputs)
+
+
+def _weights(sizes: tuple[int, ...]) -> int:
+    return sum(n * m for n, m in pairwise(sizes))

@@ -27,7 +27,7 @@ HEAT = (0.01, 0.03, 0.1)
 """Temperatures of the test with noise, in units of E₀/n: E₀ the error of the zero function, n parameters."""
 
 TIME = 20.0
-"""For which the noise lasts, in units of 1/λ, the time in which λ alone takes a parameter to 0."""
+"""For which the noise lasts, in units of the time in which the penalty alone would take θ to 0: 1/λ for L2."""
 
 STEPS = 20_000
 """For which it lasts at most: where E is stiff, steps are short."""
@@ -172,9 +172,17 @@ def _shaken(
     parameter = nn.Parameter(theta.detach().clone())
     _, ends = _here(objective, theta, control, seeds)
     time_step = 0.2 / float(ends.largest.max())
-    hold = HoldSettings(min(TIME / float(control.min()), STEPS * time_step), time_step, 100, every_stage=True)
+    longest = float((TIME / _decay(objective, theta, control)).max())
+    hold = HoldSettings(min(longest, STEPS * time_step), time_step, 100, every_stage=True)
     noise, rule = Langevin(seeds, temperatures, time_step), GradientDescent()
     return _run(Holding(parameter, objective, rule, seeds, settings, hold, noise, 0), control)
+
+
+def _decay(objective: Objective, theta: Tensor, control: Tensor) -> Float[Tensor, " A"]:
+    """Compute c‖∇P‖/2‖θ‖, the rate at which the penalty alone moves θ: c for L2, and at θ = 0."""
+    _, gradient = objective.penalty_and_gradient(theta)
+    size = theta.norm(dim=-1)
+    return torch.where(size > 0, control * gradient.norm(dim=-1) / (2 * size), control)
 
 
 def _run(relaxation: Relaxation, control: Tensor) -> _Arrival:
