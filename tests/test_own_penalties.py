@@ -11,10 +11,12 @@ from omegaconf import OmegaConf
 from spinodal import cli
 from spinodal.building.networks import build_ensemble, build_task
 from spinodal.building.penalties import penalties_of
+from spinodal.building.preflight import preflight
 from spinodal.campaign import control, read_attempts, read_packs
 from spinodal.ensemble import Objective
 from spinodal.penalties import isotropic, l2
 from spinodal.planning import plan, survey
+from spinodal.planning.memory import bytes_per_replica
 from spinodal.records import read_records
 
 OWN = """
@@ -205,6 +207,9 @@ def test_a_penalty_may_depend_on_data(campaign: Path) -> None:
     assert records["minimum"].to_list() == [True] * 3
     assert records["error"].is_sorted()
     assert records["error"].n_unique() == 3
+    (pack,) = read_packs(campaign)
+    needed = preflight([pack], {"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"})
+    assert needed[pack.parts[0].curve] > bytes_per_replica(pack.config)
 
 
 def test_a_penalty_may_be_held_beside_l2(campaign: Path) -> None:

@@ -46,7 +46,7 @@ def preflight(packs: Sequence[Pack], launcher: Mapping[str, Any]) -> dict[str, f
         launcher: its configuration, `hydra.launcher`.
 
     Returns:
-        By curve, bytes that each of its replicas adds, measured where no formula knows them.
+        By curve, bytes that each of its replicas adds, measured where a formula does not know them all.
 
     Raises:
         UserError: With every mistake, a line each.
@@ -129,15 +129,17 @@ class _Check:
                 self.networks[which] = self._tried("model", alike[0], partial(_size, alike[0], task))
             if size := self.networks[which]:
                 self._tried("model", alike[0], partial(_phases, alike, task))
+                self._measure(alike, task, size)
                 for same in _distinct_penalties(alike).values():
-                    self._tried("penalties", same[0], partial(_penalties, same, task))
-                self.measured |= {
-                    part.curve: bytes_with(
-                        part.config, size.parameters, task.samples, size.derivatives.on(task.samples)
-                    )
-                    for part in alike
-                    if size.derivatives is not None
-                }
+                    derivatives = self._tried("penalties", same[0], partial(_penalties, same, task))
+                    self._measure(same, task, size._replace(derivatives=derivatives))
+
+    def _measure(self, parts: Sequence[Part], task: Task, size: _Size) -> None:
+        """Keep what each replica of these parts takes, unless a formula knows."""
+        if size.derivatives is not None:
+            needed = size.derivatives.on(task.samples)
+            for part in parts:
+                self.measured[part.curve] = bytes_with(part.config, size.parameters, task.samples, needed)
 
     def _tried(self, name: str, part: Part, build: Callable[[Any], Any]) -> Any:
         try:
@@ -176,11 +178,11 @@ class _Size(NamedTuple):
 
 def _size(part: Part, task: Task, plan: DictConfig) -> _Size:
     """Build an ensemble of one, and measure it where no formula knows its memory."""
-    from spinodal.ensemble import derivative_bytes
+    from spinodal.ensemble import Objective, derivative_bytes
 
     ensemble = _network(part, task, plan)
     known = bytes_per_replica(part.config) is not None
-    return _Size(ensemble.theta.shape[-1], None if known else derivative_bytes(ensemble, task))
+    return _Size(ensemble.theta.shape[-1], None if known else derivative_bytes(Objective(ensemble, task)))
 
 
 def _network(part: Part, task: Task, plan: DictConfig) -> Ensemble:
@@ -202,12 +204,15 @@ def _phases(parts: Sequence[Part], task: Task, plan: DictConfig) -> None:
             phase_parameters(ensemble, task, phase, l2)
 
 
-def _penalties(parts: Sequence[Part], task: Task, plan: DictConfig) -> None:
-    """Evaluate penalties where replicas start."""
-    from spinodal.building.penalties import check_penalties
+def _penalties(parts: Sequence[Part], task: Task, plan: DictConfig) -> DerivativeBytes:
+    """Evaluate penalties where replicas start, and measure the memory of 𝓛 with them."""
+    from spinodal.building.penalties import check_penalties, penalties_of
+    from spinodal.ensemble import Objective, derivative_bytes
 
     unlearned = any(each.unlearned for part in parts for each in part.points.values())
-    check_penalties(plan, _network(parts[0], task, plan), task, unlearned)
+    ensemble = _network(parts[0], task, plan)
+    check_penalties(plan, ensemble, task, unlearned)
+    return derivative_bytes(Objective(ensemble, task, **penalties_of(plan)._asdict()))
 
 
 def _without_numbers(part: Part, task: Task, plan: DictConfig) -> Ensemble | None:

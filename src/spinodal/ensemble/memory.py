@@ -1,9 +1,10 @@
-"""Memory that derivatives of a network's error take, measured on one replica and a few samples."""
+"""Memory that derivatives of a network's 𝓛 take, measured on one replica and a few samples."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -11,10 +12,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from spinodal.ensemble.ensemble import BLOCK, Ensemble
+from spinodal.ensemble.ensemble import BLOCK
 from spinodal.ensemble.objective import Objective
 from spinodal.geometry import linearise_gradient
-from spinodal.tasks import Task
 
 FEW, MORE = 8, 32
 """Samples of the two evaluations, between which memory grows by what each sample adds."""
@@ -67,29 +67,28 @@ class DerivativeBytes(NamedTuple):
         return self.fixed + self.per_sample * min(samples, BLOCK)
 
 
-def derivative_bytes(ensemble: Ensemble, task: Task) -> DerivativeBytes:
-    """Measure the memory of a gradient and a Hessian-vector product of one replica.
+def derivative_bytes(objective: Objective) -> DerivativeBytes:
+    """Measure the memory of a gradient and a Hessian-vector product of 𝓛 for one replica.
 
     Both are made on 8 samples and on 32: memory is linear in the samples. On the meta device tensors have sizes and no
     numbers.
 
     Args:
-        ensemble: of the networks; the first is evaluated.
-        task: what it learns, not `stacked`.
+        objective: 𝓛 of the networks, the first of which is evaluated, on a task that is not `stacked`.
 
     Returns:
-        Bytes; without the product where the error has kinks, and none is ever made.
+        Bytes; without the product where 𝓛 has kinks, and none is ever made.
     """
-    theta = ensemble.theta[:1].detach()
-    objective = Objective(ensemble, task.to(theta.device)).of([0])
-    smooth = objective.smooth
+    theta = objective.ensemble.theta[:1].detach()
+    here = replace(objective, task=objective.task.to(theta.device)).of([0])
+    smooth, control = here.smooth, theta.new_ones(1)
 
     def evaluated(samples: int) -> Callable[[], object]:
-        numbers = (torch.arange(samples, device=theta.device) % task.samples)[None]
-        error = objective.drawn(numbers).error
+        numbers = (torch.arange(samples, device=theta.device) % here.task.samples)[None]
+        loss = here.drawn(numbers).at(control)
 
         def evaluate() -> object:
-            _, _, product = linearise_gradient(error, theta)
+            _, _, product = linearise_gradient(loss, theta)
             return product(torch.ones_like(theta)) if smooth else None
 
         return evaluate

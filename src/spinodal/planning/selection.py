@@ -76,7 +76,7 @@ def select(
         jobs: that run at the same time.
         max_replicas: in a pack.
         memory: of a job, in bytes; None if nobody knows.
-        measured: by curve, bytes that each of its replicas adds, where no formula knows them.
+        measured: by curve, bytes that each of its replicas adds, where a formula does not know them all.
 
     Raises:
         UserError: If a single network does not fit into memory.
@@ -183,7 +183,7 @@ def _fitting(
     """By curve, how many replicas are known to fit into memory together."""
     fitting = _learned(history, campaign)
     for curve in wanted:
-        each = bytes_per_replica(curve.config) or measured.get(curve.name)
+        each = measured.get(curve.name) or bytes_per_replica(curve.config)
         if not curve.points or memory is None or each is None:
             continue
         if each > memory:

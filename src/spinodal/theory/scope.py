@@ -163,8 +163,11 @@ def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
 
 def _partly_trained(facts: Mapping[str, Any]) -> bool:
     """Return whether θ has fewer parameters than the layers have; False where either number is not known."""
-    ends, parameters = [facts.get(name) for name in ("input_dim", "output_dim")], facts.get("parameters")
-    return None not in (*ends, parameters) and parameters < _weights(_layers(facts, *ends))
+    known = [facts.get(name) for name in ("input_dim", "output_dim", "parameters")]
+    if None in known:
+        return False
+    inputs, outputs, parameters = map(int, known)  # type: ignore[arg-type]
+    return parameters < _weights(_layers(facts, inputs, outputs))
 
 
 def _sizes(facts: Mapping[str, Any]) -> tuple[int, ...] | None:
