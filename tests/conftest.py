@@ -105,6 +105,14 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives out a file at a time; all that needs a SLURM to one process, and first: it waits more than it computes."""
+    for item in items:
+        group = "cluster" if item.get_closest_marker("cluster") else item.location[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.get_closest_marker("cluster") is None)
+
+
 HANGING = 1800.0
 """Seconds after which what is waited for counts as hanging: no machine is that slow."""
 
