@@ -163,3 +163,20 @@ def test_a_job_that_slurm_runs_and_that_has_not_begun_is_starting(
     there = {first.name: Waiting("7_0", "7", state, "None", tmp_path / "log")}
     monkeypatch.setattr(points, "queued", lambda campaign: there)
     assert f"8 points: 4 {told}, 4 never started" in said(tmp_path, capsys)
+
+
+def test_packs_that_cannot_be_read_are_not_left_out_in_silence(
+    tmp_path: Path, packs: list[Pack], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As an earlier version has written those of a user's own protocol: without the branches of their paths."""
+    old, _ = packs
+    path = tmp_path / "packs" / f"{old.name}.json"
+    content = json.loads(path.read_bytes())
+    content["config"]["protocol"]["name"] = "somebody.walk"
+    path.write_text(json.dumps(content))
+    finish(tmp_path, old, list(old.points)[:1])
+    text = said(tmp_path, capsys)
+    assert "5 points: 1 done, 4 never started" in text
+    assert "1 pack of another version cannot be read: only those of their points are counted" in text
+    write_pack(tmp_path, old)
+    assert "another version" not in said(tmp_path, capsys)

@@ -60,6 +60,8 @@ class Status:
     found: Survey
     unplanned: int
     """Points in the records that no pack is known of: made without the planner, or by an older version."""
+    unread: int
+    """Packs that cannot be read: another version's, of protocols whose paths it did not write down, or broken."""
     queued: Mapping[str, Waiting]
     """By name, packs that SLURM has."""
     ended: Mapping[str, Waiting]
@@ -78,7 +80,8 @@ def look(campaign: Path) -> Status:
         UserError: If nothing has been run in this folder.
     """
     found, packs = survey(campaign), read_packs(campaign)
-    if not (packs or found.done):
+    unread = len(list((campaign / "packs").glob("*.json"))) - len(packs)
+    if not (packs or unread or found.done):
         raise UserError(f"{campaign}: nothing has been run there")
     last = {point: pack for pack in packs for point in pack.points}
     last |= {point: pack for pack in packs for point in pack.points if _is_at(pack, point, found)}
@@ -97,7 +100,7 @@ def look(campaign: Path) -> Status:
     ]
     left = {point.pack.name for point in points if point.state in ("stopped", "never started")}
     over = {pack: how for pack, how in ended(campaign).items() if pack in left} if left else {}
-    return Status(campaign, points, found, len(found.done - last.keys()), there, over)
+    return Status(campaign, points, found, len(found.done - last.keys()), unread, there, over)
 
 
 def _state(point: str, found: Survey, waiting: Mapping[str, str]) -> str:

@@ -71,6 +71,10 @@ def _told(
     yield f"{status.campaign}: {sum(counts.values())} points: {told}"
     if unknown := sum(point.unknown for point in status.points):
         yield f"{unknown} of them: module content unknown (not noted then); mix_modules=true computes them anew"
+    if status.unread:
+        packs = f"{status.unread} pack{'s' * (status.unread > 1)}"
+        yield f"{packs} of another version cannot be read: only those of their points are counted that are done"
+        yield "the command that planned them writes them anew, if it has points left"
     names = _names([point.pack for point in status.points])
     if len(names) > 1:
         yield _curves(status.points, names, terminal)

@@ -5,6 +5,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from polars.testing import assert_frame_equal
 from spinodal.campaign import read_attempts
 from spinodal.records import read_records
 
-from .conftest import SLURM, SMALL, Cluster, held, let_go
+from .conftest import SLURM, SMALL, Cluster, Said, held, let_go
 
 pytestmark = pytest.mark.cluster
 
@@ -36,32 +37,36 @@ def records(campaign: Path):
     return read_records(campaign).drop("wall_time", "campaign").sort("point", "stage")
 
 
-def test_a_grid_gives_what_it_gives_here(cluster: Cluster, project: Path) -> None:
+def arrays(said: str) -> list[str]:
+    return [line.split()[2] for line in said.splitlines() if line.startswith("submitted array")]
+
+
+def test_a_grid_gives_what_it_gives_here(cluster: Cluster, project: Path, here: Callable[..., Said]) -> None:
     """More packs than an array may hold, names that a shell would act on, homes that cannot be written to, no sacct."""
-    outputs = project / 'it\'s "a" $(touch owned) folder'
-    command = (
-        *("run", *SMALL, "data.complexity=1,2", "model.depth=2,3", "seed=range(6)", "packing.max_replicas=3"),
-        "data.seed=0,1",
-    )
-    done = cluster.spinodal(
-        project, *command, *SLURM, "hydra.launcher.comment='$(touch owned) \"it`s\"'",
-        "hydra.launcher.setup=['export HOME=/nonexistent']", SPINODAL_OUTPUTS=str(outputs),
+    outputs = {"SPINODAL_OUTPUTS": str(project / 'it\'s "a" $(touch owned) folder')}
+    swept = ("data.complexity=1,2", "model.depth=2,3", "seed=range(6)", "packing.max_replicas=3")
+    command = ("run", *SMALL, *swept)
+    done = here(
+        *command, *SLURM, "hydra.launcher.comment='$(touch owned) \"it`s\"'",
+        "hydra.launcher.setup=['export HOME=/nonexistent']",
+        "hydra.launcher.additional_parameters={hold: true}", **outputs,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("submitted array") == 3  # 16 packs, 6 at a time
-    assert "48 points: 0 done, 48 queued" in done.stderr
-    campaign = outputs / "c"
-    again = cluster.spinodal(project, *command, *SLURM, SPINODAL_OUTPUTS=str(outputs))
-    assert "submitted" not in again.stderr
-    assert "queued" in cluster.spinodal(project, "status", str(campaign)).stdout
+    assert len(arrays(done.stderr)) == 2  # 8 packs, 6 at a time
+    assert "24 points: 0 done, 24 queued" in done.stderr
+    campaign = Path(outputs["SPINODAL_OUTPUTS"]) / "c"
+    assert not arrays(here(*command, *SLURM, **outputs).stderr)
+    assert "24 queued" in cluster.spinodal(project, "status", str(campaign)).stdout
+    for array in arrays(done.stderr):
+        cluster.call("scontrol", "release", array)
     cluster.wait_for_all()
-    assert "48 points: 48 done" in cluster.spinodal(project, "status", str(campaign)).stdout
-    here = cluster.spinodal(project, *command, SPINODAL_OUTPUTS=str(project / "here"))
-    assert here.returncode == 0, here.stderr
+    assert "24 points: 24 done" in cluster.spinodal(project, "status", str(campaign)).stdout
+    alone = here(*command, SPINODAL_OUTPUTS=str(project / "here"))
+    assert alone.returncode == 0, alone.stderr
     assert_frame_equal(records(campaign), records(project / "here" / "c"), check_exact=True)
     assert not list(project.rglob("owned"))
     logs = [log.read_text() for log in campaign.glob("slurm/*/*.out")]
-    assert len(logs) == 16
+    assert len(logs) == 8
     assert len({log.split(" on ")[1].split()[0] for log in logs}) == 4  # nodes
 
 
@@ -71,7 +76,7 @@ def test_what_is_edited_later_is_not_run_and_what_fails_says_so(cluster: Cluster
     held = cluster.spinodal(project, *command, "hydra.launcher.additional_parameters={hold: true}")
     assert held.returncode == 0, held.stderr
     (project / "net.py").write_text("raise RuntimeError('another version')")
-    (array,) = {line.split()[2] for line in held.stderr.splitlines() if line.startswith("submitted array")}
+    (array,) = arrays(held.stderr)
     cluster.call("scontrol", "release", array)
     cluster.wait_until(
         lambda: {cluster.states().get(f"{array}_{place}") for place in (0, 1)} == {"COMPLETED", "FAILED"}
@@ -128,14 +133,14 @@ def test_cancel_and_a_command_killed_while_it_submits(cluster: Cluster, project:
     assert "1 points: 1 done" in cluster.spinodal(project, "status", "outputs/c").stdout
 
 
-def test_what_slurm_or_a_shell_would_misread_is_refused(cluster: Cluster, project: Path) -> None:
+def test_what_slurm_or_a_shell_would_misread_is_refused(cluster: Cluster, here: Callable[..., Said]) -> None:
     for given, told in (
         ("hydra.launcher.partition=nowhere", "invalid partition"),
         ("hydra.launcher.comment='two\nlines'", "must be a single line"),
         ("hydra.launcher.gpus_per_node=4", "hydra/launcher=slurm_cpu"),
         ("hydra.launcher.nodes=2", "must be 1"),
     ):
-        done = cluster.spinodal(project, "run", *SMALL, *SLURM, given)
+        done = here("run", *SMALL, *SLURM, given)
         assert done.returncode == 2, shlex.join([given, done.stderr])
         assert told in done.stderr
         assert "Traceback" not in done.stderr

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from spinodal import cli
 from spinodal.campaign import Attempt, read_attempts
 from spinodal.records import read_records
 
@@ -43,12 +44,13 @@ def records(campaign: Path) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     """Records of the same points, computed here."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    done = cluster.spinodal(folder, *COMMAND, "campaign=c")
-    assert done.returncode == 0, done.stderr
-    return records(folder / "outputs" / "c")
+    campaign = tmp_path_factory.mktemp("undisturbed") / "c"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SPINODAL_OUTPUTS", str(campaign.parent))
+        assert cli.main([*COMMAND, "campaign=c"]) == 0
+    return records(campaign)
 
 
 def test_jobs_are_requeued_killed_preempted_and_lose_their_node(

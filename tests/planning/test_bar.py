@@ -6,7 +6,11 @@ import pty
 import re
 import subprocess
 import sys
+import time
+from bisect import bisect_right
+from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from rich.console import Console
@@ -49,29 +53,46 @@ def test_stages_of_all_jobs_are_counted(tmp_path: Path) -> None:
 SMALL = ("data.samples=12", "model.width=4", "l2=[0.05,0.1]", "logger=none", "campaign=c")
 
 
-def on_a_terminal(folder: Path, *arguments: str) -> str:
-    """What a run shows on a terminal, redraws and all."""
+class Shown(NamedTuple):
+    """What a run shows on a terminal, redraws and all: part by part, and when."""
+
+    parts: list[str]
+    moments: list[float]
+
+    @property
+    def text(self) -> str:
+        return "".join(self.parts)
+
+    def first(self, mark: str) -> int:
+        """The part in which it is there."""
+        return bisect_right(list(accumulate(map(len, self.parts))), self.text.index(mark))
+
+
+def on_a_terminal(folder: Path, *arguments: str) -> Shown:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "spinodal.cli", "run", *SMALL, "hydra/launcher=local", *arguments]
+    said, moments = [b""], [time.monotonic()]
     with subprocess.Popen(
         command, cwd=folder, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"}
     ) as run:
         os.close(theirs)
-        said = b""
         try:
             while part := os.read(ours, 4096):
-                said += part
+                said.append(part)
+                moments.append(time.monotonic())
         except OSError:
             pass  # the other end is closed
     os.close(ours)
-    assert run.returncode == 0, said.decode()
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode())
+    assert run.returncode == 0, b"".join(said).decode()
+    return Shown(
+        [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", each.decode(errors="ignore")) for each in said], moments
+    )
 
 
 @pytest.mark.parametrize("workers", [2, 1])
 def test_workers_on_a_terminal_do_not_draw_over_each_other(workers: int, tmp_path: Path) -> None:
     """Nor does one worker, which is this process, swallow the bar."""
-    text = on_a_terminal(tmp_path, "data.complexity=1,2", f"hydra.launcher.workers={workers}")
+    text = on_a_terminal(tmp_path, "data.complexity=1,2", f"hydra.launcher.workers={workers}").text
     assert "0/2 jobs" in text
     assert "2/2 jobs" in text
     assert re.search(r"jobs .* 0:00:0[1-9] left|jobs .* 0:00:[1-9]\d left|jobs .* 0:0[1-9]:\d\d left", text)
@@ -88,17 +109,20 @@ import pytorch_lightning as pl
 
 class Slowly(pl.Callback):
     def on_train_epoch_end(self, trainer, module):
-        time.sleep(1.5)
+        time.sleep(2.5)
 """
 
 
 def test_a_single_job_shows_on_a_terminal_how_far_it_is(tmp_path: Path) -> None:
+    """And in every phase something moves once a second, taken over all of it: far more often on an idle machine."""
     (tmp_path / "slow.py").write_text(SLOWLY)
-    text = on_a_terminal(tmp_path, "+callbacks.slowly._target_=slow.Slowly")
-    assert "loading torch" in text
-    moments = [text.find(f"stage {stage}/2 at λ = {l2}") for stage, l2 in ((1, "0.05"), (2, "0.1"))]
-    assert -1 < text.index("loading torch") < moments[0] < moments[1]
-    assert "1/1 relaxed" in text
+    shown = on_a_terminal(tmp_path, "+callbacks.slowly._target_=slow.Slowly")
+    assert "1/1 relaxed" in shown.text
+    marks = ("starting", "loading torch", "stage 1/2 at λ = 0.05", "stage 2/2 at λ = 0.1", "1 points →")
+    places = [shown.first(mark) for mark in marks]
+    assert places == sorted(places)
+    for mark, (first, last) in zip(marks[1:], pairwise(places), strict=True):
+        assert last - first >= shown.moments[last] - shown.moments[first], f"still until {mark}"
 
 
 def test_in_a_log_there_is_a_line_every_now_and_then(

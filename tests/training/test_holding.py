@@ -244,7 +244,7 @@ def test_minibatches_never_leave_the_unlearned_phase(outputs) -> None:
 
 
 def test_the_measured_temperature_is_that_of_the_noise(outputs) -> None:
-    cold = ["protocol.phase=1", "seed=lin:0:99:100", "protocol.longest=1000", "protocol.time_step=0.05"]
+    cold = ["protocol.phase=1", "seed=lin:0:249:250", "protocol.longest=400", "protocol.time_step=0.05"]
     go("c", *cold, "protocol.temperature=0.002", "protocol.check=400")
     table = read_records(outputs / "c")
     measured = table["effective_temperature"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 import warnings
@@ -21,6 +23,9 @@ from spinodal.training.plain import KeptError, refuse_objects
 
 GPU = ("gpu", "cuda")
 """Accelerators that are GPUs with float64."""
+
+# Memory is freed when a process ends, anyway; to look through all of torch for garbage before takes seconds.
+atexit.register(gc.freeze)
 
 
 def use_one_thread() -> None:
