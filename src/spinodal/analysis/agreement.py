@@ -10,7 +10,7 @@ import polars as pl
 
 from spinodal.analysis.branch import joined
 from spinodal.analysis.branches import Branches, Records, branches_of
-from spinodal.analysis.curves import CURVE, by_seed, results
+from spinodal.analysis.curves import CURVE, grouped, results
 from spinodal.analysis.jumps import RESOLUTION
 from spinodal.analysis.seeds import APART, Jump
 
@@ -48,7 +48,7 @@ def agreement(table: Records, first: str = "error", second: str = "scalar_curvat
     rows = []
     for identity, curve in both.items():
         index = {(jump.seed, jump.low): i for i, group in enumerate(curve.groups, 1) for jump in group}
-        ours, theirs = by_seed(curve.jumps), by_seed(others[identity].jumps)
+        ours, theirs = grouped(curve.jumps), grouped(others[identity].jumps)
         for seed in dict.fromkeys((*ours, *theirs)):
             for one, other in _pairs(ours.get(seed, []), theirs.get(seed, [])):
                 row = {
@@ -57,8 +57,8 @@ def agreement(table: Records, first: str = "error", second: str = "scalar_curvat
                     "agrees": one is not None and other is not None and _touch(one, other),
                 }
                 rows.append(curve.names | row | _place(one, first) | _place(other, second))
-    places = dict.fromkeys((f"{place}_{name}" for name in names for place in _PLACE), pl.Float64)
-    found = results(rows, (*CURVE, "seed"), {"index": pl.Int64, **places, "agrees": pl.Boolean})
+    places = (f"{place}_{name}" for name in names for place in _PLACE)
+    found = results(rows, (*CURVE, "seed"), ("index", *places, "agrees"))
     return found.sort(*CURVE, "seed", pl.coalesce(f"location_{name}" for name in names))
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from spinodal.analysis.branch import Branch
-from spinodal.analysis.curves import by_seed
+from spinodal.analysis.curves import grouped
+from spinodal.analysis.deviation import standard_error
 from spinodal.analysis.loops import Run
 
 
@@ -21,16 +22,14 @@ def loop_area(group: Sequence[Run]) -> dict[str, float]:
     Returns:
         `area`, `area_error` and `area_up`, ∫P dc of the way up; none if no run has two λ in common.
     """
-    measured = [[each for run in own if (each := _area(run)) is not None] for own in by_seed(group).values()]
+    measured = [[each for run in own if (each := _area(run)) is not None] for own in grouped(group).values()]
     # Of several runs of one seed, on different grids, the one that leaves the least open.
     best = [min(own, key=lambda each: each[1]) for own in measured if own]
     if not best:
         return {}
     areas, gaps, residuals, ups = np.array(best).T
-    repeated = len(areas) > 1
-    scatter = areas.std(ddof=1) / math.sqrt(len(areas)) if repeated else 0.0
     # Runs share their grid, and so what it leaves open: that does not average out.
-    error = math.hypot(scatter, math.sqrt(np.mean(gaps**2)), residuals.mean())
+    error = math.hypot(standard_error(areas), math.sqrt(np.mean(gaps**2)), residuals.mean())
     return {"area": float(areas.mean()), "area_error": float(error), "area_up": float(ups.mean())}
 
 

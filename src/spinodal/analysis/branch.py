@@ -31,9 +31,14 @@ class Columns(dict[str, Float64[np.ndarray, " n"]]):
         Args:
             name: Of the column.
         """
-        if name not in self.records.columns:
-            return np.full(len(self.records), np.nan)
-        self[name] = self.records[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        if name == "rest":
+            held = self.records["held"].is_not_null().to_numpy()
+            added = self["loss"] - self["control_value"] * self["penalty"]
+            self[name] = np.where(held, added, self["error"]) if held.any() else self["error"]
+        elif name in self.records.columns:
+            self[name] = self.records[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        else:
+            self[name] = np.full(len(self.records), np.nan)
         return self[name]
 
     def at(self, name: str, rows: Int[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
@@ -88,9 +93,7 @@ class Branch(NamedTuple):
     @property
     def rest(self) -> Float64[np.ndarray, " l"]:
         """What 𝓛 has besides c·P, of which a branch of minima has d/dP = −c: E, unless other penalties are held."""
-        if self.held is None:
-            return self.error
-        return np.asarray(self.column("loss") - self.control * self.penalty)
+        return self.column("rest")
 
     @property
     def held(self) -> str | None:

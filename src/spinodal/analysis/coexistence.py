@@ -15,22 +15,14 @@ from scipy.optimize import brentq
 from spinodal import theory
 from spinodal.analysis.branch import Branch
 from spinodal.analysis.branches import Records
-from spinodal.analysis.curves import CURVE, by_seed, results
+from spinodal.analysis.curves import CURVE, grouped, results
 from spinodal.analysis.deep_linear import deep_linear
-from spinodal.analysis.deviation import stated
+from spinodal.analysis.deviation import standard_error, stated
 from spinodal.analysis.loops import Pair, pairs, runs
 
-_COLUMNS: dict[str, Any] = dict.fromkeys(("features", "seeds", "seeds_all"), pl.Int64)
-_COLUMNS |= dict.fromkeys(
-    (
-        "control_coexistence",
-        "control_coexistence_error",
-        "loss",
-        "error_learned",
-        "error_left",
-        "control_exact",
-    ),
-    pl.Float64,
+_COLUMNS = (
+    *("features", "seeds", "seeds_all", "control_coexistence", "control_coexistence_error"),
+    *("loss", "error_learned", "error_left", "control_exact"),
 )
 
 
@@ -73,7 +65,7 @@ def coexistence(table: Records) -> pl.DataFrame:
     """
     rows = []
     for pair in pairs(table):
-        seeds = by_seed(runs(pair))
+        seeds = grouped(runs(pair))
         found: dict[int, list[list[tuple[float, ...]]]] = {}
         for own in seeds.values():
             ways = [way for run in own for way in (run.up, run.down.take(np.s_[::-1]))]
@@ -136,10 +128,9 @@ def _measured(seeds: Sequence[Sequence[tuple[float, ...]]]) -> dict[str, Any]:
         return {}
     values = np.array([np.mean(crossings, axis=0) for crossings in seeds])
     at, moved, loss, learned, left = values.mean(axis=0)
-    scatter = values[:, 0].std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else 0.0
     return {
         "control_coexistence": float(at),
-        "control_coexistence_error": stated(math.hypot(scatter, moved), float(at)),
+        "control_coexistence_error": stated(math.hypot(standard_error(values[:, 0]), moved), float(at)),
         "loss": float(loss),
         "error_learned": float(learned),
         "error_left": float(left),

@@ -10,9 +10,8 @@ import polars as pl
 from jaxtyping import Float64
 from scipy.optimize import linear_sum_assignment
 
-from spinodal.analysis.curves import CURVE
+from spinodal.analysis.curves import CURVE, trajectory
 from spinodal.analysis.deviation import deviation
-from spinodal.analysis.reversibility import predict_restored
 from spinodal.analysis.seeds import APART
 from spinodal.theory import FACTS, DeepLinear, scope
 
@@ -61,8 +60,12 @@ def predicted_rows(curve: pl.DataFrame) -> pl.DataFrame | None:
         return None
     control = np.maximum(curve["control_value"].to_numpy(), 0.0)
     rows = curve.with_columns(error=pl.Series(network.learned_state(control).error))
+    if "reversible" not in curve.columns:
+        return rows
     jumping = np.sum(control[:, None] < network.spinodals, axis=1, dtype=float) * (network.depth > 2)
-    return predict_restored(rows, jumping)
+    same = pl.col("_jumping").diff().over(trajectory(), order_by="control_value") == 0
+    answer = pl.when(pl.col("reversible").is_not_null()).then(same)
+    return rows.with_columns(_jumping=jumping).with_columns(reversible=answer).drop("_jumping")
 
 
 def _agree(first: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -104,12 +107,11 @@ def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
         CURVE, maintain_order=True, as_dict=True
     )
     told: list[tuple[Any, ...]] = []
-    missing: list[tuple[Any, ...]] = []
-    for place, (identity, curve) in enumerate(curves.items()):
+    for identity, curve in curves.items():
         found = own.get(identity, [])
         theirs = expected(curve) if curve["branch"][0] == "up" else None
         if theirs is None:
-            told += [(place, row, None, None, None, None) for row, _ in found]
+            told += [(*identity, row, None, None, None, None) for row, _ in found]
             continue
         low, high = np.min(curve["control_value"].to_numpy()), np.max(curve["control_value"].to_numpy())
         inside = np.sort(theirs.spinodals[(theirs.spinodals > low) & (theirs.spinodals < high)])
@@ -117,29 +119,20 @@ def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
         partner = _partners([location for _, location in found], inside)
         for i, (row, _) in enumerate(found):
             predicted = float(inside[partner[i]]) if i in partner else None
-            told.append((place, row, predicted, *kind, "unexpected" if predicted is None else "matched"))
+            status = "unexpected" if predicted is None else "matched"
+            told.append((*identity, row, predicted, *kind, status))
         left = np.delete(inside, list(partner.values())).tolist()
-        missing += [(*identity, place, predicted, *kind, "missing") for predicted in left]
-    added = {
-        "_curve": pl.Int64(),
+        told += [(*identity, None, predicted, *kind, "missing") for predicted in left]
+    schema = {name: transitions.schema[name] for name in CURVE} | {"_row": numbered.schema["_row"]}
+    schema |= {
         "_predicted": pl.Float64(),
         "_order": pl.Int64(),
         "_exact": pl.Boolean(),
         "status": pl.String(),
     }
-    schema = [(name, transitions.schema[name]) for name in CURVE]
-    compared = pl.concat(
-        [
-            numbered.join(
-                pl.DataFrame(
-                    told, {"_curve": added["_curve"], "_row": numbered.schema["_row"], **added}, orient="row"
-                ),
-                on="_row",
-            ),
-            pl.DataFrame(missing, [*schema, *added.items()], orient="row"),
-        ],
-        how="diagonal",
-    ).sort("_curve", "_row", nulls_last=True)
+    compared = pl.DataFrame(told, schema, orient="row").join(
+        numbered.drop(CURVE), on="_row", how="left", maintain_order="left"
+    )
     control, error, exact = pl.col("_predicted"), pl.col("location_error"), pl.col("_exact")
     return compared.select(
         *transitions.columns,

@@ -16,6 +16,7 @@ from jaxtyping import Float64
 
 from spinodal.analysis.branches import Records, branches_of
 from spinodal.analysis.curves import CURVE, results
+from spinodal.analysis.deviation import standard_error
 from spinodal.analysis.seeds import Jump
 
 OBSERVABLES = ("soft_mode", "scalar_curvature", "trace_hessian", "norm", "error")
@@ -33,9 +34,10 @@ POINTS = 3
 HORIZON = 10.0
 """A line that has not reached zero at this many times the last λ predicts nothing."""
 
-_COLUMNS = {"index": pl.Int64, "observable": pl.String, "cut_off": pl.Float64}
-_COLUMNS |= dict.fromkeys(("predicted", "deviation", "deviation_error"), pl.Float64)
-_COLUMNS |= {"seeds": pl.Int64, "seeds_all": pl.Int64, "enough": pl.Boolean, "control_error": pl.Float64}
+_COLUMNS = (
+    *("index", "observable", "cut_off", "predicted", "deviation", "deviation_error"),
+    *("seeds", "seeds_all", "enough", "control_error"),
+)
 
 
 def foresight(
@@ -148,8 +150,7 @@ def _mean(predictions: Sequence[tuple[float | None, float, float]]) -> dict[str,
     if not made:
         return {"seeds": 0}
     predicted, deviation, bracket = np.array(made).T
-    scatter = deviation.std(ddof=1) / math.sqrt(len(made)) if len(made) > 1 else 0.0
-    error = math.hypot(scatter, bracket.mean())
+    error = math.hypot(standard_error(deviation), bracket.mean())
     return {
         "predicted": float(predicted.mean()),
         "deviation": float(deviation.mean()),

@@ -70,7 +70,7 @@ def find_kinks(
     least = np.maximum(known, np.finfo(np.float64).eps * np.abs(values).max())
     # As in `find_jumps`: the noise that kinks are judged by must be free of them.
     kept, found = _select(sides, np.maximum(RESOLUTION * np.ptp(values), KNOWN * known * error)), None
-    while kept != found:
+    while kept and kept != found:
         found = kept
         noise = np.maximum(least, noise_between(q, values, [*jumps, *(k + 1 for k in found)])[1:-1])
         kept = [k for k in _select(sides, SIGNIFICANCE * noise * error) if k in found]

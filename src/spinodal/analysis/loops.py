@@ -9,7 +9,10 @@ import numpy as np
 
 from spinodal.analysis.branch import Branch, joined
 from spinodal.analysis.branches import Curve, Records, branches_of
-from spinodal.analysis.curves import NETWORK, by_seed
+from spinodal.analysis.curves import curve_but, grouped
+
+NETWORK = (*curve_but("branch", "curve"), "error_name", "noise", "parameters")
+"""Columns in which an up and a down branch agree if they are of one network and its data."""
 
 
 class Pair(NamedTuple):
@@ -60,7 +63,7 @@ def pairs(table: Records) -> Iterator[Pair]:
 def runs(pair: Pair) -> list[Run]:
     """The runs of a pair: each trajectory down with its own way up, or else with that of the same seed."""
     loops = {branch.name: branch for branch in pair.up.branches}
-    seeds = {seed: joined(own) for seed, own in by_seed(pair.up.branches).items()}
+    seeds = {seed: joined(own) for seed, own in grouped(pair.up.branches).items()}
     found = []
     for down in sorted(pair.down.branches, key=lambda branch: branch.name):
         loop = down.name in loops

@@ -13,7 +13,7 @@ from scipy.special import gammaln
 
 from spinodal.analysis.branch import Branch
 from spinodal.analysis.breaks import Break, find_breaks
-from spinodal.analysis.curves import by_seed
+from spinodal.analysis.curves import grouped
 from spinodal.analysis.likelihood import EDGE
 
 NEGLIGIBLE = 1e-4
@@ -52,7 +52,7 @@ def mean_of(paths: Sequence[Branch]) -> Mean | None:
     Args:
         paths: Of one curve.
     """
-    seeds = list(by_seed(path for path in paths if len(path.control)).values())
+    seeds = list(grouped(path for path in paths if len(path.control)).values())
     if len(seeds) < 2:
         return None
     own = [np.unique(np.concatenate([path.control for path in seed])) for seed in seeds]

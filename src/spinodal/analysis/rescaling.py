@@ -99,8 +99,7 @@ def rescaled(path: pl.DataFrame, scales: Sequence[float] = SCALES) -> pl.DataFra
                 "seeds_all": len(seeds),
             }
             rows.append(curve.row(0, named=True) | row)
-    columns = dict.fromkeys(("scale", "before", "sign_change"), pl.Float64)
-    return results(rows, CURVE, columns | dict.fromkeys(("seeds_changing", "seeds_all"), pl.Int64))
+    return results(rows, CURVE, ("scale", "before", "sign_change", "seeds_changing", "seeds_all"))
 
 
 def _sign_change(seed: pl.DataFrame) -> float | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from spinodal.analysis.claims.rules import FINER
 from spinodal.analysis.curves import CURVE, evidence, surveyed
 from spinodal.analysis.deep_linear import expected
+from spinodal.analysis.resolution import shown
 from spinodal.analysis.seeds import APART
 from spinodal.theory import DeepLinear
 
@@ -23,16 +26,21 @@ EDGE = 3
 """So many λ on either side of a transition show it."""
 
 
-class UpBranch(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class UpBranch:
     """An up branch, what was found on it, and what theory expects there."""
 
     rows: pl.DataFrame
     expected: DeepLinear | None
     """None where theory does not apply."""
     transitions: pl.DataFrame
-    """As of `Findings`, like the next two."""
-    shown: pl.DataFrame
+    """As of `Findings`, like the next."""
     unresolved: pl.DataFrame
+
+    @cached_property
+    def shown(self) -> pl.DataFrame:
+        """Transitions that theory's own E shows on its rows."""
+        return shown(self.rows)
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -74,12 +82,14 @@ class UpBranch(NamedTuple):
 
 def up_branches(found: Findings, rows: pl.DataFrame) -> Iterator[UpBranch]:
     """The curves of some rows of up branches, in their order."""
-    for curve in rows.partition_by(CURVE, maintain_order=True):
-        own = (
-            table.join(curve.select(CURVE).head(1), on=CURVE, how="semi", nulls_equal=True)
-            for table in (found.transitions, found.shown, found.unresolved)
-        )
-        yield UpBranch(curve, expected(curve), *own)
+    transitions, unresolved = (
+        table.partition_by(CURVE, as_dict=True, maintain_order=True)
+        for table in (found.transitions, found.unresolved)
+    )
+    for identity, curve in rows.partition_by(CURVE, as_dict=True, maintain_order=True).items():
+        own = transitions.get(identity, found.transitions.clear())
+        steep = unresolved.get(identity, found.unresolved.clear())
+        yield UpBranch(curve, expected(curve), own, steep)
 
 
 def matching(transitions: pl.DataFrame, at: float | None) -> dict[str, Any] | None:
