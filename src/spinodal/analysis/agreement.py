@@ -28,11 +28,6 @@ def agreement(table: Records, first: str = "error", second: str = "scalar_curvat
 
     Only rows that have both are looked at, so that both are judged on the same grid.
 
-    Args:
-        table: Records, or their branches.
-        first: Column.
-        second: Column.
-
     Returns:
         One row per jump of a seed: the columns of `CURVE`, `seed`, and
 
@@ -64,9 +59,6 @@ def agreement(table: Records, first: str = "error", second: str = "scalar_curvat
 
 def accuracy_agreement(table: pl.DataFrame) -> pl.DataFrame:
     """Find the jumps of the accuracy and of R apart from each other, and which of them the grid may hide in one.
-
-    Args:
-        table: Records.
 
     Returns:
         The table that `agreement` returns for these two, with `hidden`: whether the observable that shows no jump may
@@ -112,15 +104,13 @@ def _hidden(branches: dict[str, Branches], jump: dict[str, Any]) -> bool:
 
 def _pairs(ours: Sequence[Jump], theirs: Sequence[Jump]) -> Iterator[tuple[Jump | None, Jump | None]]:
     """Each jump with its nearest partner, the nearest pairs first; what is left over with none."""
-    near = [(abs(a.place - b.place), i, j) for i, a in enumerate(ours) for j, b in enumerate(theirs)]
-    free = set(range(len(ours))), set(range(len(theirs)))
-    for distance, i, j in sorted(near):
-        if i in free[0] and j in free[1] and (distance <= APART or _touch(ours[i], theirs[j])):
-            free[0].remove(i)
-            free[1].remove(j)
-            yield ours[i], theirs[j]
-    yield from ((ours[i], None) for i in free[0])
-    yield from ((None, theirs[j]) for j in free[1])
+    near = sorted((abs(a.place - b.place), i, j) for i, a in enumerate(ours) for j, b in enumerate(theirs))
+    left, right = dict(enumerate(ours)), dict(enumerate(theirs))
+    for distance, i, j in near:
+        if i in left and j in right and (distance <= APART or _touch(left[i], right[j])):
+            yield left.pop(i), right.pop(j)
+    yield from ((each, None) for each in left.values())
+    yield from ((None, each) for each in right.values())
 
 
 def _touch(a: Jump, b: Jump) -> bool:

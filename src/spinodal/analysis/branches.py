@@ -38,8 +38,8 @@ class Curve:
     def power(self) -> float:
         """Power of λ in which the observable is a straight line far from a transition.
 
-        So a minimum leaves λ = 0: E, and what is a function of E, with λ², as far as theory knows the penalty. Curvature
-        is no exception to the others: ∇²E changes with θ*, which moves with λ.
+        So a minimum leaves λ = 0: E, and what is a function of E, with λ², as far as theory knows the penalty. R is
+        no exception to the others: ∇²E changes with θ*, which moves with λ.
         """
         of_error = self.branches[0].observable in OF_ERROR
         return 2.0 if of_error and theory.leaves_quadratically(self.names) else 1.0
@@ -69,13 +69,7 @@ class Branches(dict[Identity, Curve]):
     """The curves of a table by their identities, in its order."""
 
     def __init__(self, records: pl.DataFrame, observable: str, curves: Iterable[Curve]) -> None:
-        """Hold what was read.
-
-        Args:
-            records: The table.
-            observable: That the branches were read for.
-            curves: All of the table, or some.
-        """
+        """Hold what was read."""
         super().__init__((curve.identity, curve) for curve in curves)
         self.records = records
         self.observable = observable
@@ -120,12 +114,7 @@ Records = pl.DataFrame | Branches
 
 
 def branches_of(records: Records, observable: str = "error") -> Branches:
-    """Return the branches of records.
-
-    Args:
-        records: Of any number of curves. Branches are returned as they are, for the observable.
-        observable: Column that is looked at.
-    """
+    """Return the branches of records for an observable; branches are returned as they are, if it is their own."""
     if isinstance(records, Branches):
         return records.of(observable)
     read = read_branches(records, observable)

@@ -72,6 +72,11 @@ def network_name(row: Mapping[str, Any]) -> str:
     return "deep linear" if activation == "linear" else str(activation or "network")
 
 
+def described(row: Mapping[str, Any]) -> str:
+    """Name task and kind of network of a row."""
+    return f"{str(row['task']).replace('_', ' ')}, {network_name(row)}"
+
+
 def own_observables(table: pl.DataFrame) -> list[str]:
     """Return the names of the columns of numbers that the schema of the records does not have, where any is filled."""
     numeric = [name for name, dtype in table.schema.items() if dtype.is_numeric() and name not in SCHEMA]
@@ -89,6 +94,16 @@ def of_curves(table: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
     return table.join(curves.select(CURVE), on=CURVE, how="semi", nulls_equal=True)
 
 
+def by_curve(table: pl.DataFrame) -> dict[tuple[Any, ...], pl.DataFrame]:
+    """Return the rows of each curve of a table with the columns of `CURVE`, by their values, in its order."""
+    places = [table.get_column_index(name) for name in CURVE]
+    return {
+        tuple(first[place] for place in places): part
+        for part in table.partition_by(CURVE, maintain_order=True)
+        for first in [part.row(0)]
+    }
+
+
 def results(
     rows: Iterable[Mapping[str, Any]], recorded: Sequence[str], columns: Iterable[str], **types: Any
 ) -> pl.DataFrame:
@@ -101,9 +116,8 @@ def results(
         types: Of those that are of another one here.
     """
     known = {**TYPES, **types}
-    schema = {name: SCHEMA[name] for name in recorded} | {
-        name: known.get(name, pl.Float64) for name in columns
-    }
+    schema: dict[str, Any] = {name: SCHEMA[name] for name in recorded}
+    schema |= {name: known.get(name, pl.Float64) for name in columns}
     return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema)
 
 

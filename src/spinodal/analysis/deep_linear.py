@@ -10,18 +10,14 @@ import polars as pl
 from jaxtyping import Float64
 from scipy.optimize import linear_sum_assignment
 
-from spinodal.analysis.curves import CURVE, trajectory
+from spinodal.analysis.curves import CURVE, by_curve, trajectory
 from spinodal.analysis.deviation import deviation
 from spinodal.analysis.seeds import APART
 from spinodal.theory import FACTS, DeepLinear, scope
 
 
 def deep_linear(curve: pl.DataFrame) -> DeepLinear | None:
-    """Return the exact theory of a curve, E included, if there is one: of a linear teacher without label noise.
-
-    Args:
-        curve: Records of one curve, at least one row.
-    """
+    """Return the exact theory of a curve, E included, if there is one: of a linear teacher without label noise."""
     network = expected(curve)
     return network if network is not None and network.complete else None
 
@@ -31,9 +27,6 @@ def expected(curve: pl.DataFrame) -> DeepLinear | None:
 
     For the places of transitions the strengths and variances measured on the training data are enough. All rows must
     agree on them.
-
-    Args:
-        curve: Records of one curve, at least one row.
     """
     facts = curve.select(name for name in FACTS if name in curve.columns).unique(maintain_order=True)
     first, *others = (row | {"branch": row["branch"] or "not named"} for row in facts.iter_rows(named=True))
@@ -51,9 +44,6 @@ def predicted_rows(curve: pl.DataFrame) -> pl.DataFrame | None:
     """Replace E, and whether it is restored, in the rows of a curve by theory's; None where theory does not apply.
 
     What these do not show, no measurement on the same grid, with the same rows left out, can be expected to show.
-
-    Args:
-        curve: Records of one curve, at least one row.
     """
     network = expected(curve)
     if network is None:
@@ -103,9 +93,7 @@ def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
     numbered = transitions.with_row_index("_row")
     own = numbered.select(*CURVE, "_row", "location").rows_by_key(CURVE)
     needed = dict.fromkeys((*CURVE, "control_value", *FACTS))
-    curves = table.select(name for name in needed if name in table.columns).partition_by(
-        CURVE, maintain_order=True, as_dict=True
-    )
+    curves = by_curve(table.select(name for name in needed if name in table.columns))
     told: list[tuple[Any, ...]] = []
     for identity, curve in curves.items():
         found = own.get(identity, [])

@@ -27,10 +27,6 @@ def dependence(table: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame:
     What is the same is told by the columns of the records. Where two curves have the same value of an axis they
     differ in something that no column tells, and that family is left out.
 
-    Args:
-        table: Records.
-        transitions: Those in E, as `compare` returns them for this table.
-
     Returns:
         One row per axis and transition: `axis`, `value`, `family` (a number: what shares it differs in the axis
         alone), `from_onset` (0 for the last transition of its curve, 1 for the one before, …), and the columns of

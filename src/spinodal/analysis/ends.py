@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Int
 
-from spinodal.analysis.branch import Branch, Columns
+from spinodal.analysis.branch import Columns
 from spinodal.analysis.extrapolation import ROWS, Jumped, Side, follow, jumped
 from spinodal.analysis.seeds import Jump
 
@@ -43,7 +43,7 @@ def jumped_by(group: Sequence[Jump]) -> Jumped:
 
 def _rows(jump: Jump, way: int) -> Int[np.ndarray, " r"]:
     """Return the rows of the records on one side of a jump that are used, the nearest first."""
-    branch: Branch = jump.branch
+    branch = jump.branch
     if way > 0:
         return branch.rows[jump.at + 1 : min(jump.last, jump.at + ROWS) + 1]
     points = np.arange(jump.at, jump.first - 1, -1)

@@ -40,28 +40,17 @@ def held(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def start_of(hold: Mapping[str, Any]) -> str:
-    """Return the name of the phase that replicas were held in.
-
-    Args:
-        hold: Any row with the columns of `HOLD`.
-    """
+    """Return the name of the phase that replicas were held in."""
     return "relaxed minimum" if hold["start_phase"] is None else f"phase {hold['start_phase']}"
 
 
 def curve_of(hold: Mapping[str, Any]) -> tuple[object, ...]:
-    """Return the columns of `CURVE` of a hold, which has no single temperature.
-
-    Args:
-        hold: As of `start_of`.
-    """
+    """Return the columns of `CURVE` of a hold, which has no single temperature."""
     return tuple(None if name == "temperature" else hold[name] for name in CURVE)
 
 
 def escape_times(records: pl.DataFrame) -> pl.DataFrame:
     """Find mean escape times, phase by phase and strength by strength of the noise.
-
-    Args:
-        records: Of any campaign; rows that were not held are left out.
 
     Returns:
         The columns of `HOLD`, `batch`, and: `temperature` T, of minibatches as measured at the start, with
@@ -147,11 +136,7 @@ def arrhenius_laws(records: pl.DataFrame, times: pl.DataFrame) -> pl.DataFrame:
 
 
 def ways_out(hold: pl.DataFrame) -> Sequence[theory.Escape]:
-    """Return the ways out of a phase at λ, as far as theory knows any.
-
-    Args:
-        hold: Records of one phase at one λ.
-    """
+    """Return the ways out of a phase at λ, as far as theory knows any."""
     row = hold.row(0, named=True)
     network = landscape(row)
     if network is None or row["start_phase"] is None:

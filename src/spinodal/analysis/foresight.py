@@ -98,7 +98,7 @@ def foresight(
 def predict(
     control: Float64[np.ndarray, " l"], values: Float64[np.ndarray, " l"], observable: str
 ) -> float | None:
-    """Predict where a phase ends from one observable along it.
+    """Predict where a phase ends from one observable along it, for rising λ.
 
     Args:
         control: λ, rising.
@@ -108,14 +108,11 @@ def predict(
     Returns:
         λ_sp, or None if there are too few points or the line has no zero between the last one and `HORIZON`.
     """
-    if observable == "soft_mode":
-        places, vanishing = control, values**2
-    else:
+    places, vanishing = control, values**2
+    if observable != "soft_mode":
+        places = 0.5 * (control[1:] + control[:-1])
         with np.errstate(divide="ignore"):
-            places, vanishing = (
-                0.5 * (control[1:] + control[:-1]),
-                (np.diff(values) / np.diff(control)) ** -2.0,
-            )
+            vanishing = (np.diff(values) / np.diff(control)) ** -2.0
     places, vanishing = places[-POINTS:], vanishing[-POINTS:]
     if len(places) < POINTS or not np.isfinite(vanishing).all():
         return None
@@ -142,18 +139,14 @@ def _phase(
 
 def _mean(predictions: Sequence[tuple[float | None, float, float]]) -> dict[str, float | int | None]:
     """Over seeds: what each predicts, where it jumps, and how far the end of its bracket is, as a part of that."""
-    made = [
-        (predicted, 100 * (predicted / at - 1), 100 * half * predicted / at)
-        for predicted, at, half in predictions
-        if predicted is not None
-    ]
-    if not made:
+    made = np.array([each for each in predictions if each[0] is not None], dtype=float)
+    if not len(made):
         return {"seeds": 0}
-    predicted, deviation, bracket = np.array(made).T
-    error = math.hypot(standard_error(deviation), bracket.mean())
+    predicted, at, half = made.T
+    deviation, bracket = 100 * (predicted / at - 1), 100 * half * predicted / at
     return {
         "predicted": float(predicted.mean()),
         "deviation": float(deviation.mean()),
-        "deviation_error": error,
+        "deviation_error": math.hypot(standard_error(deviation), bracket.mean()),
         "seeds": len(made),
     }

@@ -43,9 +43,6 @@ def milestones(records: pl.DataFrame) -> pl.DataFrame:
 
     Between two looks accuracies are taken to change evenly in the logarithm of steps.
 
-    Args:
-        records: Of any campaign; rows of networks that were not trained are left out.
-
     Returns:
         The columns of `NETWORK`, `seed`, `point`; `fit_steps` at which the training set was fitted; `begin_steps` and
         `leave_steps` at which the test accuracy had come the fraction `BEGUN`, and half the way, from what it was
@@ -182,6 +179,8 @@ def control_exponents(marks: pl.DataFrame) -> pl.DataFrame:
     """
 
     def find(part: pl.DataFrame) -> dict[str, Any] | None:
+        if part["control_value"].n_unique() < 2:
+            return None
         row: dict[str, Any] = {"trajectories": len(part)}
         x = part["control_value"].log().to_numpy()
         for name in TIMES:
@@ -189,7 +188,7 @@ def control_exponents(marks: pl.DataFrame) -> pl.DataFrame:
             if len(x) > 2 and np.isfinite(y).all():
                 (slope, _), covariance = np.polyfit(x, y, 1, cov=True)
                 row |= {f"{name}_exponent": slope, f"{name}_exponent_error": covariance[0, 0] ** 0.5}
-        return row if part["control_value"].n_unique() > 1 else None
+        return row
 
     exponents = [f"{name}_exponent{error}" for name in TIMES for error in ("", "_error")]
     return per_group(marks.filter(pl.col("control_value") > 0), _ALIKE, ("trajectories", *exponents), find)
@@ -210,8 +209,14 @@ def noise_ratios(marks: pl.DataFrame) -> pl.DataFrame:
     least = pl.col("noise") == pl.col("noise").min().over(_QUIET)
     order = pl.int_range(pl.len()).min().over(_QUIET)
     marks = marks.with_columns(noise=noise).with_columns(least=least, order=order).sort("order", "noise")
-    alike = {"on": (*_QUIET, "seed"), "how": "left", "nulls_equal": True, "maintain_order": "left"}
-    pairs = marks.filter(~pl.col("least")).join(marks.filter("least"), suffix="_quiet", **alike)
+    pairs = marks.filter(~pl.col("least")).join(
+        marks.filter("least"),
+        on=(*_QUIET, "seed"),
+        how="left",
+        nulls_equal=True,
+        suffix="_quiet",
+        maintain_order="left",
+    )
 
     def find(part: pl.DataFrame) -> dict[str, Any]:
         row: dict[str, Any] = {}

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from spinodal.analysis.area import loop_area
 from spinodal.analysis.branch import Branch
 from spinodal.analysis.branches import Records
 from spinodal.analysis.curves import CURVE, grouped, results
 from spinodal.analysis.deviation import deviation, scatter, standard_error
-from spinodal.analysis.loops import pairs, runs
+from spinodal.analysis.loops import loop_area, pairs, runs
 from spinodal.analysis.relearning import PREDICTED, foretold, predict_loop
 from spinodal.analysis.seeds import Bracket, common
 
@@ -38,9 +37,6 @@ def hysteresis(table: Records) -> pl.DataFrame:
     Only `evidence` is looked at. A run is a trajectory down with its own way up (of a loop), or with that of the same
     seed. Runs over the same range of λ are repetitions; those of one seed, on several grids, count as one, and its
     brackets are where all of its own overlap.
-
-    Args:
-        table: Records, or their branches for E.
 
     Returns:
         One row per loop and feature that is lost or learned again in it, one with `feature` null where there is

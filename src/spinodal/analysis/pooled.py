@@ -48,9 +48,6 @@ def mean_of(paths: Sequence[Branch]) -> Mean | None:
     Those of one seed count as one. Each is first moved by its median distance from the others, so that points that
     some lack do not make steps. The errors are those of what scatters from point to point: what moves a whole
     trajectory moves no transition.
-
-    Args:
-        paths: Of one curve.
     """
     seeds = list(grouped(path for path in paths if len(path.control)).values())
     if len(seeds) < 2:

@@ -170,9 +170,6 @@ def of_seeds(found: Sequence[Placed]) -> list[Placed]:
     The place is within the bracket of each, and so where all brackets overlap. Where they do not, the seed
     has jumped at different λ on its different ways, and may do so anywhere between.
 
-    Args:
-        found: Of all trajectories of a curve.
-
     Returns:
         For each seed as many as there are; each with the values of the trajectory that shows it best.
     """

@@ -24,9 +24,6 @@ _COLUMNS = (*(f"control_{way}{end}" for way in WAYS for end in ("", "_error", "_
 def onset_under_noise(records: pl.DataFrame) -> pl.DataFrame:
     """Find where learning ends on the way up and begins on the way down, in loops whose stages were held under noise.
 
-    Args:
-        records: Of any campaign; other rows are left out.
-
     Returns:
         The columns of `NETWORK`, `temperature`, and `control_up` and `control_down`, geometric means over seeds, each
         with its standard error, to which half the grid's spacing is added in quadrature, and with the λ by which half
@@ -76,9 +73,8 @@ def _expected(branch: pl.DataFrame) -> float | None:
     start = int(branch["branch"][0] == "up")
     first = branch.filter(pl.col("seed") == branch["seed"][0]).sort("stage")
     passed, before = 0.0, float(first["control_value"][0])
-    for control, hold_time, temperature in first.select(
-        "control_value", "hold_time", "temperature"
-    ).iter_rows():
+    stages = first.select("control_value", "hold_time", "temperature")
+    for control, hold_time, temperature in stages.iter_rows():
         ways = network.escapes(control, start)
         if ways is None or temperature is None:
             return None

@@ -198,7 +198,7 @@ def _order(group: Sequence[Jump]) -> tuple[int | None, str]:
 def _restored(jump: Jump) -> bool | None:
     """Whether minima taken back restore E all over the bracket of a jump; None where that is not known of all."""
     branch = jump.branch
-    answers = branch.columns.at("reversible", branch.stages)
+    answers = branch.columns["reversible"][branch.stages]
     if np.isnan(answers).all():
         return None
     control = branch.path
@@ -246,10 +246,7 @@ def _of_seeds(group: Sequence[Jump] | Sequence[Kink], error: float, beside: Besi
 
 
 def _of_mean(each: PooledBreak, mean: Mean, branches: Sequence[Branch], beside: Beside) -> dict[str, Any]:
-    ends = {
-        "before": (each.low, each.before),
-        "after": (each.high, each.after),
-    }
+    ends = {"before": (each.low, each.before), "after": (each.high, each.after)}
     size = each.size
     falling = [len(branch.control) > 1 and branch.control[0] > branch.control[-1] for branch in branches]
     if 2 * sum(falling) > len(branches):
