@@ -177,11 +177,12 @@ def around(errors: Points | None, intervals: int) -> Intervals:
     """Return the largest error of the two points on either side of each interval; 0 where errors are not known."""
     if errors is None:
         return np.zeros(intervals)
-    padded = np.pad(errors, 1, mode="edge")
+    padded = np.concatenate([errors[:1], errors, errors[-1:]])
     return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, 4).max(axis=1))
 
 
 def _beside(array: Intervals, beyond: float = np.nan) -> dict[int, Intervals]:
     """Return the neighbours of each interval by how many places further along the path they are."""
-    padded = np.pad(array, 2, constant_values=beyond)
+    padded = np.full(len(array) + 4, beyond)
+    padded[2:-2] = array
     return {by: padded[2 + by : 2 + by + len(array)] for by in (-2, -1, 1, 2)}

@@ -9,9 +9,11 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import NamedTuple, TypeVar, final
 
+import numpy as np
+from jaxtyping import Float64
+
 from spinodal.analysis.branch import Branch
 from spinodal.analysis.curves import grouped
-from spinodal.analysis.extrapolation import Ends
 from spinodal.analysis.jumps import Steepening, find_jumps, find_steepening
 from spinodal.analysis.kinks import find_kinks
 
@@ -98,8 +100,8 @@ class Jump(Place):
     """The first point of the phase that ends with it, in the order of the path."""
     last: int
     """The last point of the phase that it leads to."""
-    ends: Ends | None = None
-    """Where the phases on both sides lead to within the bracket, [5, w]; None where they were not followed."""
+    ends: Float64[np.ndarray, "5 w"] | None = None
+    """Where the phases on both sides lead to within the bracket (see `Ends`); None where they were not followed."""
 
     @property
     def place(self) -> float:

@@ -18,6 +18,7 @@ from spinodal.analysis.claims.rules import (
     Verdict,
     claim,
     confirmed,
+    quantities,
     refuted,
     settled,
     undecided,
@@ -146,7 +147,7 @@ def _places(branches: Sequence[UpBranch]) -> Judged:
     last = branches[-1].transitions
     if any(branch.expected is None for branch in branches):
         lost = last.drop_nulls("location").filter(_lost(branches[-1]) >= 1).sort("location")
-        return [], _located(lost), undecided("no theory says where, for these networks")
+        return [], quantities(lost, "location"), undecided("no theory says where, for these networks")
     matched = pl.concat([branch.transitions for branch in branches]).filter(status="matched")
     rulings = [_placed(row) for row in matched.iter_rows(named=True)]
     rulings += [_unplaced(each) for each in branches if len(each.missing)]
@@ -157,7 +158,7 @@ def _places(branches: Sequence[UpBranch]) -> Judged:
     reason = f"{len(matched)} transitions within {within}, the farthest off by {farthest or 0:.2g} %"
     last = last.filter(EXPECTED).sort(PREDICTED)
     at = [Quantity("", each) for each in last.select(PREDICTED).to_series()]
-    return at, _located(last.drop_nulls("location")), worst(rulings, reason)
+    return at, quantities(last, "location"), worst(rulings, reason)
 
 
 def _placed(row: dict[str, Any]) -> Ruling:
@@ -180,7 +181,3 @@ def _unplaced(branch: UpBranch) -> Ruling:
     if len(elsewhere) and not branch.unseen:
         return refuted(f"{none}, but near {', '.join(f'{at:.4g}' for at in elsewhere)}")
     return undecided(none)
-
-
-def _located(rows: pl.DataFrame) -> list[Quantity]:
-    return [Quantity("", at, error) for at, error in rows.select("location", "location_error").iter_rows()]

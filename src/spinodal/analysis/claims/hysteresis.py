@@ -21,6 +21,7 @@ from spinodal.analysis.claims.rules import (
     Verdict,
     claim,
     confirmed,
+    quantities,
     refuted,
     settled,
     there,
@@ -94,18 +95,18 @@ def _deep(loop: pl.DataFrame) -> Iterator[Part]:
     yield _widths(loop.row(0, named=True), loop)
     if len(up := loop.drop_nulls(["control_spinodal", "control_up"])):
         rulings = _settled(up, "control_up", "control_spinodal", "feature")
-        sides = _quantities(up, "control_spinodal"), _quantities(up, "control_up")
+        sides = quantities(up, "control_spinodal"), quantities(up, "control_up")
         yield "way up jumps at λ_sp", *sides, worst(rulings, each)
     if len(down := loop.drop_nulls("control_reach")):
         rulings = _settled(down.drop_nulls("control_down"), "control_down", "control_reach", "feature", MORE)
         rulings += map(_stayed, down.filter(relearned=0).iter_rows(named=True))
-        sides = _quantities(down, "control_reach"), _quantities(down, "control_down")
+        sides = quantities(down, "control_reach"), quantities(down, "control_down")
         yield f"way down learns again, noise {loop['perturbation'][0]:g}", *sides, worst(rulings, each)
 
 
 def _widths(loop: dict[str, Any], features: pl.DataFrame) -> Part:
     known = features.drop_nulls(["control_width", "open"])
-    predicted, measured = _quantities(known, "open"), _quantities(features, "control_width")
+    predicted, measured = quantities(known, "open"), quantities(features, "control_width")
     error = (pl.col("control_width_error") ** 2 + pl.col("open_error") ** 2).sqrt()
     area, blind = enclosed(loop), known.filter(pl.col("open") > SEEN * error).is_empty()
     if not features["lost"].sum():
@@ -138,8 +139,3 @@ def _settled(rows: pl.DataFrame, column: str, predicted: str, what: str, advice:
         settled(at, error, there, f"{what} {feature}", off or 0.0, advice=advice)
         for at, error, there, feature, off in columns.iter_rows()
     ]
-
-
-def _quantities(rows: pl.DataFrame, column: str) -> list[Quantity]:
-    known = rows.select(column, f"{column}_error").drop_nulls(column)
-    return [Quantity("", value, error) for value, error in known.iter_rows()]

@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import polars as pl
+
 from spinodal.analysis.deviation import deviation
 from spinodal.analysis.seeds import APART
 
@@ -53,6 +55,12 @@ class Quantity(NamedTuple):
     value: float
     error: float | None = None
     unit: str = ""
+
+
+def quantities(rows: pl.DataFrame, column: str) -> list[Quantity]:
+    """Return what is known of a column, with its errors."""
+    known = rows.select(column, f"{column}_error").drop_nulls(column)
+    return [Quantity("", value, error) for value, error in known.iter_rows()]
 
 
 class Ruling(NamedTuple):
