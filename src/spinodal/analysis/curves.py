@@ -139,7 +139,7 @@ def per_group(
     """
     groups = table.partition_by(keys, as_dict=True, maintain_order=True).items()
     rows = [
-        dict(zip(keys, identity, strict=True)) | found
+        {**dict(zip(keys, identity, strict=True)), **found}
         for identity, part in groups
         if (found := find(part)) is not None
     ]

@@ -27,9 +27,6 @@ LONGEST = 64
 _AROUND = 11
 """Points whose mean square is the noise of all trajectories at some place."""
 
-PooledBreak = Break
-"""A jump or kink of the mean, for rising λ: places are λ, and the slope of which a kink is the change is over ln λ."""
-
 
 class Mean(NamedTuple):
     """The mean over seeds, for rising λ."""
@@ -96,8 +93,8 @@ def _scatter(apart: Float64[np.ndarray, "t l"]) -> Float64[np.ndarray, " l"]:
     return np.pad(np.maximum(local, everywhere**2), 1, mode="edge")
 
 
-def pooled_breaks(mean: Mean, power: float, known: Sequence[tuple[float, float]] = ()) -> list[PooledBreak]:
-    """Find the jumps and kinks of the mean of trajectories.
+def pooled_breaks(mean: Mean, power: float, known: Sequence[tuple[float, float]] = ()) -> list[Break]:
+    """Find the jumps and kinks of the mean of trajectories, with λ for places, and slopes over ln λ.
 
     Args:
         mean: As `mean_of` returns it.
@@ -133,7 +130,7 @@ def _parts(piece: Int[np.ndarray, " l"]) -> list[tuple[Int[np.ndarray, " p"], fl
     ]
 
 
-def _over_control(each: Break, control: Float64[np.ndarray, " p"]) -> PooledBreak:
+def _over_control(each: Break, control: Float64[np.ndarray, " p"]) -> Break:
     """Return the same break with λ for the points of the grid."""
     places = each.location + np.array([0, -1, 1]) * each.location_error
     at, low, high = np.exp(np.interp(places, np.arange(len(control)), np.log(control)))

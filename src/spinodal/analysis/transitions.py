@@ -12,11 +12,12 @@ from jaxtyping import Int
 
 from spinodal.analysis.branch import Branch
 from spinodal.analysis.branches import Curve, Records, branches_of
+from spinodal.analysis.breaks import Break
 from spinodal.analysis.curves import CURVE, results
 from spinodal.analysis.deviation import scatter, standard_error, stated
 from spinodal.analysis.ends import jumped_by
 from spinodal.analysis.jumps import SIGNIFICANCE
-from spinodal.analysis.pooled import Mean, PooledBreak, mean_of, pooled_breaks
+from spinodal.analysis.pooled import Mean, mean_of, pooled_breaks
 from spinodal.analysis.seeds import Bracket, Jump, Kink, Place, around, branch_kinks, match, of_seeds
 
 ALONGSIDE = ("accuracy", "norm", "learned_features", "rank")
@@ -149,7 +150,7 @@ def _bracket(group: Sequence[Place]) -> Bracket:
     return around([each.bracket for each in group])
 
 
-def _same(each: PooledBreak, group: Sequence[Jump]) -> bool:
+def _same(each: Break, group: Sequence[Jump]) -> bool:
     low, high = _bracket(group)
     return each.order != 2 and each.low <= high and low <= each.high
 
@@ -245,7 +246,7 @@ def _of_seeds(group: Sequence[Jump] | Sequence[Kink], error: float, beside: Besi
     }
 
 
-def _of_mean(each: PooledBreak, mean: Mean, branches: Sequence[Branch], beside: Beside) -> dict[str, Any]:
+def _of_mean(each: Break, mean: Mean, branches: Sequence[Branch], beside: Beside) -> dict[str, Any]:
     ends = {"before": (each.low, each.before), "after": (each.high, each.after)}
     size = each.size
     falling = [len(branch.control) > 1 and branch.control[0] > branch.control[-1] for branch in branches]
