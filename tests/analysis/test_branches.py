@@ -51,7 +51,7 @@ def test_branches_hold_the_evidence_in_the_order_of_the_path() -> None:
     assert branch.unrelaxed(*L2[[-4, -3]]) == 0
     assert branch.errors is None
     np.testing.assert_allclose(np.sqrt(branch.penalty), branch.column("norm"))
-    np.testing.assert_array_equal(branch.rest, branch.error)
+    np.testing.assert_array_equal(branch.rest, branch.column("error"))
     assert np.isnan(branch.column("not there")).all()
 
 
@@ -80,6 +80,25 @@ def test_another_observable_has_the_rows_that_have_both() -> None:
     np.testing.assert_array_equal(curve.branches[0].errors, np.full(12, 0.5))
     assert [*branches.values()] == [same]
     assert branches.of("error") is branches
+
+
+@pytest.mark.parametrize(
+    ("columns", "observable", "power"),
+    [
+        ({}, "error", 2.0),
+        ({}, "norm", 1.0),
+        ({"control": "l2"}, "error", 2.0),
+        ({"control": "kl"}, "error", 1.0),
+        ({"held": "l2=0.1"}, "error", 1.0),
+    ],
+)
+def test_the_error_leaves_with_the_square_of_l2_alone(
+    columns: dict[str, str], observable: str, power: float
+) -> None:
+    (curve,) = branches_of(
+        table(1).with_columns(**{k: pl.lit(v) for k, v in columns.items()}), observable
+    ).values()
+    assert curve.power == power
 
 
 def test_joined_branches_rise_and_have_the_latest_row_of_each_l2() -> None:

@@ -55,7 +55,7 @@ def test_what_a_survey_suggests_is_marked_where_exact_rows_bear_it_out(loop: Mak
 
 def test_a_claim_names_the_survey_as_the_reason_why_a_transition_is_not_seen(branch: Make) -> None:
     found = find(branch(complexity=3, criterion="flow"))
-    (up,) = up_branches(found, found.quiet)
+    ((up,),) = up_branches(found, found.quiet, ["task"], "depth")
     assert len(up.missing) == 3
     assert "are only surveyed: relaxation=exact, or protocol.refine, decides" in up.unseen
 

@@ -18,6 +18,7 @@ from spinodal.analysis.claims.rules import Ruling, refuted, settled, there, wors
 from spinodal.analysis.deep_linear import predicted_rows
 from spinodal.analysis.deviation import RESOLUTION, deviation
 from spinodal.analysis.findings import find
+from spinodal.analysis.resolution import shown
 from spinodal.records import SCHEMA, with_control
 
 L2 = np.geomspace(0.01, 0.8, 80)
@@ -272,13 +273,13 @@ def test_what_theory_shows_on_many_curves_is_what_it_shows_on_each() -> None:
     """Without those that it does not apply to, which show nothing; and with rows left out that did not relax."""
     coarse = np.geomspace(0.02, 0.8, 12)
     curves = [up(3, l2=coarse), up(2), up(4).with_columns(stationary=pl.col("l2") > 0.1)]
-    known = find(pl.concat([*curves, up(3, activation="tanh")])).shown
-    each = pl.concat([find(curve).shown for curve in curves])
+    known = shown(pl.concat([*curves, up(3, activation="tanh")]))
+    each = pl.concat([shown(curve) for curve in curves])
     order = ("depth", "status", "location", "control_exact")
     assert_frame_equal(known.sort(order), each.sort(order))
     for depth, missing in ((2, 0), (3, 0), (4, 1)):
         assert known.filter(depth=depth, status="missing").height == missing
-    assert find(up(3, activation="tanh")).shown.is_empty()
+    assert shown(up(3, activation="tanh")).is_empty()
 
 
 # Complexity.

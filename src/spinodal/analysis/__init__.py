@@ -4,11 +4,10 @@ from spinodal.analysis.agreement import accuracy_agreement, agreement
 from spinodal.analysis.coexistence import coexistence
 from spinodal.analysis.curves import CURVE, evidence, network_name, order_parameter, surveyed, trajectory
 from spinodal.analysis.deep_linear import compare, deep_linear, expected, landscape
-from spinodal.analysis.delays import control_exponents, noise_ratios
 from spinodal.analysis.dependence import dependence, seed_jumps
 from spinodal.analysis.escape import HOLD, arrhenius_laws, escape_times, held
 from spinodal.analysis.foresight import KNOWN, foresight
-from spinodal.analysis.grokking import grokking, milestones, trained
+from spinodal.analysis.grokking import control_exponents, grokking, milestones, noise_ratios, trained
 from spinodal.analysis.hysteresis import hysteresis
 from spinodal.analysis.jumps import find_jumps
 from spinodal.analysis.loops import Run, pairs, runs

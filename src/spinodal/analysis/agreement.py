@@ -10,7 +10,7 @@ import polars as pl
 
 from spinodal.analysis.branch import joined
 from spinodal.analysis.branches import Branches, Records, branches_of
-from spinodal.analysis.curves import CURVE, by_seed, results
+from spinodal.analysis.curves import CURVE, grouped, results
 from spinodal.analysis.jumps import RESOLUTION
 from spinodal.analysis.seeds import APART, Jump
 
@@ -28,11 +28,6 @@ def agreement(table: Records, first: str = "error", second: str = "scalar_curvat
 
     Only rows that have both are looked at, so that both are judged on the same grid.
 
-    Args:
-        table: Records, or their branches.
-        first: Column.
-        second: Column.
-
     Returns:
         One row per jump of a seed: the columns of `CURVE`, `seed`, and
 
@@ -48,7 +43,7 @@ def agreement(table: Records, first: str = "error", second: str = "scalar_curvat
     rows = []
     for identity, curve in both.items():
         index = {(jump.seed, jump.low): i for i, group in enumerate(curve.groups, 1) for jump in group}
-        ours, theirs = by_seed(curve.jumps), by_seed(others[identity].jumps)
+        ours, theirs = grouped(curve.jumps), grouped(others[identity].jumps)
         for seed in dict.fromkeys((*ours, *theirs)):
             for one, other in _pairs(ours.get(seed, []), theirs.get(seed, [])):
                 row = {
@@ -57,16 +52,13 @@ def agreement(table: Records, first: str = "error", second: str = "scalar_curvat
                     "agrees": one is not None and other is not None and _touch(one, other),
                 }
                 rows.append(curve.names | row | _place(one, first) | _place(other, second))
-    places = dict.fromkeys((f"{place}_{name}" for name in names for place in _PLACE), pl.Float64)
-    found = results(rows, (*CURVE, "seed"), {"index": pl.Int64, **places, "agrees": pl.Boolean})
+    places = (f"{place}_{name}" for name in names for place in _PLACE)
+    found = results(rows, (*CURVE, "seed"), ("index", *places, "agrees"))
     return found.sort(*CURVE, "seed", pl.coalesce(f"location_{name}" for name in names))
 
 
 def accuracy_agreement(table: pl.DataFrame) -> pl.DataFrame:
     """Find the jumps of the accuracy and of R apart from each other, and which of them the grid may hide in one.
-
-    Args:
-        table: Records.
 
     Returns:
         The table that `agreement` returns for these two, with `hidden`: whether the observable that shows no jump may
@@ -112,15 +104,13 @@ def _hidden(branches: dict[str, Branches], jump: dict[str, Any]) -> bool:
 
 def _pairs(ours: Sequence[Jump], theirs: Sequence[Jump]) -> Iterator[tuple[Jump | None, Jump | None]]:
     """Each jump with its nearest partner, the nearest pairs first; what is left over with none."""
-    near = [(abs(a.place - b.place), i, j) for i, a in enumerate(ours) for j, b in enumerate(theirs)]
-    free = set(range(len(ours))), set(range(len(theirs)))
-    for distance, i, j in sorted(near):
-        if i in free[0] and j in free[1] and (distance <= APART or _touch(ours[i], theirs[j])):
-            free[0].remove(i)
-            free[1].remove(j)
-            yield ours[i], theirs[j]
-    yield from ((ours[i], None) for i in free[0])
-    yield from ((None, theirs[j]) for j in free[1])
+    near = sorted((abs(a.place - b.place), i, j) for i, a in enumerate(ours) for j, b in enumerate(theirs))
+    left, right = dict(enumerate(ours)), dict(enumerate(theirs))
+    for distance, i, j in near:
+        if i in left and j in right and (distance <= APART or _touch(left[i], right[j])):
+            yield left.pop(i), right.pop(j)
+    yield from ((each, None) for each in left.values())
+    yield from ((None, each) for each in right.values())
 
 
 def _touch(a: Jump, b: Jump) -> bool:

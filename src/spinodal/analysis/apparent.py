@@ -14,12 +14,7 @@ ALONGSIDE = ("accuracy", "rank")
 """Order parameters on either side."""
 
 _SIDES = ("before", "after", *(f"{name}_{side}" for name in ALONGSIDE for side in ("before", "after")))
-_COLUMNS: dict[str, Any] = {
-    **dict.fromkeys(("control_low", "control_high", *_SIDES), pl.Float64),
-    **dict.fromkeys(("seeds", "seeds_all"), pl.Int64),
-    "jumps": pl.Boolean,
-    "transition": pl.Int64,
-}
+_COLUMNS = ("control_low", "control_high", *_SIDES, "seeds", "seeds_all", "jumps", "transition")
 
 
 def apparent_jumps(records: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame:

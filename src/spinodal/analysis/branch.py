@@ -13,32 +13,26 @@ from spinodal.analysis.curves import CURVE, evidence, order_parameter, trajector
 
 
 class Columns(dict[str, Float64[np.ndarray, " n"]]):
-    """The columns of records as numbers, each read when it is first asked for; NaN where there is nothing."""
+    """The columns of records as numbers, each read when it is first asked for; NaN where there is nothing.
+
+    One more is `rest`: what 𝓛 has besides c·P, E unless other penalties are held. Of it minima have d rest/dP = −c.
+    """
 
     def __init__(self, records: pl.DataFrame) -> None:
-        """Read which rows are evidence.
-
-        Args:
-            records: The table.
-        """
         super().__init__()
         self.records = records
         self.evident = records.select(evidence()).to_series().to_numpy()
 
     def __missing__(self, name: str) -> Float64[np.ndarray, " n"]:
-        """Read a column.
-
-        Args:
-            name: Of the column.
-        """
-        if name not in self.records.columns:
-            return np.full(len(self.records), np.nan)
-        self[name] = self.records[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        if name == "rest":
+            held = self.records["held"].is_not_null().to_numpy()
+            added = self["loss"] - self["control_value"] * self["penalty"]
+            self[name] = np.where(held, added, self["error"])
+        elif name in self.records.columns:
+            self[name] = self.records[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        else:
+            self[name] = np.full(len(self.records), np.nan)
         return self[name]
-
-    def at(self, name: str, rows: Int[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
-        """Return a column at some rows."""
-        return np.asarray(self[name][rows])
 
 
 class Branch(NamedTuple):
@@ -68,17 +62,12 @@ class Branch(NamedTuple):
     @property
     def path(self) -> Float64[np.ndarray, " p"]:
         """λ of all stages, in their order."""
-        return self.columns.at("control_value", self.stages)
+        return np.asarray(self.columns["control_value"][self.stages])
 
     @property
     def left_out(self) -> Float64[np.ndarray, " o"]:
         """λ of the stages that are no evidence."""
         return np.asarray(self.path[~self.columns.evident[self.stages]])
-
-    @property
-    def error(self) -> Float64[np.ndarray, " l"]:
-        """E; NaN where there is none, as in all columns."""
-        return self.column("error")
 
     @property
     def penalty(self) -> Float64[np.ndarray, " l"]:
@@ -87,10 +76,8 @@ class Branch(NamedTuple):
 
     @property
     def rest(self) -> Float64[np.ndarray, " l"]:
-        """What 𝓛 has besides c·P, of which a branch of minima has d/dP = −c: E, unless other penalties are held."""
-        if self.held is None:
-            return self.error
-        return np.asarray(self.column("loss") - self.control * self.penalty)
+        """What 𝓛 has besides c·P: see `Columns`."""
+        return self.column("rest")
 
     @property
     def held(self) -> str | None:
@@ -100,17 +87,17 @@ class Branch(NamedTuple):
 
     @property
     def counted(self) -> str:
-        """Name of the column that counts what is learned."""
+        """Name of the column that counts what is learned: features, or directions of the outputs."""
         return order_parameter(self.columns.records[self.stages])
 
     @property
     def features(self) -> Float64[np.ndarray, " l"]:
-        """How many features, or directions of the outputs, are learned."""
+        """How many of these are learned."""
         return self.column(self.counted)
 
     def column(self, name: str) -> Float64[np.ndarray, " l"]:
         """Return another column of the records, by its name."""
-        return self.columns.at(name, self.rows)
+        return np.asarray(self.columns[name][self.rows])
 
     def unrelaxed(self, low: float, high: float) -> int:
         """Count the rows between two λ that are no evidence."""
@@ -133,23 +120,19 @@ class Branch(NamedTuple):
 
     def made_of(self, rows: Int[np.ndarray, " m"]) -> Branch:
         """Return the branch with other rows of the records, in the order of the path."""
-        known = f"{self.observable}_se" in self.columns.records.columns
+        columns, errors = self.columns, f"{self.observable}_se"
+        known = errors in columns.records.columns
         return self._replace(
             rows=rows,
-            control=self.columns.at("control_value", rows),
-            values=self.columns.at(self.observable, rows),
-            errors=np.nan_to_num(self.columns.at(f"{self.observable}_se", rows)) if known else None,
+            control=columns["control_value"][rows],
+            values=columns[self.observable][rows],
+            errors=np.nan_to_num(columns[errors][rows]) if known else None,
         )
 
 
 def read_branches(records: pl.DataFrame, observable: str) -> dict[tuple[Any, ...], list[Branch]]:
-    """Read the branches of many curves at once: by the values of the columns of `CURVE`, in the order of the table.
-
-    Args:
-        records: Of any number of curves.
-        observable: Column that is looked at.
-    """
-    columns = Columns(records)
+    """Read the branches of many curves at once: by the values of the columns of `CURVE`, in the order of the table."""
+    columns, nothing = Columns(records), np.empty(0)
     usable = columns.evident & (columns["control_value"] > 0) & np.isfinite(columns[observable])
     kicked = (columns["perturbation"] > 0) | np.isfinite(columns["hold_time"])
     trajectories = (
@@ -160,25 +143,18 @@ def read_branches(records: pl.DataFrame, observable: str) -> dict[tuple[Any, ...
         .agg(pl.col("seed").first(), "_row")
         .sort(pl.col("_row").list.min())
     )
-    nothing = np.empty(0)
     read: dict[tuple[Any, ...], list[Branch]] = {}
     for *curve, name, seed, rows in trajectories.iter_rows():
         stages = np.array(rows)
-        whose = name if seed is None else seed
-        noisy = bool(kicked[stages].any())
+        whose, noisy = name if seed is None else seed, bool(kicked[stages].any())
         branch = Branch(name, whose, noisy, observable, columns, stages, stages, nothing, nothing, None)
-        read.setdefault(tuple(curve), []).append(
-            branch.made_of(_path(columns["control_value"], stages[usable[stages]]))
-        )
+        path = _path(columns["control_value"], stages[usable[stages]])
+        read.setdefault(tuple(curve), []).append(branch.made_of(path))
     return read
 
 
 def joined(branches: Sequence[Branch]) -> Branch:
-    """Return branches of one table as one, for rising λ; of a λ seen twice the row of the latest stage.
-
-    Args:
-        branches: At least one.
-    """
+    """Return branches of one table as one, for rising λ; of a λ seen twice the row of the latest stage."""
     first = branches[0]
     stages, rows = (np.concatenate([getattr(each, name) for each in branches]) for name in ("stages", "rows"))
     rows = rows[np.argsort(first.columns["stage"][rows], kind="stable")]

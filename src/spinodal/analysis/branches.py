@@ -9,10 +9,14 @@ from typing import Any
 
 import polars as pl
 
+from spinodal import theory
 from spinodal.analysis.branch import Branch, read_branches
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.ends import with_ends
 from spinodal.analysis.seeds import Jump, branch_jumps, match, of_seeds
+
+OF_ERROR = ("error", "test_error", "accuracy", "test_accuracy")
+"""E, and what is a function of E."""
 
 Identity = tuple[Any, ...]
 """The values of the columns of `CURVE`."""
@@ -30,6 +34,16 @@ class Curve:
         """Its identity, by column."""
         return dict(zip(CURVE, self.identity, strict=True))
 
+    @property
+    def power(self) -> float:
+        """Power of λ in which the observable is a straight line far from a transition.
+
+        So a minimum leaves λ = 0: E, and what is a function of E, with λ², as far as theory knows the penalty. R is
+        no exception to the others: ∇²E changes with θ*, which moves with λ.
+        """
+        of_error = self.branches[0].observable in OF_ERROR
+        return 2.0 if of_error and theory.leaves_quadratically(self.names) else 1.0
+
     @cached_property
     def records(self) -> pl.DataFrame:
         """All of its rows, trajectory by trajectory."""
@@ -38,7 +52,7 @@ class Curve:
     @cached_property
     def found(self) -> list[list[Jump]]:
         """The jumps of each branch."""
-        return [branch_jumps(branch) for branch in self.branches]
+        return [branch_jumps(branch, self.power) for branch in self.branches]
 
     @cached_property
     def jumps(self) -> list[Jump]:
@@ -55,13 +69,7 @@ class Branches(dict[Identity, Curve]):
     """The curves of a table by their identities, in its order."""
 
     def __init__(self, records: pl.DataFrame, observable: str, curves: Iterable[Curve]) -> None:
-        """Hold what was read.
-
-        Args:
-            records: The table.
-            observable: That the branches were read for.
-            curves: All of the table, or some.
-        """
+        """Hold what was read."""
         super().__init__((curve.identity, curve) for curve in curves)
         self.records = records
         self.observable = observable
@@ -70,7 +78,7 @@ class Branches(dict[Identity, Curve]):
     def followed(self) -> dict[Identity, list[list[Jump]]]:
         """The groups of each curve, with the `ends` of all jumps: the branches are followed all at once."""
         jumps = [jump for curve in self.values() for group in curve.groups for jump in group]
-        ends = iter(with_ends([(jump.branch, jump) for jump in jumps], self.observable))
+        ends = iter(with_ends(jumps))
         return {key: [[next(ends) for _ in group] for group in curve.groups] for key, curve in self.items()}
 
     def filter(self, rows: pl.Expr) -> Branches:
@@ -106,12 +114,7 @@ Records = pl.DataFrame | Branches
 
 
 def branches_of(records: Records, observable: str = "error") -> Branches:
-    """Return the branches of records.
-
-    Args:
-        records: Of any number of curves. Branches are returned as they are, for the observable.
-        observable: Column that is looked at.
-    """
+    """Return the branches of records for an observable; branches are returned as they are, if it is their own."""
     if isinstance(records, Branches):
         return records.of(observable)
     read = read_branches(records, observable)

@@ -15,22 +15,14 @@ from scipy.optimize import brentq
 from spinodal import theory
 from spinodal.analysis.branch import Branch
 from spinodal.analysis.branches import Records
-from spinodal.analysis.curves import CURVE, by_seed, results
+from spinodal.analysis.curves import CURVE, grouped, results
 from spinodal.analysis.deep_linear import deep_linear
-from spinodal.analysis.deviation import stated
-from spinodal.analysis.loops import Pair, pairs, runs
+from spinodal.analysis.deviation import standard_error, stated
+from spinodal.analysis.loops import Pair, Run, pairs, runs
 
-_COLUMNS: dict[str, Any] = dict.fromkeys(("features", "seeds", "seeds_all"), pl.Int64)
-_COLUMNS |= dict.fromkeys(
-    (
-        "control_coexistence",
-        "control_coexistence_error",
-        "loss",
-        "error_learned",
-        "error_left",
-        "control_exact",
-    ),
-    pl.Float64,
+_COLUMNS = (
+    *("features", "seeds", "seeds_all", "control_coexistence", "control_coexistence_error"),
+    *("loss", "error_learned", "error_left", "control_exact"),
 )
 
 
@@ -58,9 +50,6 @@ def coexistence(table: Records) -> pl.DataFrame:
     minima d𝓛/dλ = ‖θ‖² exactly, so that cubic Hermite interpolation between the rows knows 𝓛 and its slope at each.
     Only `evidence` is used.
 
-    Args:
-        table: Records, or their branches for E.
-
     Returns:
         One row per network with a down branch and pair of phases: the columns of `CURVE` (those of the down branch),
 
@@ -73,24 +62,21 @@ def coexistence(table: Records) -> pl.DataFrame:
     """
     rows = []
     for pair in pairs(table):
-        seeds = by_seed(runs(pair))
-        found: dict[int, list[list[tuple[float, ...]]]] = {}
-        for own in seeds.values():
-            ways = [way for run in own for way in (run.up, run.down.take(np.s_[::-1]))]
-            for m, crossings in _crossed([phase for way in ways for phase in _stretches(way)]).items():
-                found.setdefault(m, []).append(crossings)
+        seeds = grouped(runs(pair)).values()
+        found = [_crossed(own) for own in seeds]
         exact = _exact(pair)
-        for m in sorted({*found, *exact}):
-            counts = {"features": m, "seeds": len(found.get(m, [])), "seeds_all": len(seeds)}
-            row = counts | _measured(found.get(m, [])) | {"control_exact": exact.get(m)}
-            rows.append(pair.down.names | row)
+        for m in sorted({*exact, *(m for own in found for m in own)}):
+            shown = [own[m] for own in found if m in own]
+            row = {"features": m, "seeds": len(shown), "seeds_all": len(seeds), "control_exact": exact.get(m)}
+            rows.append(pair.down.names | row | _measured(shown))
     return results(rows, CURVE, _COLUMNS).sort(*CURVE, "features")
 
 
-def _crossed(phases: Sequence[_Phase]) -> dict[int, list[tuple[float, ...]]]:
-    """Where phases of one seed have equal 𝓛, by the number of features of the upper one."""
+def _crossed(own: Sequence[Run]) -> dict[int, list[tuple[float, ...]]]:
+    """Where phases in the runs of one seed have equal 𝓛, by the number of features of the upper one."""
+    ways = [way for run in own for way in (run.up, run.down.take(np.s_[::-1]))]
     found: dict[int, list[tuple[float, ...]]] = {}
-    for upper, lower in product(phases, repeat=2):
+    for upper, lower in product([phase for way in ways for phase in _stretches(way)], repeat=2):
         if upper.features == lower.features + 1:
             for crossing in _crossings(upper, lower):
                 found.setdefault(upper.features, []).append(crossing)
@@ -135,14 +121,13 @@ def _measured(seeds: Sequence[Sequence[tuple[float, ...]]]) -> dict[str, Any]:
     if not seeds:
         return {}
     values = np.array([np.mean(crossings, axis=0) for crossings in seeds])
-    at, moved, loss, learned, left = values.mean(axis=0)
-    scatter = values[:, 0].std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    at, moved, loss, learned, left = values.mean(axis=0).tolist()
     return {
-        "control_coexistence": float(at),
-        "control_coexistence_error": stated(math.hypot(scatter, moved), float(at)),
-        "loss": float(loss),
-        "error_learned": float(learned),
-        "error_left": float(left),
+        "control_coexistence": at,
+        "control_coexistence_error": stated(math.hypot(standard_error(values[:, 0]), moved), at),
+        "loss": loss,
+        "error_learned": learned,
+        "error_left": left,
     }
 
 
@@ -152,7 +137,7 @@ def _exact(pair: Pair) -> dict[int, float]:
     if exact is None or exact.depth == 2:
         return {}
     order = theory.by_spinodal(exact.strengths, exact.depth, exact.variances)
-    at = theory.coexistence(exact.strengths, exact.depth, exact.variances)[order]
+    at = exact.coexistences[order]
     control = np.concatenate([branch.path for branch in pair.up.branches])
     low, high = (float(end) for end in (control.min(), control.max()))
     return {m: float(place) for m, place in enumerate(at, start=1) if low < place < high}

@@ -10,19 +10,14 @@ import polars as pl
 from jaxtyping import Float64
 from scipy.optimize import linear_sum_assignment
 
-from spinodal.analysis.curves import CURVE
+from spinodal.analysis.curves import CURVE, by_curve, trajectory
 from spinodal.analysis.deviation import deviation
-from spinodal.analysis.reversibility import predict_restored
 from spinodal.analysis.seeds import APART
 from spinodal.theory import FACTS, DeepLinear, scope
 
 
 def deep_linear(curve: pl.DataFrame) -> DeepLinear | None:
-    """Return the exact theory of a curve, E included, if there is one: of a linear teacher without label noise.
-
-    Args:
-        curve: Records of one curve, at least one row.
-    """
+    """Return the exact theory of a curve, E included, if there is one: of a linear teacher without label noise."""
     network = expected(curve)
     return network if network is not None and network.complete else None
 
@@ -32,9 +27,6 @@ def expected(curve: pl.DataFrame) -> DeepLinear | None:
 
     For the places of transitions the strengths and variances measured on the training data are enough. All rows must
     agree on them.
-
-    Args:
-        curve: Records of one curve, at least one row.
     """
     facts = curve.select(name for name in FACTS if name in curve.columns).unique(maintain_order=True)
     first, *others = (row | {"branch": row["branch"] or "not named"} for row in facts.iter_rows(named=True))
@@ -52,17 +44,18 @@ def predicted_rows(curve: pl.DataFrame) -> pl.DataFrame | None:
     """Replace E, and whether it is restored, in the rows of a curve by theory's; None where theory does not apply.
 
     What these do not show, no measurement on the same grid, with the same rows left out, can be expected to show.
-
-    Args:
-        curve: Records of one curve, at least one row.
     """
     network = expected(curve)
     if network is None:
         return None
     control = np.maximum(curve["control_value"].to_numpy(), 0.0)
     rows = curve.with_columns(error=pl.Series(network.learned_state(control).error))
+    if "reversible" not in curve.columns:
+        return rows
     jumping = np.sum(control[:, None] < network.spinodals, axis=1, dtype=float) * (network.depth > 2)
-    return predict_restored(rows, jumping)
+    same = pl.col("_jumping").diff().over(trajectory(), order_by="control_value") == 0
+    answer = pl.when(pl.col("reversible").is_not_null()).then(same)
+    return rows.with_columns(_jumping=jumping).with_columns(reversible=answer).drop("_jumping")
 
 
 def _agree(first: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -100,16 +93,13 @@ def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
     numbered = transitions.with_row_index("_row")
     own = numbered.select(*CURVE, "_row", "location").rows_by_key(CURVE)
     needed = dict.fromkeys((*CURVE, "control_value", *FACTS))
-    curves = table.select(name for name in needed if name in table.columns).partition_by(
-        CURVE, maintain_order=True, as_dict=True
-    )
+    curves = by_curve(table.select(name for name in needed if name in table.columns))
     told: list[tuple[Any, ...]] = []
-    missing: list[tuple[Any, ...]] = []
-    for place, (identity, curve) in enumerate(curves.items()):
+    for identity, curve in curves.items():
         found = own.get(identity, [])
         theirs = expected(curve) if curve["branch"][0] == "up" else None
         if theirs is None:
-            told += [(place, row, None, None, None, None) for row, _ in found]
+            told += [(*identity, row, None, None, None, None) for row, _ in found]
             continue
         low, high = np.min(curve["control_value"].to_numpy()), np.max(curve["control_value"].to_numpy())
         inside = np.sort(theirs.spinodals[(theirs.spinodals > low) & (theirs.spinodals < high)])
@@ -117,29 +107,20 @@ def compare(transitions: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
         partner = _partners([location for _, location in found], inside)
         for i, (row, _) in enumerate(found):
             predicted = float(inside[partner[i]]) if i in partner else None
-            told.append((place, row, predicted, *kind, "unexpected" if predicted is None else "matched"))
+            status = "unexpected" if predicted is None else "matched"
+            told.append((*identity, row, predicted, *kind, status))
         left = np.delete(inside, list(partner.values())).tolist()
-        missing += [(*identity, place, predicted, *kind, "missing") for predicted in left]
-    added = {
-        "_curve": pl.Int64(),
+        told += [(*identity, None, predicted, *kind, "missing") for predicted in left]
+    schema = {name: transitions.schema[name] for name in CURVE} | {"_row": numbered.schema["_row"]}
+    schema |= {
         "_predicted": pl.Float64(),
         "_order": pl.Int64(),
         "_exact": pl.Boolean(),
         "status": pl.String(),
     }
-    schema = [(name, transitions.schema[name]) for name in CURVE]
-    compared = pl.concat(
-        [
-            numbered.join(
-                pl.DataFrame(
-                    told, {"_curve": added["_curve"], "_row": numbered.schema["_row"], **added}, orient="row"
-                ),
-                on="_row",
-            ),
-            pl.DataFrame(missing, [*schema, *added.items()], orient="row"),
-        ],
-        how="diagonal",
-    ).sort("_curve", "_row", nulls_last=True)
+    compared = pl.DataFrame(told, schema, orient="row").join(
+        numbered.drop(CURVE), on="_row", how="left", maintain_order="left"
+    )
     control, error, exact = pl.col("_predicted"), pl.col("location_error"), pl.col("_exact")
     return compared.select(
         *transitions.columns,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from spinodal.analysis.branches import Records, branches_of
-from spinodal.analysis.curves import CURVE, of_curves
+from spinodal.analysis.curves import CURVE, of_curves, results
 from spinodal.analysis.ends import jumped_by
 
 AXES = ("depth", "width", "samples")
@@ -26,10 +26,6 @@ def dependence(table: pl.DataFrame, transitions: pl.DataFrame) -> pl.DataFrame:
 
     What is the same is told by the columns of the records. Where two curves have the same value of an axis they
     differ in something that no column tells, and that family is left out.
-
-    Args:
-        table: Records.
-        transitions: Those in E, as `compare` returns them for this table.
 
     Returns:
         One row per axis and transition: `axis`, `value`, `family` (a number: what shares it differs in the axis
@@ -68,19 +64,14 @@ def seed_jumps(table: Records, found: pl.DataFrame) -> pl.DataFrame:
     known = found.drop_nulls("location").select(
         *CURVE, "family", "value", "from_onset", "control_low", "control_high"
     )
-    for *curve, family, value, from_onset, low, high in known.iter_rows():
-        for jump in (jump for group in branches.followed[tuple(curve)] for jump in group):
-            if low <= math.exp(jump.place) <= high:
-                (size,) = jumped_by([jump]).each.tolist()
-                rows.append((family, value, from_onset, math.exp(jump.place), size))
-    schema = {
-        "family": pl.Int64,
-        "value": pl.Int64,
-        "from_onset": pl.Int64,
-        "location": pl.Float64,
-        "jump": pl.Float64,
-    }
-    return pl.DataFrame(rows, schema, orient="row")
+    for row in known.iter_rows(named=True):
+        for group in branches.followed[tuple(row[name] for name in CURVE)]:
+            for jump in group:
+                if row["control_low"] <= math.exp(jump.place) <= row["control_high"]:
+                    rows.append(
+                        row | {"location": math.exp(jump.place), "jump": jumped_by([jump]).each.item()}
+                    )
+    return results(rows, (), ("family", "value", "from_onset", "location", "jump"))
 
 
 def _families(networks: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:

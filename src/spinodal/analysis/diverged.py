@@ -9,20 +9,13 @@ LARGEST = 1e12
 
 
 def known(table: pl.DataFrame) -> pl.DataFrame:
-    """The records without infinite values and NaN: what is no number is not known, and null.
-
-    Args:
-        table: Records, with columns of any origin.
-    """
+    """The records without infinite values and NaN: what is no number is not known, and null."""
     floats = [name for name, dtype in table.schema.items() if dtype.is_float()]
     return table.with_columns(pl.when(pl.col(name).is_finite()).then(pl.col(name)) for name in floats)
 
 
 def diverged(table: pl.DataFrame) -> pl.DataFrame:
     """Find the replicas whose E or ‖θ‖ is no number, or beyond `LARGEST`, at some stage.
-
-    Args:
-        table: Records as they were read.
 
     Returns:
         A row per such trajectory: `point`, `seed`, and `stage` and `control_value` of the first such row.

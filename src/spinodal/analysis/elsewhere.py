@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from spinodal.analysis.branches import Records, branches_of
-from spinodal.analysis.curves import CURVE
+from spinodal.analysis.curves import CURVE, QUIET
 from spinodal.analysis.loops import pairs, runs
 from spinodal.analysis.relearning import foretold
 
@@ -23,29 +23,27 @@ def told_elsewhere(compared: pl.DataFrame, table: Records, onsets: pl.DataFrame)
 
     Args:
         compared: As `compare` returns it.
-        table: Records of branches, or these, for E.
+        table: Records, or their branches.
         onsets: As `onset_under_noise` returns them.
 
     Returns:
-        The same with one of `ELSEWHERE` as `status` of these.
+        The first with one of `ELSEWHERE` as `status` of these.
     """
     see_hysteresis, see_noise = ELSEWHERE
     branches = branches_of(table)
     predicted = pl.any_horizontal(pl.col("control_up_exact", "control_down_exact").is_not_null())
     under_noise = onsets.filter(predicted).select("curve", "temperature").rows()
-    marks = [
-        (*identity, see_noise)
+    marks = {
+        identity: see_noise
         for identity, curve in branches.items()
         if (curve.names["curve"], curve.names["temperature"]) in under_noise
-    ]
-    marks += [
-        (*pair.down.identity, see_hysteresis)
-        for pair in pairs(branches.filter(pl.col("hold_time").is_null()))
-        if (known := runs(pair)) and foretold(pair, known)
-    ]
+    }
+    for pair in pairs(branches.filter(QUIET)):
+        if (known := runs(pair)) and foretold(pair, known):
+            marks[pair.down.identity] = see_hysteresis
     schema = compared.select(*CURVE, _elsewhere="status").schema
     marked = compared.join(
-        pl.DataFrame(marks, schema, orient="row"),
+        pl.DataFrame([(*identity, mark) for identity, mark in marks.items()], schema, orient="row"),
         on=CURVE,
         how="left",
         nulls_equal=True,

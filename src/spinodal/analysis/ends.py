@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float64, Int
+from jaxtyping import Int
 
-from spinodal.analysis.branch import Branch
-from spinodal.analysis.extrapolation import ROWS, Ends, Jumped, Side, follow, jumped
+from spinodal.analysis.branch import Columns
+from spinodal.analysis.extrapolation import ROWS, Jumped, Side, follow, jumped
 from spinodal.analysis.seeds import Jump
 
 APART = 0.04
@@ -17,58 +17,49 @@ APART = 0.04
 its end, and what so near ones differ by is noise."""
 
 
-def with_ends(curve: Sequence[tuple[Branch, Jump]], observable: str) -> list[Jump]:
-    """Follow the branches on both sides of many jumps into their brackets.
-
-    Args:
-        curve: Each jump with the trajectory that it is of.
-        observable: That the trajectories were made with.
+def with_ends(jumps: Sequence[Jump]) -> list[Jump]:
+    """Follow the branches on both sides of many jumps, of one observable and table, into their brackets.
 
     Returns:
         The jumps, with their `ends`.
     """
-    if not curve:
+    if not jumps:
         return []
-    before, after = (_side([(path, _rows(path, jump, way)) for path, jump in curve]) for way in (-1, 1))
-    far = np.array([jump.high if path.control[0] < path.control[-1] else jump.low for path, jump in curve])
-    kicked = np.array([path.kicked for path, _ in curve])
-    is_rest = np.array([observable == "error" and path.held is None for path, _ in curve])
-    found = follow(before, after, far, is_rest, kicked)
-    return [
-        replace(jump, ends=Ends(*(part[i : i + 1] for part in found))) for i, (_, jump) in enumerate(curve)
-    ]
+    branches = [jump.branch for jump in jumps]
+    columns, observable = branches[0].columns, branches[0].observable
+    before, after = (_side([_rows(jump, way) for jump in jumps], columns, observable) for way in (-1, 1))
+    rising = np.array([branch.control[0] < branch.control[-1] for branch in branches])
+    far = np.where(rising, [jump.high for jump in jumps], [jump.low for jump in jumps])
+    kicked = np.array([branch.kicked for branch in branches])
+    is_rest = np.array([observable == "error" and branch.held is None for branch in branches])
+    ends = follow(before, after, far, is_rest, kicked)
+    return [replace(jump, ends=ends[:, i]) for i, jump in enumerate(jumps)]
 
 
 def jumped_by(group: Sequence[Jump]) -> Jumped:
-    """Return by how much seeds jump at one transition.
-
-    Args:
-        group: Jumps as `with_ends` returns them, at least one.
-    """
-    ends = [jump.ends for jump in group if jump.ends is not None]
-    return jumped(Ends(*(np.concatenate(parts) for parts in zip(*ends, strict=True))))
+    """Return by how much seeds jump at one transition: at least one jump, as `with_ends` returns them."""
+    return jumped(np.stack([jump.ends for jump in group if jump.ends is not None], axis=1))
 
 
-def _rows(path: Branch, jump: Jump, way: int) -> Int[np.ndarray, " r"]:
-    """Return the points on one side of a jump that are used, the nearest first."""
+def _rows(jump: Jump, way: int) -> Int[np.ndarray, " r"]:
+    """Return the rows of the records on one side of a jump that are used, the nearest first."""
+    branch = jump.branch
     if way > 0:
-        return np.arange(jump.at + 1, min(jump.last, jump.at + ROWS) + 1)
+        return branch.rows[jump.at + 1 : min(jump.last, jump.at + ROWS) + 1]
     points = np.arange(jump.at, jump.first - 1, -1)
-    size = path.penalty[points]
+    size = branch.penalty[points]
     least = APART * abs(size[0] - size[-1])
     kept = [0]
     for i in range(1, len(size)):
         if not least > 0 or abs(size[i] - size[kept[-1]]) >= least:
             kept.append(i)
-    return points[kept[:ROWS]]
+    return branch.rows[points[kept[:ROWS]]]
 
 
-def _side(rows: Sequence[tuple[Branch, Int[np.ndarray, " _"]]]) -> Side:
-    def column(name: str) -> Float64[np.ndarray, "b r"]:
-        table = np.full((len(rows), ROWS), np.nan)
-        for line, (path, points) in zip(table, rows, strict=True):
-            values = getattr(path, name)
-            line[: len(points)] = 0.0 if values is None else values[points]
-        return table
-
-    return Side(*(column(name) for name in ("control", "values", "errors", "rest", "penalty")))
+def _side(rows: Sequence[Int[np.ndarray, " _"]], columns: Columns, observable: str) -> Side:
+    table = np.full((len(rows), ROWS), -1)
+    for line, known in zip(table, rows, strict=True):
+        line[: len(known)] = known
+    errors = np.nan_to_num(columns[f"{observable}_se"])
+    values = (columns["control_value"], columns[observable], errors, columns["rest"], columns["penalty"])
+    return Side(*(np.where(table >= 0, each[table], np.nan) for each in values))

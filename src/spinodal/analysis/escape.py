@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 
 from spinodal import theory
-from spinodal.analysis.curves import CURVE
+from spinodal.analysis.curves import CURVE, curve_but, per_group, results
 from spinodal.analysis.deep_linear import landscape
 from spinodal.analysis.holding_times import arrhenius, holding_time, shape
 
-HOLD = (*(name for name in CURVE if name != "temperature"), "start_phase", "control_value", "time_step")
+HOLD = (*curve_but("temperature"), "start_phase", "control_value", "time_step")
 """Columns that are the same for all replicas of one phase at one λ, held at different temperatures."""
 
 SLOW = 5.0
@@ -22,23 +22,16 @@ SLOW = 5.0
 ENOUGH = 10
 """Departures without which a mean escape time is no evidence."""
 
-_TIMES = dict.fromkeys(
-    (
-        *("temperature", "temperature_error", "replicas", "escaped"),
-        *("mean_time", "mean_time_low", "mean_time_high", "log_error"),
-        *("weibull_shape", "weibull_shape_error", "exponential_p", "mean_time_exact", "evidence"),
-    ),
-    pl.Float64,
-) | {"replicas": pl.Int64, "escaped": pl.Int64, "evidence": pl.Boolean}
-
-_LAWS = dict.fromkeys(
-    (
-        *("slope", "slope_error", "power", "barrier", "barrier_error", "barrier_exact"),
-        *("prefactor", "prefactor_error", "prefactor_exact", "kramers_ratio", "kramers_ratio_error"),
-        *("chi_squared", "temperatures"),
-    ),
-    pl.Float64,
-) | {"temperatures": pl.Int64}
+_TIMES = (
+    *("temperature", "temperature_error", "replicas", "escaped"),
+    *("mean_time", "mean_time_low", "mean_time_high", "log_error"),
+    *("weibull_shape", "weibull_shape_error", "exponential_p", "mean_time_exact", "evidence"),
+)
+_LAWS = (
+    *("slope", "slope_error", "power", "barrier", "barrier_error", "barrier_exact"),
+    *("prefactor", "prefactor_error", "prefactor_exact", "kramers_ratio", "kramers_ratio_error"),
+    *("chi_squared", "temperatures"),
+)
 
 
 def held(records: pl.DataFrame) -> pl.DataFrame:
@@ -47,28 +40,17 @@ def held(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def start_of(hold: Mapping[str, Any]) -> str:
-    """Return the name of the phase that replicas were held in.
-
-    Args:
-        hold: Any row with the columns of `HOLD`.
-    """
+    """Return the name of the phase that replicas were held in."""
     return "relaxed minimum" if hold["start_phase"] is None else f"phase {hold['start_phase']}"
 
 
 def curve_of(hold: Mapping[str, Any]) -> tuple[object, ...]:
-    """Return the columns of `CURVE` of a hold, which has no single temperature.
-
-    Args:
-        hold: As of `start_of`.
-    """
+    """Return the columns of `CURVE` of a hold, which has no single temperature."""
     return tuple(None if name == "temperature" else hold[name] for name in CURVE)
 
 
 def escape_times(records: pl.DataFrame) -> pl.DataFrame:
     """Find mean escape times, phase by phase and strength by strength of the noise.
-
-    Args:
-        records: Of any campaign; rows that were not held are left out.
 
     Returns:
         The columns of `HOLD`, `batch`, and: `temperature` T, of minibatches as measured at the start, with
@@ -78,36 +60,32 @@ def escape_times(records: pl.DataFrame) -> pl.DataFrame:
         theory knows it, else null; `evidence`, whether enough escaped, and not too fast to have been at rest.
     """
     keys = (*HOLD, "batch")
-    rows = []
-    for part in held(records).partition_by((*keys, "temperature"), maintain_order=True):
-        times, left = part["escape_time"].to_numpy(), part["escaped"].to_numpy()
-        resolution = float(part["escape_resolution"][0])
-        mean, weibull = holding_time(times, left, resolution), shape(times, left, resolution)
-        ways, (temperature, error) = ways_out(part), _temperature(part)
-        rows.append(
-            part.select(keys).row(0, named=True)
-            | {
-                "temperature": temperature,
-                "temperature_error": error,
-                "replicas": len(part),
-                "escaped": mean.left,
-                "mean_time": mean.mean,
-                "mean_time_low": mean.low,
-                "mean_time_high": mean.high,
-                "log_error": mean.log_error,
-                "evidence": mean.left >= ENOUGH and SLOW * resolution < mean.mean,
-            }
-            | dict(
-                zip(("weibull_shape", "weibull_shape_error", "exponential_p"), weibull or (), strict=False)
-            )
-            | (
-                {"mean_time_exact": float(theory.escape_time(ways, temperature))}
-                if ways and temperature
-                else {}
-            )
-        )
-    schema = {name: records.schema[name] for name in keys} | _TIMES
-    return pl.DataFrame(rows, schema=schema).sort((*HOLD, "temperature"), nulls_last=True)
+    groups = held(records).partition_by((*keys, "temperature"), maintain_order=True)
+    rows = [part.select(keys).row(0, named=True) | _time(part) for part in groups]
+    return results(rows, keys, _TIMES, evidence=pl.Boolean).sort((*HOLD, "temperature"), nulls_last=True)
+
+
+def _time(part: pl.DataFrame) -> dict[str, Any]:
+    """Of one phase at one temperature."""
+    times, left = part["escape_time"].to_numpy(), part["escaped"].to_numpy()
+    resolution = float(part["escape_resolution"][0])
+    mean, weibull = holding_time(times, left, resolution), shape(times, left, resolution)
+    ways, (temperature, error) = ways_out(part), _temperature(part)
+    row: dict[str, Any] = {
+        "temperature": temperature,
+        "temperature_error": error,
+        "replicas": len(part),
+        "escaped": mean.left,
+        "mean_time": mean.mean,
+        "mean_time_low": mean.low,
+        "mean_time_high": mean.high,
+        "log_error": mean.log_error,
+        "evidence": mean.left >= ENOUGH and SLOW * resolution < mean.mean,
+    }
+    row |= zip(("weibull_shape", "weibull_shape_error", "exponential_p"), weibull or (), strict=False)
+    if ways and temperature:
+        row["mean_time_exact"] = float(theory.escape_time(ways, temperature))
+    return row
 
 
 def arrhenius_laws(records: pl.DataFrame, times: pl.DataFrame) -> pl.DataFrame:
@@ -125,49 +103,40 @@ def arrhenius_laws(records: pl.DataFrame, times: pl.DataFrame) -> pl.DataFrame:
         points scatter about the line by more than theirs.
     """
     holds = held(records).partition_by(HOLD, as_dict=True)
-    used = times.filter("evidence").drop_nulls("temperature")
-    rows = []
-    for identity, part in used.partition_by(HOLD, as_dict=True, maintain_order=True).items():
+
+    def find(part: pl.DataFrame) -> dict[str, Any] | None:
         temperature, mean, log_error = (
             part[name].to_numpy() for name in ("temperature", "mean_time", "log_error")
         )
         if (first := arrhenius(temperature, mean, log_error)) is None:
-            continue
+            return None
         # An error of T is one of ln τ, too: ΔV δT/T².
         off = first.barrier * part["temperature_error"].to_numpy() / temperature**2
         # By several ways out the lowest decides.
-        way = min(ways_out(holds[identity]), key=lambda each: each.barrier, default=None)
+        way = min(ways_out(holds[part.select(HOLD).row(0)]), key=lambda each: each.barrier, default=None)
         power = way.orbit_dimension / 2 if way else 0.0
         bare, law = (arrhenius(temperature, mean, np.hypot(log_error, off), q) for q in (0.0, power))
         assert bare
         assert law
         prefactor = float(np.exp(law.log_prefactor))
         wide = max(1.0, law.chi_squared / max(1, law.points - 2)) ** 0.5
-        rows.append(
-            dict(zip(HOLD, identity, strict=True))
-            | {
-                "slope": bare.barrier,
-                "slope_error": bare.barrier_error,
-                "power": power,
-                "barrier": law.barrier,
-                "barrier_error": wide * law.barrier_error,
-                "prefactor": prefactor,
-                "prefactor_error": prefactor * wide * law.log_prefactor_error,
-                "chi_squared": law.chi_squared,
-                "temperatures": law.points,
-            }
-            | (_exact(way, part) if way else {})
-        )
-    schema = {name: records.schema[name] for name in HOLD} | _LAWS
-    return pl.DataFrame(rows, schema=schema)
+        return {
+            "slope": bare.barrier,
+            "slope_error": bare.barrier_error,
+            "power": power,
+            "barrier": law.barrier,
+            "barrier_error": wide * law.barrier_error,
+            "prefactor": prefactor,
+            "prefactor_error": prefactor * wide * law.log_prefactor_error,
+            "chi_squared": law.chi_squared,
+            "temperatures": law.points,
+        } | (_exact(way, part) if way else {})
+
+    return per_group(times.filter("evidence").drop_nulls("temperature"), HOLD, _LAWS, find)
 
 
 def ways_out(hold: pl.DataFrame) -> Sequence[theory.Escape]:
-    """Return the ways out of a phase at λ, as far as theory knows any.
-
-    Args:
-        hold: Records of one phase at one λ.
-    """
+    """Return the ways out of a phase at λ, as far as theory knows any."""
     row = hold.row(0, named=True)
     network = landscape(row)
     if network is None or row["start_phase"] is None:

@@ -53,20 +53,14 @@ class Side(NamedTuple):
     """P."""
 
 
-class Ends(NamedTuple):
-    """What several ways to follow two branches into a bracket come to; NaN where one does not apply.
+Ends = Float64[np.ndarray, "5 b w"]
+"""What several ways to follow two branches into a bracket come to; NaN where one does not apply.
 
-    Ways of the branch before: first, it ends anywhere in the bracket; then, at the fold of the polynomial through
-    2, 3, … rows. For each of these the branch after, by the polynomial of order 0, 1, … in λ.
-    """
-
-    before: Float64[np.ndarray, "b w"]
-    before_off: Float64[np.ndarray, "b w"]
-    """How far the way with a row less is off, with its sign; for the first half the range, and above 0."""
-    after: Float64[np.ndarray, "b w"]
-    after_off: Float64[np.ndarray, "b w"]
-    noise: Float64[np.ndarray, "b w"]
-    """Standard error from that of the rows."""
+The branch before, how far the way with a row less is off, with its sign (for the first half the range, and above 0),
+the same of the branch after, and the standard error from that of the rows. Ways of the branch before: first, it ends
+anywhere in the bracket; then, at the fold of the polynomial through 2, 3, … rows. For each of these the branch after,
+by the polynomial of order 0, 1, … in λ.
+"""
 
 
 def follow(
@@ -99,7 +93,7 @@ def follow(
     values, offs, noises, places, shifts = (np.stack(each, axis=1) for each in zip(*ways, strict=True))
     back, back_off, back_noise = (each.reshape(len(near), -1) for each in _back(after, places, shifts))
     values, offs, noises = (np.repeat(each, ROWS - 1, axis=1) for each in (values, offs, noises))
-    return Ends(values, offs, back, back_off, np.hypot(noises, back_noise))
+    return np.stack([values, offs, back, back_off, np.hypot(noises, back_noise)])
 
 
 def _anywhere(side: Side, far: Branches, beyond: Branches) -> tuple[Branches, Branches, Branches]:
@@ -222,17 +216,15 @@ def jumped(ends: Ends) -> Jumped:
     Args:
         ends: Of the repetitions.
     """
-    number, applies = len(ends.before), np.isfinite(ends.before)
     # Where a way does not apply to a repetition, that one's branch ends anywhere in its bracket.
-    anywhere = (np.tile(each[:, : ROWS - 1], ROWS) for each in ends)
-    ends = Ends(*(np.where(applies, *each) for each in zip(ends, anywhere, strict=True)))
-    each = ends.after - ends.before
+    ends = np.where(np.isfinite(ends[0]), ends, np.tile(ends[..., : ROWS - 1], ROWS))
+    before, before_off, after, after_off, noise = ends
+    each = after - before
     mean = each.mean(axis=0)
-    scatter = each.std(axis=0, ddof=1) if number > 1 else np.zeros_like(mean)
-    known = np.sqrt((ends.noise**2).mean(axis=0))
-    off = ends.before_off.mean(axis=0) ** 2 + ends.after_off.mean(axis=0) ** 2
-    error = stated(np.sqrt(off + np.fmax(scatter, known) ** 2 / number), mean)
+    scatter = each.std(axis=0, ddof=1) if len(each) > 1 else np.zeros_like(mean)
+    known = np.sqrt((noise**2).mean(axis=0))
+    off = before_off.mean(axis=0) ** 2 + after_off.mean(axis=0) ** 2
+    error = stated(np.sqrt(off + np.fmax(scatter, known) ** 2 / len(each)), mean)
     error = np.where(np.isfinite(error), error, np.inf)
     way = len(error) - 1 - int(np.argmin(error[::-1]))  # of equals the one that uses the most
-    before, after = (float(part[:, way].mean()) for part in (ends.before, ends.after))
-    return Jumped(before, after, float(error[way]), each[:, way])
+    return Jumped(float(before[:, way].mean()), float(after[:, way].mean()), float(error[way]), each[:, way])

@@ -16,10 +16,9 @@ from spinodal import analysis
 from spinodal.analysis.apparent import apparent_jumps
 from spinodal.analysis.branches import Branches, branches_of
 from spinodal.analysis.claims import Verdict, judged, verdicts
-from spinodal.analysis.curves import CURVE, own_observables
+from spinodal.analysis.curves import CURVE, QUIET, own_observables
 from spinodal.analysis.diverged import diverged, held_together, known
 from spinodal.analysis.elsewhere import told_elsewhere
-from spinodal.analysis.resolution import shown
 from spinodal.analysis.transitions import ALONGSIDE
 from spinodal.records import SCHEMA
 from spinodal.records.writer import UNREADABLE, read_whole, write_whole
@@ -30,7 +29,6 @@ class finding:  # noqa: N801 (used like property)
 
     def __init__(self, find: Callable[[Findings], pl.DataFrame]) -> None:
         self.find = find
-        self.__doc__ = find.__doc__
 
     def __set_name__(self, owner: type[Findings], name: str) -> None:
         self.name = name
@@ -95,6 +93,8 @@ def key_of(files: Iterable[Path]) -> str:
 class Findings:
     """All that records show. Every table is found once, from the others where it needs them.
 
+    What a table holds stands with the function of `analysis` that finds it.
+
     Args:
         records: As `read_records` returns them, of one campaign. Rows of replicas that diverged are left out.
         kept: Where tables are kept; without it they live as long as this object.
@@ -103,13 +103,14 @@ class Findings:
         records: Those rows that are states of a network.
         branches: Rows of relaxed networks, with noise or without.
         quiet: Rows of relaxed networks that no noise has carried on.
+        curved: Rows of branches of curves on which R was measured.
     """
 
     tables: ClassVar[tuple[str, ...]] = ()
     """Names of all of them."""
 
     inner: ClassVar[frozenset[str]] = frozenset(
-        {"found", "shown", "unresolved", "curvature_transitions", "accuracy_agreement", "before_onset"}
+        {"found", "unresolved", "curvature_transitions", "accuracy_agreement", "before_onset"}
         | {"seed_jumps", "milestones"}
     )
     """Those that others are made from, and that are no files of their own."""
@@ -117,8 +118,12 @@ class Findings:
     def __init__(self, records: pl.DataFrame, kept: Kept | None = None) -> None:
         self.records = known(held_together(records, diverged(records)))
         self.branches = self.records.filter(pl.col("escaped").is_null(), pl.col("trained_steps").is_null())
-        self.quiet = self.branches.filter(pl.col("hold_time").is_null())
+        self.quiet = self.branches.filter(QUIET)
         self.kept = kept
+
+    @cached_property
+    def curved(self) -> pl.DataFrame:  # noqa: D102 (an attribute)
+        return self.branches.filter(pl.col("scalar_curvature").is_not_null().any().over(CURVE))
 
     @cached_property
     def _all(self) -> Branches:
@@ -127,7 +132,7 @@ class Findings:
 
     @cached_property
     def _quiet(self) -> Branches:
-        return self._all.filter(pl.col("hold_time").is_null())
+        return self._all.filter(QUIET)
 
     @cached_property
     def _curved(self) -> Branches:
@@ -135,123 +140,38 @@ class Findings:
 
     @finding
     def found(self) -> pl.DataFrame:
-        """Transitions in E, as `find_transitions` returns them, with own observables on either side."""
+        """Transitions in E, with own observables on either side."""
         return analysis.find_transitions(self._all, alongside=(*ALONGSIDE, *own_observables(self.branches)))
 
     @finding
     def transitions(self) -> pl.DataFrame:
-        """Transitions in E next to those that theory predicts: see `compare` and `told_elsewhere`."""
+        """The same next to those that theory predicts."""
         return told_elsewhere(analysis.compare(self.found, self.branches), self._all, self.onset_under_noise)
 
-    @finding
-    def survey(self) -> pl.DataFrame:
-        """Where E seems to jump on rows of a survey, which are no evidence: see `apparent_jumps`."""
-        return apparent_jumps(self.quiet, self.found)
-
-    @finding
-    def unresolved(self) -> pl.DataFrame:
-        """Stretches of λ in which E moves steeply without a jump: see the function of this name."""
-        return analysis.unresolved(self._all, self.found)
-
-    @finding
-    def shown(self) -> pl.DataFrame:
-        """Transitions that theory's own E shows on the rows of up branches: see the function of this name."""
-        return shown(self.quiet.filter(branch="up"))
-
-    @finding
-    def curvature_transitions(self) -> pl.DataFrame:
-        """Transitions in R, looked at alone."""
-        return analysis.find_transitions(self._curved, "scalar_curvature")
-
-    @finding
-    def agreement(self) -> pl.DataFrame:
-        """Jumps of E and of R side by side: see the function of this name."""
-        return analysis.agreement(self._curved)
-
-    @finding
-    def accuracy_agreement(self) -> pl.DataFrame:
-        """Jumps of the accuracy and of R side by side, without noise: see the function of this name."""
-        return analysis.accuracy_agreement(self.curved.filter(pl.col("hold_time").is_null()))
-
-    @finding
-    def foresight(self) -> pl.DataFrame:
-        """Predictions of each transition from what precedes it: see the function of this name."""
-        return analysis.foresight(self._curved, self.transitions)
-
-    @finding
-    def before_onset(self) -> pl.DataFrame:
-        """Rows that precede the onset of learning: see the function of this name."""
-        return analysis.before_onset(self._curved, self.transitions)
-
-    @finding
-    def rescaled(self) -> pl.DataFrame:
-        """R before the onset of learning in several units of E: see the function of this name."""
-        return analysis.rescaled(self.before_onset)
-
-    @finding
-    def dependence(self) -> pl.DataFrame:
-        """Transitions along each axis on which networks differ in nothing else: see the function of this name."""
-        return analysis.dependence(self.quiet, self.transitions)
-
-    @finding
-    def seed_jumps(self) -> pl.DataFrame:
-        """Jumps of each seed at the transitions of `dependence`: see the function of this name."""
-        return analysis.seed_jumps(self._quiet, self.dependence)
-
-    @finding
-    def hysteresis(self) -> pl.DataFrame:
-        """Loops, transition by transition: see the function of this name."""
-        return analysis.hysteresis(self._quiet)
-
-    @finding
-    def coexistence(self) -> pl.DataFrame:
-        """Where two phases have equal 𝓛: see the function of this name."""
-        return analysis.coexistence(self._quiet)
-
-    @finding
-    def escape_times(self) -> pl.DataFrame:
-        """Mean escape times: see the function of this name."""
-        return analysis.escape_times(self.records)
-
-    @finding
-    def arrhenius(self) -> pl.DataFrame:
-        """Arrhenius laws: see `arrhenius_laws`."""
-        return analysis.arrhenius_laws(self.records, self.escape_times)
-
-    @finding
-    def onset_under_noise(self) -> pl.DataFrame:
-        """The onset of learning both ways, temperature by temperature: see the function of this name."""
-        return analysis.onset_under_noise(self.branches)
-
-    @finding
-    def milestones(self) -> pl.DataFrame:
-        """When each trained network fitted and generalised: see the function of this name."""
-        return analysis.milestones(self.records)
-
-    @finding
-    def grokking(self) -> pl.DataFrame:
-        """The same over seeds, with geometry: see the function of this name."""
-        return analysis.grokking(self.milestones)
-
-    @finding
-    def delays(self) -> pl.DataFrame:
-        """How these times fall with λ: see `control_exponents`."""
-        return analysis.control_exponents(self.milestones)
-
-    @finding
-    def delays_noise(self) -> pl.DataFrame:
-        """How much longer they are under noise: see `noise_ratios`."""
-        return analysis.noise_ratios(self.milestones)
+    survey = finding(lambda self: apparent_jumps(self.quiet, self.found))
+    unresolved = finding(lambda self: analysis.unresolved(self._all, self.found))
+    curvature_transitions = finding(lambda self: analysis.find_transitions(self._curved, "scalar_curvature"))
+    agreement = finding(lambda self: analysis.agreement(self._curved))
+    accuracy_agreement = finding(lambda self: analysis.accuracy_agreement(self.curved.filter(QUIET)))
+    foresight = finding(lambda self: analysis.foresight(self._curved, self.transitions))
+    before_onset = finding(lambda self: analysis.before_onset(self._curved, self.transitions))
+    rescaled = finding(lambda self: analysis.rescaled(self.before_onset))
+    dependence = finding(lambda self: analysis.dependence(self.quiet, self.transitions))
+    seed_jumps = finding(lambda self: analysis.seed_jumps(self._quiet, self.dependence))
+    hysteresis = finding(lambda self: analysis.hysteresis(self._quiet))
+    coexistence = finding(lambda self: analysis.coexistence(self._quiet))
+    escape_times = finding(lambda self: analysis.escape_times(self.records))
+    arrhenius = finding(lambda self: analysis.arrhenius_laws(self.records, self.escape_times))
+    onset_under_noise = finding(lambda self: analysis.onset_under_noise(self.branches))
+    milestones = finding(lambda self: analysis.milestones(self.records))
+    grokking = finding(lambda self: analysis.grokking(self.milestones))
+    delays = finding(lambda self: analysis.control_exponents(self.milestones))
+    delays_noise = finding(lambda self: analysis.noise_ratios(self.milestones))
 
     @cached_property
     def claims(self) -> pl.DataFrame:
         """Verdicts on all claims that the records speak of: see `judged`. Not kept: users have claims of their own."""
         return judged(self)
-
-    @cached_property
-    def curved(self) -> pl.DataFrame:
-        """Rows of branches of curves on which R was measured."""
-        return self.branches.filter(pl.col("scalar_curvature").is_not_null().any().over(CURVE))
 
     @property
     def verdicts(self) -> list[Verdict]:

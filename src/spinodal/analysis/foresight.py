@@ -16,6 +16,7 @@ from jaxtyping import Float64
 
 from spinodal.analysis.branches import Records, branches_of
 from spinodal.analysis.curves import CURVE, results
+from spinodal.analysis.deviation import standard_error
 from spinodal.analysis.seeds import Jump
 
 OBSERVABLES = ("soft_mode", "scalar_curvature", "trace_hessian", "norm", "error")
@@ -33,9 +34,10 @@ POINTS = 3
 HORIZON = 10.0
 """A line that has not reached zero at this many times the last λ predicts nothing."""
 
-_COLUMNS = {"index": pl.Int64, "observable": pl.String, "cut_off": pl.Float64}
-_COLUMNS |= dict.fromkeys(("predicted", "deviation", "deviation_error"), pl.Float64)
-_COLUMNS |= {"seeds": pl.Int64, "seeds_all": pl.Int64, "enough": pl.Boolean, "control_error": pl.Float64}
+_COLUMNS = (
+    *("index", "observable", "cut_off", "predicted", "deviation", "deviation_error"),
+    *("seeds", "seeds_all", "enough", "control_error"),
+)
 
 
 def foresight(
@@ -96,7 +98,7 @@ def foresight(
 def predict(
     control: Float64[np.ndarray, " l"], values: Float64[np.ndarray, " l"], observable: str
 ) -> float | None:
-    """Predict where a phase ends from one observable along it.
+    """Predict where a phase ends from one observable along it, for rising λ.
 
     Args:
         control: λ, rising.
@@ -106,14 +108,11 @@ def predict(
     Returns:
         λ_sp, or None if there are too few points or the line has no zero between the last one and `HORIZON`.
     """
-    if observable == "soft_mode":
-        places, vanishing = control, values**2
-    else:
+    places, vanishing = control, values**2
+    if observable != "soft_mode":
+        places = 0.5 * (control[1:] + control[:-1])
         with np.errstate(divide="ignore"):
-            places, vanishing = (
-                0.5 * (control[1:] + control[:-1]),
-                (np.diff(values) / np.diff(control)) ** -2.0,
-            )
+            vanishing = (np.diff(values) / np.diff(control)) ** -2.0
     places, vanishing = places[-POINTS:], vanishing[-POINTS:]
     if len(places) < POINTS or not np.isfinite(vanishing).all():
         return None
@@ -140,19 +139,14 @@ def _phase(
 
 def _mean(predictions: Sequence[tuple[float | None, float, float]]) -> dict[str, float | int | None]:
     """Over seeds: what each predicts, where it jumps, and how far the end of its bracket is, as a part of that."""
-    made = [
-        (predicted, 100 * (predicted / at - 1), 100 * half * predicted / at)
-        for predicted, at, half in predictions
-        if predicted is not None
-    ]
-    if not made:
+    made = np.array([each for each in predictions if each[0] is not None], dtype=float)
+    if not len(made):
         return {"seeds": 0}
-    predicted, deviation, bracket = np.array(made).T
-    scatter = deviation.std(ddof=1) / math.sqrt(len(made)) if len(made) > 1 else 0.0
-    error = math.hypot(scatter, bracket.mean())
+    predicted, at, half = made.T
+    deviation, bracket = 100 * (predicted / at - 1), 100 * half * predicted / at
     return {
         "predicted": float(predicted.mean()),
         "deviation": float(deviation.mean()),
-        "deviation_error": error,
+        "deviation_error": math.hypot(standard_error(deviation), bracket.mean()),
         "seeds": len(made),
     }

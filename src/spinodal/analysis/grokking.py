@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float64
 
-from spinodal.analysis.curves import CURVE
-from spinodal.analysis.plateau import PACE, PLATEAU, SCHEMA, on_the_plateau
+from spinodal.analysis.curves import CURVE, curve_but, per_group
+from spinodal.analysis.deviation import standard_error
+from spinodal.analysis.plateau import FOUND, PACE, PLATEAU, on_the_plateau
 
 FITTED = 0.99
 """Accuracy on the training set from which on it is fitted."""
@@ -26,19 +27,10 @@ NETWORK = (*CURVE, "control_value", "batch")
 TIMES = {"fit": "fitted", "leave": "left", "generalise": "generalised"}
 """What happens to a network, one after the other, and the column with how many seeds it happened to."""
 
-_TURNS = tuple(f"{name}_turn" for name in PACE)
-_RESULT: dict[str, Any] = dict.fromkeys(
-    (
-        "seeds",
-        *(name for time, did in TIMES.items() for name in (did, f"{time}_steps", f"{time}_factor")),
-        *("delay", "delay_factor", *PLATEAU),
-        *(f"{name}{error}" for name in _TURNS for error in ("", "_error")),
-    ),
-    pl.Float64,
-) | dict.fromkeys(("seeds", *TIMES.values()), pl.Int64)
-
-_TRAJECTORY = (*NETWORK, "seed", "point")
+_ALIKE = tuple(name for name in NETWORK if name != "control_value")
+_QUIET = (*curve_but("temperature"), "control_value")
 _STEPS = ("fit_steps", "begin_steps", "leave_steps", "generalise_steps")
+_TURNS = tuple(f"{name}_turn" for name in PACE)
 
 
 def trained(records: pl.DataFrame) -> pl.DataFrame:
@@ -51,9 +43,6 @@ def milestones(records: pl.DataFrame) -> pl.DataFrame:
 
     Between two looks accuracies are taken to change evenly in the logarithm of steps.
 
-    Args:
-        records: Of any campaign; rows of networks that were not trained are left out.
-
     Returns:
         The columns of `NETWORK`, `seed`, `point`; `fit_steps` at which the training set was fitted; `begin_steps` and
         `leave_steps` at which the test accuracy had come the fraction `BEGUN`, and half the way, from what it was
@@ -61,15 +50,14 @@ def milestones(records: pl.DataFrame) -> pl.DataFrame:
         happen. `<time>_look` of each of `TIMES`: half the distance, in ln(steps), of the looks between which that was.
         And what `on_the_plateau` returns.
     """
-    rows = []
-    parts = trained(records).partition_by(_TRAJECTORY, as_dict=True, maintain_order=True)
-    for identity, part in parts.items():
+
+    def find(part: pl.DataFrame) -> dict[str, Any]:
         own = part.sort("trained_steps")
         mark = _milestones(own)
-        rows.append(dict(zip(_TRAJECTORY, identity, strict=True)) | mark | on_the_plateau(own, mark))
-    schema: dict[str, Any] = {name: records.schema[name] for name in _TRAJECTORY}
-    schema |= dict.fromkeys((*_STEPS, *(f"{name}_look" for name in TIMES), "last_steps"), pl.Float64)
-    return pl.DataFrame(rows, schema=schema | SCHEMA)
+        return mark | on_the_plateau(own, mark)
+
+    columns = (*_STEPS, *(f"{name}_look" for name in TIMES), "last_steps", *FOUND)
+    return per_group(trained(records), (*NETWORK, "seed", "point"), columns, find)
 
 
 def _milestones(part: pl.DataFrame) -> dict[str, Any]:
@@ -132,28 +120,30 @@ def grokking(marks: pl.DataFrame) -> pl.DataFrame:
         first, each with the `_factor` of `geometric`. Over the seeds that did both also means of the geometry of
         `on_the_plateau`, with the standard errors of turns.
     """
-    rows = []
-    for identity, part in marks.partition_by(NETWORK, as_dict=True, maintain_order=True).items():
-        row = dict(zip(NETWORK, identity, strict=True)) | {"seeds": len(part)}
-        for time, did in TIMES.items():
-            steps = part[f"{time}_steps"]
-            row[did] = len(steps.drop_nulls())
-            row[f"{time}_steps"], row[f"{time}_factor"] = geometric(steps, part[f"{time}_look"])
-        ratio = part["generalise_steps"] / part["fit_steps"]
-        row["delay"], row["delay_factor"] = geometric(ratio, part["fit_look"], part["generalise_look"])
-        rows.append(
-            row
-            | {name: mean_and_error(part[name])[0] for name in (*PLATEAU, *_TURNS)}
-            | {f"{name}_error": mean_and_error(part[name])[1] for name in _TURNS}
-        )
-    return pl.DataFrame(rows, schema={name: marks.schema[name] for name in NETWORK} | _RESULT)
+    times = [name for time, did in TIMES.items() for name in (did, f"{time}_steps", f"{time}_factor")]
+    turns = [f"{name}{error}" for name in _TURNS for error in ("", "_error")]
+    return per_group(
+        marks, NETWORK, ("seeds", *times, "delay", "delay_factor", *PLATEAU, *turns), _over_seeds
+    )
+
+
+def _over_seeds(part: pl.DataFrame) -> dict[str, Any]:
+    row: dict[str, Any] = {"seeds": len(part)}
+    for time, did in TIMES.items():
+        steps = part[f"{time}_steps"]
+        row[did] = len(steps.drop_nulls())
+        row[f"{time}_steps"], row[f"{time}_factor"] = geometric(steps, part[f"{time}_look"])
+    ratio = part["generalise_steps"] / part["fit_steps"]
+    row["delay"], row["delay_factor"] = geometric(ratio, part["fit_look"], part["generalise_look"])
+    for name in (*PLATEAU, *_TURNS):
+        row[name], row[f"{name}_error"] = mean_and_error(part[name])
+    return row
 
 
 def mean_and_error(values: pl.Series) -> tuple[float | None, float | None]:
     """Return the mean of those values that are there, and its standard error; None for too few."""
     known = values.drop_nulls().to_numpy()
-    mean = float(known.mean()) if len(known) else None
-    return mean, float(known.std(ddof=1) / len(known) ** 0.5) if len(known) > 1 else None
+    return float(known.mean()) if len(known) else None, standard_error(known) if len(known) > 1 else None
 
 
 def geometric(values: pl.Series, *looks: pl.Series) -> tuple[float | None, float | None]:
@@ -174,3 +164,68 @@ def geometric(values: pl.Series, *looks: pl.Series) -> tuple[float | None, float
         distances = [each.filter(known).to_numpy().mean() for each in looks]
         error = float(np.exp(np.hypot(error, np.hypot.reduce(distances))))
     return None if mean is None else float(np.exp(mean)), error
+
+
+def control_exponents(marks: pl.DataFrame) -> pl.DataFrame:
+    """Find how times fall with λ: the slope of ln(steps) against ln λ, −1 for a drift at the pace of the L2 term.
+
+    Args:
+        marks: As `milestones` returns them.
+
+    Returns:
+        The columns of `NETWORK` but λ, for networks trained at two λ > 0 or more; for each of `TIMES` its `_exponent`
+        by least squares over all seeds, with standard error, null where it did not happen to all of the so many
+        `trajectories`.
+    """
+
+    def find(part: pl.DataFrame) -> dict[str, Any] | None:
+        if part["control_value"].n_unique() < 2:
+            return None
+        row: dict[str, Any] = {"trajectories": len(part)}
+        x = part["control_value"].log().to_numpy()
+        for name in TIMES:
+            y = part[f"{name}_steps"].log().to_numpy()
+            if len(x) > 2 and np.isfinite(y).all():
+                (slope, _), covariance = np.polyfit(x, y, 1, cov=True)
+                row |= {f"{name}_exponent": slope, f"{name}_exponent_error": covariance[0, 0] ** 0.5}
+        return row
+
+    exponents = [f"{name}_exponent{error}" for name in TIMES for error in ("", "_error")]
+    return per_group(marks.filter(pl.col("control_value") > 0), _ALIKE, ("trajectories", *exponents), find)
+
+
+def noise_ratios(marks: pl.DataFrame) -> pl.DataFrame:
+    """Find how much longer networks take under noise than the same seeds do under the least of it.
+
+    Args:
+        marks: As `milestones` returns them.
+
+    Returns:
+        The columns of `NETWORK`, for networks trained under two strengths of noise or more, but the least: the lowest
+        T, or the largest B. For each of `TIMES` its `_ratio`, a geometric mean, with its `_factor` (as of `geometric`),
+        over so many seeds (`_pairs`) for which it happened both times.
+    """
+    noise = pl.coalesce("temperature", 1 / pl.col("batch")).fill_null(0.0)
+    least = pl.col("noise") == pl.col("noise").min().over(_QUIET)
+    order = pl.int_range(pl.len()).min().over(_QUIET)
+    marks = marks.with_columns(noise=noise).with_columns(least=least, order=order).sort("order", "noise")
+    pairs = marks.filter(~pl.col("least")).join(
+        marks.filter("least"),
+        on=(*_QUIET, "seed"),
+        how="left",
+        nulls_equal=True,
+        suffix="_quiet",
+        maintain_order="left",
+    )
+
+    def find(part: pl.DataFrame) -> dict[str, Any]:
+        row: dict[str, Any] = {}
+        for name in TIMES:
+            ratio = part[f"{name}_steps"] / part[f"{name}_steps_quiet"]
+            looks = part[f"{name}_look"], part[f"{name}_look_quiet"]
+            row[f"{name}_pairs"] = len(ratio.drop_nulls())
+            row[f"{name}_ratio"], row[f"{name}_factor"] = geometric(ratio, *looks)
+        return row
+
+    columns = [f"{name}_{what}" for name in TIMES for what in ("pairs", "ratio", "factor")]
+    return per_group(pairs, NETWORK, columns, find)

@@ -60,11 +60,7 @@ def holding_time(
 def survival(
     times: Float64[np.ndarray, " R"], left: Bool[np.ndarray, " R"]
 ) -> tuple[Float64[np.ndarray, " t"], Float64[np.ndarray, " t"]]:
-    """Return the fraction of replicas that have not left, by Kaplan & Meier's estimate.
-
-    Args:
-        times: As of `holding_time`.
-        left: Likewise.
+    """Return the fraction of replicas that have not left, by Kaplan & Meier's estimate; arguments as of `holding_time`.
 
     Returns:
         Times, from 0 on, and the fraction from each of them to the next.
@@ -87,15 +83,8 @@ class Shape(NamedTuple):
 def shape(times: Float64[np.ndarray, " R"], left: Bool[np.ndarray, " R"], resolution: float) -> Shape | None:
     """Return a test of exponentiality: the Weibull shape by maximum likelihood, b eliminated.
 
-    Cox & Oakes, Analysis of Survival Data (1984), section 3.7. A departure counts in the middle of its interval.
-
-    Args:
-        times: As of `holding_time`.
-        left: Likewise.
-        resolution: Likewise.
-
-    Returns:
-        None for fewer than ten departures.
+    Cox & Oakes, Analysis of Survival Data (1984), section 3.7. A departure counts in the middle of its interval. The
+    arguments are those of `holding_time`; None for fewer than ten departures.
     """
     t = np.where(left, times - resolution / 2, times)
     left, t = left[t > 0], t[t > 0]
@@ -152,25 +141,15 @@ def arrhenius(
         None for fewer than two points.
     """
     known = np.isfinite(log_errors) & np.isfinite(means)
-    if known.sum() < 2:
+    inverse = 1 / temperatures[known]
+    if len(inverse) < 2 or np.ptp(inverse) == 0:
         return None
-    inverse, weights = 1 / temperatures[known], log_errors[known] ** -2
     y = np.log(means[known]) - power * np.log(temperatures[known])
-    centre = np.average(inverse, weights=weights)
-    spread = float((weights * (inverse - centre) ** 2).sum())
-    if spread == 0:
-        return None
-    slope = float((weights * (inverse - centre) * y).sum()) / spread
-    intercept = float(np.average(y, weights=weights)) - slope * centre
-    residuals = y - intercept - slope * inverse
-    return Arrhenius(
-        slope,
-        spread**-0.5,
-        intercept,
-        float(np.sqrt(1 / weights.sum() + centre**2 / spread)),
-        float((weights * residuals**2).sum()),
-        int(known.sum()),
-    )
+    line, covariance = np.polyfit(inverse, y, 1, w=1 / log_errors[known], cov="unscaled")
+    errors = np.sqrt(np.diag(covariance))
+    chi_squared = float((((y - np.polyval(line, inverse)) / log_errors[known]) ** 2).sum())
+    (slope, intercept), (slope_error, intercept_error) = line.tolist(), errors.tolist()
+    return Arrhenius(slope, slope_error, intercept, intercept_error, chi_squared, len(inverse))
 
 
 def _mean(p: float, resolution: float) -> float:

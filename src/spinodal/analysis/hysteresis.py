@@ -8,42 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float64
 
-from spinodal.analysis.area import loop_area
 from spinodal.analysis.branch import Branch
 from spinodal.analysis.branches import Records
-from spinodal.analysis.curves import CURVE, by_seed, results
-from spinodal.analysis.deviation import deviation
-from spinodal.analysis.loops import Run, pairs, runs
+from spinodal.analysis.curves import CURVE, grouped, results
+from spinodal.analysis.deviation import deviation, scatter, standard_error
+from spinodal.analysis.loops import loop_area, pairs, runs
 from spinodal.analysis.relearning import PREDICTED, foretold, predict_loop
-from spinodal.analysis.seeds import common
+from spinodal.analysis.seeds import Bracket, common
 
-_COLUMNS = {"curve_up": pl.String, "control_low": pl.Float64, "control_high": pl.Float64}
-_COLUMNS |= dict.fromkeys(("feature", "lost", "relearned", "runs", "unrelaxed"), pl.Int64)
-_COLUMNS |= {"foretold": pl.Boolean}
-_COLUMNS |= dict.fromkeys(("area", "area_error", "area_up", "control_up", "control_up_error"), pl.Float64)
-_COLUMNS |= dict.fromkeys(
-    ("control_down", "control_down_error", "control_down_spread", "control_width", "control_width_error"),
-    pl.Float64,
+_COLUMNS = (
+    *("curve_up", "control_low", "control_high", "feature", "lost", "relearned", "runs", "unrelaxed"),
+    *("foretold", "area", "area_error", "area_up", "control_up", "control_up_error"),
+    *("control_down", "control_down_error", "control_down_spread", "control_width", "control_width_error"),
+    *(*PREDICTED, "control_reach_error", "reach_deviation"),
 )
-_COLUMNS |= dict.fromkeys((*PREDICTED, "control_reach_error", "reach_deviation"), pl.Float64)
-
-
-class _Bracket(NamedTuple):
-    """Between two λ the number of learned features passes one more."""
-
-    low: float
-    high: float
-
-    @property
-    def place(self) -> float:
-        """In ln λ."""
-        return 0.5 * (math.log(self.low) + math.log(self.high))
+Way = dict[int, Bracket]
+"""Where the number of learned features first reaches each m, coming from large λ."""
 
 
 def hysteresis(table: Records) -> pl.DataFrame:
@@ -52,9 +37,6 @@ def hysteresis(table: Records) -> pl.DataFrame:
     Only `evidence` is looked at. A run is a trajectory down with its own way up (of a loop), or with that of the same
     seed. Runs over the same range of λ are repetitions; those of one seed, on several grids, count as one, and its
     brackets are where all of its own overlap.
-
-    Args:
-        table: Records, or their branches for E.
 
     Returns:
         One row per loop and feature that is lost or learned again in it, one with `feature` null where there is
@@ -82,72 +64,55 @@ def hysteresis(table: Records) -> pl.DataFrame:
             "curve_up": pair.up.names["curve"],
             "unrelaxed": sum(len(branch.left_out) for branch in pair.down.branches),
         }
-        alike: dict[tuple[float, float], list[Run]] = {}
-        for run in runs(pair):
-            alike.setdefault(run.span, []).append(run)
-        for (low, high), group in alike.items():
-            loop = identity | {
-                "control_low": low,
-                "control_high": high,
-                "runs": len({run.seed for run in group}),
-            }
-            loop |= loop_area(group)
-            loop["foretold"] = foretold(pair, group)
+        for group in grouped(runs(pair), "span").values():
+            seeds = grouped(group).values()
+            loop = identity | loop_area(group)
+            loop |= dict(zip(("control_low", "control_high"), group[0].span, strict=True))
+            loop |= {"runs": len(seeds), "foretold": foretold(pair, group)}
             predicted = predict_loop(pair, group)
-            ways = _of_seeds(group)
-            features = sorted({m for way in ways for side in way for m in side})
+            ups = [_joined([run.up.take(np.s_[::-1]) for run in own]) for own in seeds]
+            downs = [_joined([run.down for run in own]) for own in seeds]
             rows += [
-                loop | _deviated(_transition(m, ways) | predicted(m), loop["runs"]) for m in features
+                loop | _deviated(_transition(m, ups, downs) | predicted(m), loop["runs"])
+                for m in sorted({m for way in (*ups, *downs) for m in way})
             ] or [loop]
     found = results(rows, (*CURVE, "perturbation"), _COLUMNS)
     return found.sort(*CURVE, "curve_up", "control_low", "control_high", "feature")
 
 
-def _of_seeds(group: Sequence[Run]) -> list[tuple[dict[int, _Bracket], dict[int, _Bracket]]]:
-    """Which features each seed loses on its ways up, and learns on those down, between which λ."""
-    return [
-        (
-            _joined([_passed(run.up.take(np.s_[::-1])) for run in own]),
-            _joined([_passed(run.down) for run in own]),
-        )
-        for own in by_seed(group).values()
-    ]
+def _joined(falling: Sequence[Branch]) -> Way:
+    """Of one seed: where the brackets of each m overlap; where they do not, all there is between them."""
+    ways = [_passed(branch) for branch in falling]
+    return {m: common([way[m] for way in ways if m in way]) for m in {m for way in ways for m in way}}
 
 
-def _joined(ways: Sequence[dict[int, _Bracket]]) -> dict[int, _Bracket]:
-    """Where the brackets of each m overlap; where they do not, all there is between them."""
-    features = {m for way in ways for m in way}
-    return {m: _Bracket(*common([way[m] for way in ways if m in way])) for m in features}
-
-
-def _passed(falling: Branch) -> dict[int, _Bracket]:
-    """Where the number of learned features first reaches each m, coming from large λ."""
+def _passed(falling: Branch) -> Way:
     counted = falling.of(falling.counted)
     control, counts = counted.control.tolist(), counted.values.astype(int).tolist()
-    found: dict[int, _Bracket] = {}
+    found: Way = {}
     most = counts[0] if counts else 0
     for i in range(1, len(counts)):
-        found |= {m: _Bracket(control[i], control[i - 1]) for m in range(most + 1, counts[i] + 1)}
+        found |= {m: Bracket(control[i], control[i - 1]) for m in range(most + 1, counts[i] + 1)}
         most = max(most, counts[i])
     return found
 
 
-def _transition(m: int, ways: Sequence[tuple[dict[int, _Bracket], dict[int, _Bracket]]]) -> dict[str, Any]:
-    up, down = ([way[side][m] for way in ways if m in way[side]] for side in (0, 1))
-    both = [(way[0][m], way[1][m]) for way in ways if m in way[0] and m in way[1]]
+def _transition(m: int, ups: Sequence[Way], downs: Sequence[Way]) -> dict[str, Any]:
+    up, down = ([way[m] for way in ways if m in way] for ways in (ups, downs))
+    both = [(high[m], low[m]) for high, low in zip(ups, downs, strict=True) if m in high and m in low]
     found: dict[str, Any] = {"feature": m, "lost": len(up), "relearned": len(down)}
     for name, brackets in (("control_up", up), ("control_down", down)):
         if brackets:
             places = np.exp([bracket.place for bracket in brackets])
             found[name] = float(np.exp(np.mean(np.log(places))))
-            found[f"{name}_error"] = math.hypot(_half(brackets), _standard_error(places))
+            found[f"{name}_error"] = math.hypot(_half(brackets), standard_error(places))
     if len(down) > 1:
-        found["control_down_spread"] = float(np.exp([bracket.place for bracket in down]).std(ddof=1))
+        found["control_down_spread"] = scatter(np.exp([bracket.place for bracket in down]))
     if both:
         widths = np.array([math.exp(high.place) - math.exp(low.place) for high, low in both])
-        halves = [_half([pair[side] for pair in both]) for side in (0, 1)]
-        error = math.hypot(*halves, _standard_error(widths))
-        found |= {"control_width": float(widths.mean()), "control_width_error": error}
+        halves = map(_half, zip(*both, strict=True))
+        found["control_width"] = float(widths.mean())
+        found["control_width_error"] = math.hypot(*halves, standard_error(widths))
     return found
 
 
@@ -164,10 +129,5 @@ def _deviated(row: dict[str, Any], runs: int) -> dict[str, Any]:
     return row
 
 
-def _half(brackets: Sequence[_Bracket]) -> float:
-    """How far it is to the farther end of a bracket, from where it is said to be."""
-    return float(np.mean([bracket.high - math.exp(bracket.place) for bracket in brackets]))
-
-
-def _standard_error(values: Float64[np.ndarray, " n"]) -> float:
-    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0
+def _half(brackets: Sequence[Bracket]) -> float:
+    return float(np.mean([bracket.half for bracket in brackets]))

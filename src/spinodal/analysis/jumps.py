@@ -73,7 +73,7 @@ def find_jumps(
     # The noise that jumps are judged by must be free of jumps. So begin with all candidates and drop,
     # round by round, those that the noise of the rest explains.
     kept, found = _select(line, fold, np.maximum(least, known * error)), None
-    while kept != found:
+    while kept and kept != found:
         found = kept
         noise = np.maximum(known, SIGNIFICANCE * noise_between(q, values, found))
         kept = [i for i in _select(line, fold, np.maximum(least, noise * error)) if i in found]
@@ -163,10 +163,10 @@ def noise_between(q: Points, y: Points, jumps: list[int]) -> Intervals:
     weight = (q[2:] - q[1:-1]) / (q[2:] - q[:-2])
     deviation = np.abs(y[1:-1] - weight * y[:-2] - (1 - weight) * y[2:])
     deviation /= np.sqrt(1 + weight**2 + (1 - weight) ** 2)
-    inner = np.arange(1, len(y) - 1)
-    keep = np.setdiff1d(inner, [jump + by for jump in jumps for by in (-1, 0, 1)])
-    if len(keep) < 3:
-        keep = inner
+    inner = np.ones(len(y) - 2, dtype=bool)
+    for jump in jumps:
+        inner[max(0, jump - 2) : max(0, jump + 1)] = False
+    keep = 1 + np.flatnonzero(inner if inner.sum() >= 3 else np.ones_like(inner))
     window = min(_WINDOW, len(keep))
     medians = np.median(np.lib.stride_tricks.sliding_window_view(deviation[keep - 1], window), axis=1)
     start = np.searchsorted(keep, np.arange(len(y) - 1) + 0.5) - window // 2
@@ -177,11 +177,12 @@ def around(errors: Points | None, intervals: int) -> Intervals:
     """Return the largest error of the two points on either side of each interval; 0 where errors are not known."""
     if errors is None:
         return np.zeros(intervals)
-    padded = np.pad(errors, 1, mode="edge")
+    padded = np.concatenate([errors[:1], errors, errors[-1:]])
     return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, 4).max(axis=1))
 
 
 def _beside(array: Intervals, beyond: float = np.nan) -> dict[int, Intervals]:
     """Return the neighbours of each interval by how many places further along the path they are."""
-    padded = np.pad(array, 2, constant_values=beyond)
+    padded = np.full(len(array) + 4, beyond)
+    padded[2:-2] = array
     return {by: padded[2 + by : 2 + by + len(array)] for by in (-2, -1, 1, 2)}

@@ -70,7 +70,7 @@ def find_kinks(
     least = np.maximum(known, np.finfo(np.float64).eps * np.abs(values).max())
     # As in `find_jumps`: the noise that kinks are judged by must be free of them.
     kept, found = _select(sides, np.maximum(RESOLUTION * np.ptp(values), KNOWN * known * error)), None
-    while kept != found:
+    while kept and kept != found:
         found = kept
         noise = np.maximum(least, noise_between(q, values, [*jumps, *(k + 1 for k in found)])[1:-1])
         kept = [k for k in _select(sides, SIGNIFICANCE * noise * error) if k in found]
@@ -103,9 +103,8 @@ def _sides(q: Points, values: Points, jumps: Sequence[int], power: float) -> _Si
     slope[list(jumps)] = np.nan  # no branch goes through a jump
     slope[np.abs(np.diff(np.log(q))) > abs(power) * np.log(COARSE)] = np.nan
     change = np.diff(slope)
-    turn, bend = (
-        np.pad(each, 1, constant_values=np.nan) for each in (change, 2 * change / (dq[:-1] + dq[1:]))
-    )
+    bends = 2 * change / (dq[:-1] + dq[1:])
+    turn, bend = (np.concatenate([[np.nan], each, [np.nan]]) for each in (change, bends))
     across, (left, right), step = dq[1:-1], _beside(slope, 2), _beside(dq, 2) * [[1], [-1]]
     with np.errstate(divide="ignore", invalid="ignore"):
         meet = (values[2:-1] - values[1:-2] - right * across) / (left - right)

@@ -27,10 +27,7 @@ PLATEAU = (
 )
 """Columns of geometry, beside the turns of `PACE`."""
 
-SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
-    **dict.fromkeys((*PLATEAU, *(f"{name}_turn" for name in PACE), "loss_fall"), pl.Float64),
-    "loss_falls": pl.Boolean,
-}
+FOUND = (*PLATEAU, *(f"{name}_turn" for name in PACE), "loss_fall", "loss_falls")
 """Columns of what is found on one plateau."""
 
 
@@ -42,7 +39,7 @@ def on_the_plateau(own: pl.DataFrame, mark: Mapping[str, Any]) -> dict[str, floa
         mark: Its row of `milestones`.
 
     Returns:
-        Of `SCHEMA`: what `GEOMETRY` and the test error were in the middle of the plateau (in the logarithm of steps)
+        Of `FOUND`: what `GEOMETRY` and the test error were in the middle of the plateau (in the logarithm of steps)
         and at the end; the pace d ln|Q|/d ln(steps) of each Q of `PACE` before, during and after the rise (`WHEN`);
         and its `_turn`, the pace during less that before: 0 if nothing happens to Q when the network leaves the
         plateau; `loss_fall`, the part by which 𝓛 falls on the second half of the plateau, and `loss_falls`, whether it

@@ -13,7 +13,7 @@ from scipy.special import gammaln
 
 from spinodal.analysis.branch import Branch
 from spinodal.analysis.breaks import Break, find_breaks
-from spinodal.analysis.curves import by_seed
+from spinodal.analysis.curves import grouped
 from spinodal.analysis.likelihood import EDGE
 
 NEGLIGIBLE = 1e-4
@@ -26,9 +26,6 @@ LONGEST = 64
 """Points that are looked at together: longer curves are taken in overlapping pieces."""
 _AROUND = 11
 """Points whose mean square is the noise of all trajectories at some place."""
-
-PooledBreak = Break
-"""A jump or kink of the mean, for rising λ: places are λ, and the slope of which a kink is the change is over ln λ."""
 
 
 class Mean(NamedTuple):
@@ -48,11 +45,8 @@ def mean_of(paths: Sequence[Branch]) -> Mean | None:
     Those of one seed count as one. Each is first moved by its median distance from the others, so that points that
     some lack do not make steps. The errors are those of what scatters from point to point: what moves a whole
     trajectory moves no transition.
-
-    Args:
-        paths: Of one curve.
     """
-    seeds = list(by_seed(path for path in paths if len(path.control)).values())
+    seeds = list(grouped(path for path in paths if len(path.control)).values())
     if len(seeds) < 2:
         return None
     own = [np.unique(np.concatenate([path.control for path in seed])) for seed in seeds]
@@ -99,8 +93,8 @@ def _scatter(apart: Float64[np.ndarray, "t l"]) -> Float64[np.ndarray, " l"]:
     return np.pad(np.maximum(local, everywhere**2), 1, mode="edge")
 
 
-def pooled_breaks(mean: Mean, power: float, known: Sequence[tuple[float, float]] = ()) -> list[PooledBreak]:
-    """Find the jumps and kinks of the mean of trajectories.
+def pooled_breaks(mean: Mean, power: float, known: Sequence[tuple[float, float]] = ()) -> list[Break]:
+    """Find the jumps and kinks of the mean of trajectories, with λ for places, and slopes over ln λ.
 
     Args:
         mean: As `mean_of` returns it.
@@ -136,7 +130,7 @@ def _parts(piece: Int[np.ndarray, " l"]) -> list[tuple[Int[np.ndarray, " p"], fl
     ]
 
 
-def _over_control(each: Break, control: Float64[np.ndarray, " p"]) -> PooledBreak:
+def _over_control(each: Break, control: Float64[np.ndarray, " p"]) -> Break:
     """Return the same break with λ for the points of the grid."""
     places = each.location + np.array([0, -1, 1]) * each.location_error
     at, low, high = np.exp(np.interp(places, np.arange(len(control)), np.log(control)))

@@ -27,10 +27,6 @@ def foretold(pair: Pair, group: Sequence[Run]) -> bool:
 
     For L = 2 they are those of the way up. Else the noise must be known, and λ fall from stage to stage: bisection has
     tries of its own.
-
-    Args:
-        pair: The branches.
-        group: Repetitions of one loop of theirs.
     """
     exact = deep_linear(pair.up.records)
     if exact is None or exact.depth == 2:
@@ -41,10 +37,6 @@ def foretold(pair: Pair, group: Sequence[Run]) -> bool:
 
 def predict_loop(pair: Pair, group: Sequence[Run]) -> Callable[[int], dict[str, float]]:
     """What theory says of a loop, feature by feature.
-
-    Args:
-        pair: The branches.
-        group: Repetitions of one loop of theirs.
 
     Returns:
         A function of m = 1, 2, …, from the strongest, to columns; to none where no theory applies:
@@ -61,17 +53,14 @@ def predict_loop(pair: Pair, group: Sequence[Run]) -> Callable[[int], dict[str, 
     if exact is None or exact.depth == 2:
         return lambda m: {}
     order = theory.by_spinodal(exact.strengths, exact.depth, exact.variances)
-    coexistences = theory.coexistence(exact.strengths, exact.depth, exact.variances)
+    ends, coexistences = exact.spinodals[order], exact.coexistences[order]
     noise, width = pair.down.records["perturbation"][0], pair.down.names["width"]
     draws = [_reach(exact, width, noise, run) for run in group] if foretold(pair, group) else []
 
     def columns(m: int) -> dict[str, float]:
         if m > len(order):
             return {}
-        found = {
-            "control_spinodal": float(exact.spinodals[order[m - 1]]),
-            "control_coexistence": float(coexistences[order[m - 1]]),
-        }
+        found = {"control_spinodal": float(ends[m - 1]), "control_coexistence": float(coexistences[m - 1])}
         return found | _moments([(places, share[m - 1]) for places, share in draws])
 
     return columns

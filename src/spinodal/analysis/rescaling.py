@@ -40,10 +40,6 @@ def rescaled_curvature(scale: float) -> pl.Expr:
 def before_onset(table: Records, transitions: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of the up branches that precede the last jump of E, the onset of learning.
 
-    Args:
-        table: Records, or their branches for E.
-        transitions: Those in E, as `compare` returns them for this table.
-
     Returns:
         Those rows, seed by seed in the order of λ, with two columns more: `spinodal`, the λ_sp that ends the last
         phase, exact where it is known, else as measured, and `phase_from`, the λ from which on all seeds are in that
@@ -99,8 +95,7 @@ def rescaled(path: pl.DataFrame, scales: Sequence[float] = SCALES) -> pl.DataFra
                 "seeds_all": len(seeds),
             }
             rows.append(curve.row(0, named=True) | row)
-    columns = dict.fromkeys(("scale", "before", "sign_change"), pl.Float64)
-    return results(rows, CURVE, columns | dict.fromkeys(("seeds_changing", "seeds_all"), pl.Int64))
+    return results(rows, CURVE, ("scale", "before", "sign_change", "seeds_changing", "seeds_all"))
 
 
 def _sign_change(seed: pl.DataFrame) -> float | None:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from spinodal.analysis.branches import Curve, Records, branches_of
-from spinodal.analysis.curves import CURVE
+from spinodal.analysis.curves import CURVE, by_curve
 from spinodal.analysis.deep_linear import compare, predicted_rows
 from spinodal.analysis.transitions import find_transitions
 
@@ -48,13 +48,10 @@ def shown(table: pl.DataFrame) -> pl.DataFrame:
     On the same grid, in the same trajectories and without the rows that are no evidence: a transition that these do
     not show may be there all the same, and one that they show without its being predicted is made by the grid.
 
-    Args:
-        table: Records.
-
     Returns:
         As of `compare`, of the curves that theory applies to.
     """
-    curves = map(predicted_rows, table.partition_by(CURVE, maintain_order=True))
+    curves = map(predicted_rows, by_curve(table).values())
     rows = pl.concat([table.clear(), *(curve for curve in curves if curve is not None)])
     return compare(find_transitions(rows), rows)
 

@@ -6,23 +6,53 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TypeVar, final
+from operator import attrgetter
+from typing import NamedTuple, TypeVar, final
+
+import numpy as np
+from jaxtyping import Float64
 
 from spinodal.analysis.branch import Branch
-from spinodal.analysis.curves import by_seed
-from spinodal.analysis.extrapolation import Ends
+from spinodal.analysis.curves import grouped
 from spinodal.analysis.jumps import Steepening, find_jumps, find_steepening
 from spinodal.analysis.kinks import find_kinks
 
-STARTS_AS = {"error": 2.0, "test_error": 2.0, "accuracy": 2.0, "test_accuracy": 2.0}
-"""Power of λ with which an observable of a minimum leaves its value at λ = 0. Others than these do so with 1.
-
-At λ = 0 a minimum has ∇E = 0, so that E, and what is a function of E, moves with λ² only. Curvature is no
-exception to the others: ∇²E changes with θ*, which moves with λ.
-"""
-
 APART = math.log(1.25)
 """Jumps of two seeds further apart in ln λ than this are two transitions, unless their brackets touch."""
+
+
+class Bracket(NamedTuple):
+    """Two λ between which something happens."""
+
+    low: float
+    high: float
+
+    @property
+    def place(self) -> float:
+        """In ln λ."""
+        return 0.5 * (math.log(self.low) + math.log(self.high))
+
+    @property
+    def half(self) -> float:
+        """From the place to the farther end: the geometric mean is nearer to the lower one."""
+        return self.high - math.exp(self.place)
+
+    def overlaps(self, other: tuple[float, float]) -> bool:
+        """Return whether both have an interval in common."""
+        return self.low < other[1] and other[0] < self.high
+
+
+def common(brackets: Sequence[tuple[float, float]]) -> Bracket:
+    """Return where brackets of one place overlap; where they do not, all there is between them."""
+    lows, highs = zip(*brackets, strict=True)
+    overlap = max(lows) < min(highs)
+    return Bracket(max(lows), min(highs)) if overlap else Bracket(min(lows), max(highs))
+
+
+def around(brackets: Sequence[tuple[float, float]]) -> Bracket:
+    """Return the least bracket that holds some others."""
+    lows, highs = zip(*brackets, strict=True)
+    return Bracket(min(lows), max(highs))
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +62,17 @@ class Place:
     branch: Branch
     at: int
     """The last point before it, in the order of the path."""
-    low: float
-    """The last λ before or the first after, whichever is less; with `high` the bracket."""
-    high: float
+    bracket: Bracket
+
+    @property
+    def low(self) -> float:
+        """The last λ before or the first after, whichever is less."""
+        return self.bracket.low
+
+    @property
+    def high(self) -> float:
+        """The other."""
+        return self.bracket.high
 
     @property
     def trajectory(self) -> str:
@@ -49,17 +87,7 @@ class Place:
     @property
     def unrelaxed(self) -> int:
         """Rows between the two points that are no evidence."""
-        return self.branch.unrelaxed(*_bracket(self.branch, self.at))
-
-    def side(self, name: str, after: bool) -> float | None:
-        """Return a column at the point before or after, in the order of the path; None where there is no value.
-
-        Args:
-            name: Of the column.
-            after: Which of them.
-        """
-        value = float(self.branch.column(name)[self.at + after])
-        return value if math.isfinite(value) else None
+        return self.branch.unrelaxed(*_between(self.branch, self.at))
 
 
 @final
@@ -72,13 +100,13 @@ class Jump(Place):
     """The first point of the phase that ends with it, in the order of the path."""
     last: int
     """The last point of the phase that it leads to."""
-    ends: Ends | None = None
-    """Where the phases on both sides lead to within the bracket; None where they were not followed."""
+    ends: Float64[np.ndarray, "5 w"] | None = None
+    """Where the phases on both sides lead to within the bracket (see `Ends`); None where they were not followed."""
 
     @property
     def place(self) -> float:
         """In ln λ."""
-        return 0.5 * (math.log(self.low) + math.log(self.high))
+        return self.bracket.place
 
     @property
     def rises(self) -> bool:
@@ -111,39 +139,31 @@ class Kink(Place):
 Placed = TypeVar("Placed", Jump, Kink)
 
 
-def starts_as(observable: str) -> float:
-    """Power of λ in which an observable is a straight line far from a transition."""
-    return STARTS_AS.get(observable, 1.0)
+def branch_jumps(branch: Branch, power: float) -> list[Jump]:
+    """Find the jumps of one trajectory, in the order of its path.
 
-
-def branch_jumps(branch: Branch) -> list[Jump]:
-    """Find the jumps of one trajectory, in the order of its path."""
-    power = starts_as(branch.observable)
+    Args:
+        branch: The trajectory.
+        power: Of λ, in which it is a straight line far from a transition.
+    """
     jumps = find_jumps(branch.control, branch.values, power, branch.errors)
     steepening = find_steepening(branch.control, branch.values, jumps, power, branch.errors)
     ends = [-1, *jumps, len(branch.control) - 1]
     return [
-        Jump(branch, i, *_bracket(branch, i), steep, before + 1, last)
+        Jump(branch, i, _between(branch, i), steep, before + 1, last)
         for i, steep, before, last in zip(jumps, steepening, ends, ends[2:], strict=False)
     ]
 
 
-def branch_kinks(branch: Branch, jumps: Sequence[Jump]) -> list[Kink]:
-    """Find the kinks of one trajectory, in the order of its path.
-
-    Args:
-        branch: The trajectory.
-        jumps: Of it.
-    """
-    known, power = [jump.at for jump in jumps], starts_as(branch.observable)
-    found = find_kinks(branch.control, branch.values, known, power, branch.errors)
-    return [Kink(branch, i, *_bracket(branch, i), *place) for i, *place in found]
+def branch_kinks(branch: Branch, jumps: Sequence[Jump], power: float) -> list[Kink]:
+    """Find the kinks of one trajectory, as `branch_jumps` its jumps."""
+    found = find_kinks(branch.control, branch.values, [jump.at for jump in jumps], power, branch.errors)
+    return [Kink(branch, i, _between(branch, i), *place) for i, *place in found]
 
 
-def _bracket(branch: Branch, i: int) -> tuple[float, float]:
+def _between(branch: Branch, i: int) -> Bracket:
     """λ of points i and i + 1, the less first."""
-    low, high = sorted((float(branch.control[i]), float(branch.control[i + 1])))
-    return low, high
+    return Bracket(*sorted((float(branch.control[i]), float(branch.control[i + 1]))))
 
 
 def of_seeds(found: Sequence[Placed]) -> list[Placed]:
@@ -152,38 +172,24 @@ def of_seeds(found: Sequence[Placed]) -> list[Placed]:
     The place is within the bracket of each, and so where all brackets overlap. Where they do not, the seed
     has jumped at different λ on its different ways, and may do so anywhere between.
 
-    Args:
-        found: Of all trajectories of a curve.
-
     Returns:
         For each seed as many as there are; each with the values of the trajectory that shows it best.
     """
     joint: list[Placed] = []
-    for places in by_seed(found).values():
+    for places in grouped(found).values():
         several = len({each.trajectory for each in places}) > 1
         groups = match(places, "trajectory") if several else [[each] for each in places]
         joint += [_joined(group) if len(group) > 1 else group[0] for group in groups]
     return joint
 
 
-def common(brackets: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Where brackets of one place overlap; where they do not, all there is between them.
-
-    Args:
-        brackets: Their two ends, at least one.
-    """
-    lows, highs = zip(*brackets, strict=True)
-    overlap = max(lows) < min(highs)
-    return (max(lows), min(highs)) if overlap else (min(lows), max(highs))
-
-
 def _joined(group: Sequence[Placed]) -> Placed:
-    low, high = common([(each.low, each.high) for each in group])
+    bracket = common([each.bracket for each in group])
     if isinstance(group[0], Jump):
-        return replace(min(group, key=lambda each: each.high / each.low), low=low, high=high)
+        return replace(min(group, key=lambda each: each.high / each.low), bracket=bracket)
     kink = min(group, key=lambda each: each.location_error)
     off = max(abs(each.location - kink.location) - each.location_error for each in group)
-    return replace(kink, low=low, high=high, location_error=max(kink.location_error, off))
+    return replace(kink, bracket=bracket, location_error=max(kink.location_error, off))
 
 
 def match(places: Sequence[Placed], one_per: str = "seed") -> list[list[Placed]]:
@@ -195,15 +201,14 @@ def match(places: Sequence[Placed], one_per: str = "seed") -> list[list[Placed]]
     """
     groups = [[place] for place in sorted(places, key=lambda place: place.place)]
 
-    def span(first: list[Placed], second: list[Placed]) -> float:
-        return _span(first + second, one_per)
+    def spans(groups: Sequence[list[Placed]]) -> list[float]:
+        return [_span(first + second, one_per) for first, second in pairwise(groups)]
 
-    spans = [span(first, second) for first, second in pairwise(groups)]
-    while spans and min(spans) < math.inf:
-        i = spans.index(min(spans))
+    apart = spans(groups)
+    while apart and min(apart) < math.inf:
+        i = apart.index(min(apart))
         groups[i : i + 2] = [groups[i] + groups[i + 1]]
-        around = groups[max(0, i - 1) : i + 2]
-        spans[max(0, i - 1) : i + 2] = [span(first, second) for first, second in pairwise(around)]
+        apart[max(0, i - 1) : i + 2] = spans(groups[max(0, i - 1) : i + 2])
     return groups
 
 
@@ -212,6 +217,6 @@ def _span(group: Sequence[Placed], one_per: str) -> float:
     places = [jump.place for jump in group]
     span = max(places) - min(places)
     near = span <= APART or max(jump.low for jump in group) <= min(jump.high for jump in group)
-    one_each = len({getattr(jump, one_per) for jump in group}) == len(group)
+    one_each = len(set(map(attrgetter(one_per), group))) == len(group)
     alike = len({jump.rises for jump in group}) == 1
     return span if near and one_each and alike else math.inf

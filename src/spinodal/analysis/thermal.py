@@ -2,58 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
 from spinodal import theory
-from spinodal.analysis.curves import CURVE, evidence, order_parameter
+from spinodal.analysis.curves import QUIET, curve_but, evidence, order_parameter, per_group
 from spinodal.analysis.deep_linear import landscape
+from spinodal.analysis.deviation import standard_error
 
-NETWORK = tuple(name for name in CURVE if name not in ("branch", "temperature"))
+NETWORK = curve_but("branch", "temperature")
 """Columns that the loops of one network share, whatever their temperature."""
 
 WAYS = ("up", "down")
 """Branches of a loop."""
 
-_COLUMNS = {
-    **dict.fromkeys(
-        ("temperature", *(f"control_{way}{end}" for way in WAYS for end in ("", "_error", "_exact"))),
-        pl.Float64,
-    ),
-    "seeds": pl.Int64,
-}
+_COLUMNS = (*(f"control_{way}{end}" for way in WAYS for end in ("", "_error", "_exact")), "seeds")
 
 
 def onset_under_noise(records: pl.DataFrame) -> pl.DataFrame:
     """Find where learning ends on the way up and begins on the way down, in loops whose stages were held under noise.
-
-    Args:
-        records: Of any campaign; other rows are left out.
 
     Returns:
         The columns of `NETWORK`, `temperature`, and `control_up` and `control_down`, geometric means over seeds, each
         with its standard error, to which half the grid's spacing is added in quadrature, and with the λ by which half
         of the replicas must have left by Kramers' rates (`_exact`; null where there is no theory).
     """
-    loops = records.filter(pl.col("hold_time").is_not_null())
-    keys = (*NETWORK, "temperature")
-    rows = []
-    for identity, part in loops.partition_by(keys, as_dict=True, maintain_order=True).items():
+
+    def find(part: pl.DataFrame) -> dict[str, Any]:
         branches = {way: part.filter(branch=way) for way in WAYS}
         onsets = {way: _onsets(branch) for way, branch in branches.items()}
-        rows.append(
-            dict(zip(keys, identity, strict=True))
-            | {"seeds": min(len(each) for each in onsets.values())}
-            | {
-                name: value
-                for way, onset in onsets.items()
-                if len(onset)
-                for name, value in _mean(way, onset).items()
-            }
-            | {f"control_{way}_exact": _expected(branch) for way, branch in branches.items()}
-        )
-    schema = {name: records.schema[name] for name in NETWORK} | _COLUMNS
-    return pl.DataFrame(rows, schema=schema).sort(keys, nulls_last=True)
+        row: dict[str, Any] = {"seeds": min(map(len, onsets.values()))}
+        for way, branch in branches.items():
+            row |= _mean(way, onsets[way]) | {f"control_{way}_exact": _expected(branch)}
+        return row
+
+    keys = (*NETWORK, "temperature")
+    return per_group(records.filter(~QUIET), keys, _COLUMNS, find).sort(keys, nulls_last=True)
 
 
 def _onsets(branch: pl.DataFrame) -> pl.DataFrame:
@@ -68,13 +54,14 @@ def _onsets(branch: pl.DataFrame) -> pl.DataFrame:
 
 
 def _mean(way: str, onsets: pl.DataFrame) -> dict[str, float]:
+    if onsets.is_empty():
+        return {}
     logs = np.log(onsets.to_numpy())
     middle = logs.mean(axis=1)
-    spread = middle.std(ddof=1) if len(middle) > 1 else 0.0
     # Seeds share their grid, and so what it leaves open: that does not average out.
     spacing = 0.5 * float(np.diff(logs, axis=1).mean())
     mean = float(np.exp(middle.mean()))
-    error = mean * float(np.hypot(spread / np.sqrt(len(middle)), spacing))
+    error = mean * float(np.hypot(standard_error(middle), spacing))
     return {f"control_{way}": mean, f"control_{way}_error": error}
 
 
@@ -86,9 +73,8 @@ def _expected(branch: pl.DataFrame) -> float | None:
     start = int(branch["branch"][0] == "up")
     first = branch.filter(pl.col("seed") == branch["seed"][0]).sort("stage")
     passed, before = 0.0, float(first["control_value"][0])
-    for control, hold_time, temperature in first.select(
-        "control_value", "hold_time", "temperature"
-    ).iter_rows():
+    stages = first.select("control_value", "hold_time", "temperature")
+    for control, hold_time, temperature in stages.iter_rows():
         ways = network.escapes(control, start)
         if ways is None or temperature is None:
             return None

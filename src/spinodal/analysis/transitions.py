@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
+from jaxtyping import Int
 
 from spinodal.analysis.branch import Branch
 from spinodal.analysis.branches import Curve, Records, branches_of
+from spinodal.analysis.breaks import Break
 from spinodal.analysis.curves import CURVE, results
-from spinodal.analysis.deviation import stated
+from spinodal.analysis.deviation import scatter, standard_error, stated
 from spinodal.analysis.ends import jumped_by
 from spinodal.analysis.jumps import SIGNIFICANCE
-from spinodal.analysis.pooled import Mean, PooledBreak, mean_of, pooled_breaks
-from spinodal.analysis.reversibility import taken_back
-from spinodal.analysis.seeds import Jump, Kink, Place, branch_kinks, match, of_seeds, starts_as
+from spinodal.analysis.pooled import Mean, mean_of, pooled_breaks
+from spinodal.analysis.seeds import Bracket, Jump, Kink, Place, around, branch_kinks, match, of_seeds
 
 ALONGSIDE = ("accuracy", "norm", "learned_features", "rank")
 """Order parameters told before and after each transition, where they were measured."""
@@ -28,10 +29,15 @@ TAIL = 0.01
 STATED = ("location", "kink")
 """Quantities whose errors get the resolution of minima at the end; that of a jump has it from `jumped` on."""
 
-_COLUMNS = {"index": pl.Int64, "order": pl.Int64, "evidence": pl.String}
-_COLUMNS |= dict.fromkeys(("seeds", "seeds_all", "unrelaxed"), pl.Int64)
-_COLUMNS |= dict.fromkeys(("control_low", "control_high", "location", "location_error"), pl.Float64)
-_COLUMNS |= dict.fromkeys(("before", "after", "jump", "jump_error", "kink", "kink_error"), pl.Float64)
+_COLUMNS = (
+    *("index", "order", "evidence", "seeds", "seeds_all", "unrelaxed"),
+    *("control_low", "control_high", "location", "location_error"),
+    *("before", "after", "jump", "jump_error", "kink", "kink_error"),
+)
+_WORDS = {1: "their mean jumps", 2: "their mean has a kink", None: "their mean: a slope or a jump"}
+
+Beside = Callable[[Mapping[str, Int[np.ndarray, " r"]]], dict[str, float | None]]
+"""From the rows before and after a transition to the means of the columns alongside there."""
 
 
 def find_transitions(
@@ -87,66 +93,69 @@ def find_transitions(
     rows = [
         curve.names | row
         for identity, curve in branches.items()
-        for row in _of_curve(curve, branches.followed[identity], observable, alongside)
+        for row in _of_curve(curve, branches.followed[identity], alongside)
     ]
-    sides = [f"{name}_{side}" for name in alongside for side in ("before", "after")]
-    found = results(rows, CURVE, _COLUMNS | dict.fromkeys(sides, pl.Float64)).sort(*CURVE, "location")
+    sides = (f"{name}_{side}" for name in alongside for side in ("before", "after"))
+    found = results(rows, CURVE, (*_COLUMNS, *sides)).sort(*CURVE, "location")
     errors = {f"{name}_error": stated(pl.col(f"{name}_error"), pl.col(name)) for name in STATED}
     return found.with_columns(**errors)
 
 
 def _of_curve(
-    curve: Curve, groups: Sequence[Sequence[Jump]], observable: str, alongside: Sequence[str]
+    curve: Curve, groups: Sequence[Sequence[Jump]], alongside: Sequence[str]
 ) -> list[dict[str, Any]]:
     """The transitions of one curve: jumps of single seeds first."""
-    branches = curve.branches
+    branches, mean = curve.branches, mean_of(curve.branches)
     seeds = len({branch.seed for branch in branches})
+    columns = branches[0].columns
+
+    def most(group: Sequence[Place]) -> bool:
+        return 2 * len(group) >= seeds
+
+    def beside(sides: Mapping[str, Int[np.ndarray, " r"]]) -> dict[str, float | None]:
+        return {
+            f"{name}_{side}": _mean(columns[name][rows]) for side, rows in sides.items() for name in alongside
+        }
+
     kinks = [
-        kink for branch, own in zip(branches, curve.found, strict=True) for kink in branch_kinks(branch, own)
+        kink
+        for branch, own in zip(branches, curve.found, strict=True)
+        for kink in branch_kinks(branch, own, curve.power)
     ]
-    shown = [group for group in groups if _most(group, seeds)]
+    shown = [group for group in groups if most(group)]
     continuous = [
-        group for group in match(of_seeds(kinks)) if _most(group, seeds) and not _within(group, groups)
+        group
+        for group in match(of_seeds(kinks))
+        if most(group) and not any(_bracket(group).overlaps(_bracket(jumps)) for jumps in groups)
     ]
-    mean = mean_of(branches)
     known = [_bracket(group) for group in (*shown, *continuous)]
-    pooled = [] if mean is None else pooled_breaks(mean, starts_as(observable), known)
+    pooled = [] if mean is None else pooled_breaks(mean, curve.power, known)
     rows: list[dict[str, Any] | None] = []
     for group in groups:
-        row: dict[str, Any] | None = _of_jumps(group, seeds, observable, alongside)
-        if mean is not None and group not in shown:
+        row: dict[str, Any] | None = _of_jumps(group, most(group), beside)
+        if mean is not None and not most(group):
             same = next((each for each in pooled if _same(each, group)), None)
             if same is not None:
                 pooled.remove(same)
-                row = _of_mean(same, mean, branches, alongside)
-            elif not _clear(group, branches, mean, observable):
+                row = _of_mean(same, mean, branches, beside)
+            elif not _clear(group, branches, mean):
                 row = None
         rows.append(row)
-    rows += [_of_kinks(group, observable, alongside) for group in continuous]
-    rows += [_of_mean(each, mean, branches, alongside) for each in pooled if mean is not None]
+    rows += [_of_kinks(group, beside) for group in continuous]
+    rows += [_of_mean(each, mean, branches, beside) for each in pooled if mean is not None]
     return [{**row, "index": index, "seeds_all": seeds} for index, row in enumerate(rows, start=1) if row]
 
 
-def _most(group: Sequence[Place], seeds: int) -> bool:
-    return 2 * len(group) >= seeds
+def _bracket(group: Sequence[Place]) -> Bracket:
+    return around([each.bracket for each in group])
 
 
-def _bracket(group: Sequence[Place]) -> tuple[float, float]:
-    return min(each.low for each in group), max(each.high for each in group)
-
-
-def _within(kinks: Sequence[Kink], groups: Sequence[Sequence[Jump]]) -> bool:
-    """Whether other seeds jump where these have a kink."""
-    low, high = _bracket(kinks)
-    return any(low < end and start < high for start, end in map(_bracket, groups))
-
-
-def _same(each: PooledBreak, group: Sequence[Jump]) -> bool:
+def _same(each: Break, group: Sequence[Jump]) -> bool:
     low, high = _bracket(group)
     return each.order != 2 and each.low <= high and low <= each.high
 
 
-def _clear(group: Sequence[Jump], branches: Sequence[Branch], mean: Mean, observable: str) -> bool:
+def _clear(group: Sequence[Jump], branches: Sequence[Branch], mean: Mean) -> bool:
     """Whether a jump that few seeds show is one beside how much the others scatter."""
     jumping = {jump.seed for jump in group}
     others = mean_of([branch for branch in branches if branch.seed not in jumping]) or mean
@@ -155,35 +164,21 @@ def _clear(group: Sequence[Jump], branches: Sequence[Branch], mean: Mean, observ
     return bool(np.abs(np.mean(changes)) > SIGNIFICANCE * math.sqrt(6) * noise)
 
 
-def _of_jumps(group: Sequence[Jump], seeds: int, observable: str, alongside: Sequence[str]) -> dict[str, Any]:
-    # The geometric mean is nearer to the lower end.
-    half_bracket = float(np.mean([jump.high - math.exp(jump.place) for jump in group]))
-    order, words = _order(group, seeds)
-    size = jumped_by(group)
-    sides = {"before": size.before, "after": size.after}
-    return {
-        "order": order,
-        "evidence": words,
-        **_of_seeds(group, observable, alongside),
-        **_located(group, half_bracket),
-        **({} if order == 2 else sides | {"jump": size.after - size.before, "jump_error": size.error}),
-    }
+def _of_jumps(group: Sequence[Jump], most: bool, beside: Beside) -> dict[str, Any]:
+    order, words = _order(group) if most else (None, "few trajectories jump")
+    row = _of_seeds(group, float(np.mean([jump.bracket.half for jump in group])), beside)
+    row |= {"order": order, "evidence": words}
+    if order != 2:
+        size = jumped_by(group)
+        row |= {"before": size.before, "after": size.after}
+        row |= {"jump": size.after - size.before, "jump_error": size.error}
+    return row
 
 
-def _located(group: Sequence[Jump] | Sequence[Kink], error: float) -> dict[str, float]:
-    """Where seeds have it, with the error of each of them."""
-    places = np.array([each.place for each in group])
-    return {
-        "location": float(np.exp(places.mean())),
-        "location_error": math.hypot(error, _scatter(np.exp(places))),
-    }
-
-
-def _order(group: Sequence[Jump], seeds: int) -> tuple[int | None, str]:
+def _order(group: Sequence[Jump]) -> tuple[int | None, str]:
     """Whether the jumps of a group are what they look like, and why: as tested by taking them back, if they were."""
-    if not _most(group, seeds):
-        return None, "few trajectories jump"
-    restored = taken_back(group)
+    answers = [_restored(jump) for jump in group]
+    restored = next((each for each in (False, True) if 2 * answers.count(each) > len(answers)), None)
     if restored is False:
         return 1, "taken back, E is not restored"
     if 2 * sum(jump.unrelaxed > 0 for jump in group) > len(group):
@@ -201,79 +196,87 @@ def _order(group: Sequence[Jump], seeds: int) -> tuple[int | None, str]:
     return 1, "trajectories jump"
 
 
-def _of_kinks(group: Sequence[Kink], observable: str, alongside: Sequence[str]) -> dict[str, Any]:
-    slopes = [kink.slope for kink in group]
-    own = float(np.mean([kink.slope_error for kink in group]))
-    slope = float(np.mean(slopes))
+def _restored(jump: Jump) -> bool | None:
+    """Whether minima taken back restore E all over the bracket of a jump; None where that is not known of all."""
+    branch = jump.branch
+    answers = branch.columns["reversible"][branch.stages]
+    if np.isnan(answers).all():
+        return None
+    control = branch.path
+    order = np.argsort(control, kind="stable")[:: -1 if control[0] > control[-1] else 1]
+    control, answers = control[order], answers[order][1:]
+    low, high = np.sort([control[:-1], control[1:]], axis=0)
+    inside = (low < jump.high) & (jump.low < high)
+    if (answers[inside] == 0).any():
+        return False
+    return True if inside.any() and (answers[inside] == 1).all() else None
+
+
+def _of_kinks(group: Sequence[Kink], beside: Beside) -> dict[str, Any]:
+    slopes, own = [kink.slope for kink in group], float(np.mean([kink.slope_error for kink in group]))
     return {
+        **_of_seeds(group, float(np.mean([kink.location_error for kink in group])), beside),
         "order": 2,
         "evidence": "trajectories have a kink",
-        **_of_seeds(group, observable, alongside),
-        **_located(group, float(np.mean([kink.location_error for kink in group]))),
-        "kink": slope,
-        "kink_error": math.hypot(own, _scatter(slopes) / math.sqrt(len(group))),
+        "kink": float(np.mean(slopes)),
+        "kink_error": math.hypot(own, standard_error(slopes)),
     }
 
 
-def _of_seeds(group: Sequence[Place], observable: str, alongside: Sequence[str]) -> dict[str, Any]:
-    def sides(name: str, column: str) -> dict[str, float | None]:
-        """The means over seeds, before and after."""
-        return {
-            f"{column}{side}": _mean([each.side(name, after) for each in group])
-            for side, after in (("before", False), ("after", True))
-        }
-
+def _of_seeds(group: Sequence[Jump] | Sequence[Kink], error: float, beside: Beside) -> dict[str, Any]:
+    """Where seeds have it, with the error of each of them, and what is measured on either side."""
+    places = np.array([each.place for each in group])
     low, high = _bracket(group)
-    found = {"control_low": low, "control_high": high, **sides(observable, "")}
-    found |= {"seeds": len(group), "unrelaxed": sum(each.unrelaxed for each in group)}
-    for name in alongside:
-        found |= sides(name, f"{name}_")
-    return found
-
-
-_WORDS = {1: "their mean jumps", 2: "their mean has a kink", None: "their mean: a slope or a jump"}
-
-
-def _of_mean(
-    each: PooledBreak, mean: Mean, branches: Sequence[Branch], alongside: Sequence[str]
-) -> dict[str, Any]:
-    falls = sum(
-        len(branch.control) > 1 and branch.control[0] > branch.control[-1] for branch in branches
-    ) * 2 > len(branches)
-    before, after = (each.high, each.low) if falls else (each.low, each.high)
-    beside = {
-        f"{name}_{side}": _mean(
-            [value for branch in branches for value in branch.column(name)[branch.control == end]]
-        )
-        for name in alongside
-        for side, end in (("before", before), ("after", after))
+    rows = {
+        side: np.array([each.branch.rows[each.at + way] for each in group])
+        for way, side in enumerate(("before", "after"))
     }
-    kink = each.order == 2
+    values = {
+        side: _mean(group[0].branch.columns[group[0].branch.observable][at]) for side, at in rows.items()
+    }
     return {
+        **values,
+        **beside(rows),
+        "control_low": low,
+        "control_high": high,
+        "location": float(np.exp(places.mean())),
+        "location_error": math.hypot(error, scatter(np.exp(places))),
+        "seeds": len(group),
+        "unrelaxed": sum(each.unrelaxed for each in group),
+    }
+
+
+def _of_mean(each: Break, mean: Mean, branches: Sequence[Branch], beside: Beside) -> dict[str, Any]:
+    ends = {"before": (each.low, each.before), "after": (each.high, each.after)}
+    size = each.size
+    falling = [len(branch.control) > 1 and branch.control[0] > branch.control[-1] for branch in branches]
+    if 2 * sum(falling) > len(branches):
+        ends, size = dict(zip(ends, reversed(ends.values()), strict=True)), -size
+    rows = {
+        side: np.concatenate([branch.rows[branch.control == at] for branch in branches])
+        for side, (at, _) in ends.items()
+    }
+    measured = (
+        {"kink": each.size, "kink_error": each.size_error}
+        if each.order == 2
+        else {"jump": size, "jump_error": stated(each.size_error, each.size)}
+    )
+    return {
+        **measured,
+        **beside(rows),
+        **{side: value for side, (_, value) in ends.items()},
         "order": each.order,
         "evidence": _WORDS[each.order],
         "control_low": each.low,
         "control_high": each.high,
         "location": each.location,
         "location_error": each.location_error,
-        "before": each.after if falls else each.before,
-        "after": each.before if falls else each.after,
-        "jump": None if kink else -each.size if falls else each.size,
-        "jump_error": None if kink else stated(each.size_error, each.size),
-        "kink": each.size if kink else None,
-        "kink_error": each.size_error if kink else None,
         "seeds": mean.trajectories,
         "unrelaxed": sum(branch.unrelaxed(each.low, each.high) for branch in branches),
-        **beside,
     }
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def _mean(values: Any) -> float | None:
     """Over those that are known."""
-    known = [value for value in values if value is not None and math.isfinite(value)]
-    return float(np.mean(known)) if known else None
-
-
-def _scatter(values: Any) -> float:
-    """Standard deviation over seeds; 0 of a single one."""
-    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    known = values[np.isfinite(values)]
+    return float(np.mean(known)) if len(known) else None

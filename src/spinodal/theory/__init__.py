@@ -19,7 +19,7 @@ from spinodal.theory.feature import (
 from spinodal.theory.geometry import Geometry, geometry, soft_mode, zero_modes
 from spinodal.theory.phases import State, by_spinodal, global_minimum, learned_state, phases, saddles
 from spinodal.theory.reach import reach, relearning
-from spinodal.theory.scope import FACTS, DeepLinear, order_parameter, scope
+from spinodal.theory.scope import FACTS, DeepLinear, leaves_quadratically, order_parameter, scope
 from spinodal.theory.stability import is_minimum
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "global_minimum",
     "is_minimum",
     "learned_state",
+    "leaves_quadratically",
     "order_parameter",
     "phases",
     "potential",

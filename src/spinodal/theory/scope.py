@@ -114,6 +114,18 @@ def scope(facts: Mapping[str, Any]) -> DeepLinear | str:
     )
 
 
+def leaves_quadratically(facts: Mapping[str, Any]) -> bool:
+    """Return whether E of a minimum is known to leave its value at c = 0 with c².
+
+    At λ = 0 a minimum of E + λ‖θ‖² has ∇E = 0, and θ* moves with λ. With other penalties held it is their sum with E
+    that has no slope there; as another penalty vanishes, θ* may go to infinity.
+
+    Args:
+        facts: `control` and `held`, as of `scope`.
+    """
+    return (facts.get("control") or "l2") == "l2" and not facts.get("held")
+
+
 def order_parameter(facts: Mapping[str, Any]) -> str:
     """Name the column of the records that counts what a network has learned.
 

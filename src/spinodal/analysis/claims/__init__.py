@@ -40,9 +40,6 @@ def claims() -> dict[str, Claim]:
 def judged(found: Findings) -> pl.DataFrame:
     """Judge every claim that the records of a campaign speak of, in the order of `claims`.
 
-    Args:
-        found: In the campaign.
-
     Returns:
         A row per `Verdict`, with the columns of its curve spread out.
     """

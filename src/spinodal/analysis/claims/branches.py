@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from spinodal.analysis.claims.rules import FINER
-from spinodal.analysis.curves import CURVE, evidence, surveyed
+from spinodal.analysis.curves import by_curve, evidence, surveyed
 from spinodal.analysis.deep_linear import expected
+from spinodal.analysis.resolution import shown
 from spinodal.analysis.seeds import APART
 from spinodal.theory import DeepLinear
 
@@ -23,21 +26,26 @@ EDGE = 3
 """So many λ on either side of a transition show it."""
 
 
-class UpBranch(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class UpBranch:
     """An up branch, what was found on it, and what theory expects there."""
 
+    identity: tuple[object, ...]
+    """The columns of `CURVE`."""
     rows: pl.DataFrame
-    expected: DeepLinear | None
-    """None where theory does not apply."""
     transitions: pl.DataFrame
-    """As of `Findings`, like the next two."""
-    shown: pl.DataFrame
+    """As of `Findings`, like the next."""
     unresolved: pl.DataFrame
 
-    @property
-    def identity(self) -> tuple[object, ...]:
-        """The columns of `CURVE`."""
-        return self.rows.select(CURVE).row(0)
+    @cached_property
+    def expected(self) -> DeepLinear | None:
+        """Theory; None where it does not apply."""
+        return expected(self.rows)
+
+    @cached_property
+    def shown(self) -> pl.DataFrame:
+        """Transitions that theory's own E shows on its rows."""
+        return shown(self.rows)
 
     @property
     def name(self) -> str:
@@ -72,14 +80,24 @@ class UpBranch(NamedTuple):
         return ""
 
 
-def up_branches(found: Findings, rows: pl.DataFrame) -> Iterator[UpBranch]:
-    """The curves of some rows of up branches, in their order."""
-    for curve in rows.partition_by(CURVE, maintain_order=True):
-        own = (
-            table.join(curve.select(CURVE).head(1), on=CURVE, how="semi", nulls_equal=True)
-            for table in (found.transitions, found.shown, found.unresolved)
-        )
-        yield UpBranch(curve, expected(curve), *own)
+def up_branches(
+    found: Findings, rows: pl.DataFrame, family: Sequence[str], along: str
+) -> Iterator[list[UpBranch]]:
+    """Return the curves of up branches, family by family.
+
+    Args:
+        found: In the campaign.
+        rows: Of the up branches that are asked for.
+        family: Columns that networks of one family share.
+        along: Column by which they are sorted.
+    """
+    transitions, unresolved = map(by_curve, (found.transitions, found.unresolved))
+    nothing = found.transitions.clear(), found.unresolved.clear()
+    for networks in rows.partition_by(family, maintain_order=True):
+        yield [
+            UpBranch(key, curve, transitions.get(key, nothing[0]), unresolved.get(key, nothing[1]))
+            for key, curve in by_curve(networks.sort(along, maintain_order=True)).items()
+        ]
 
 
 def matching(transitions: pl.DataFrame, at: float | None) -> dict[str, Any] | None:

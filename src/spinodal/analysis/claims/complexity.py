@@ -17,11 +17,14 @@ from spinodal.analysis.claims.rules import (
     Ruling,
     Verdict,
     claim,
+    confirmed,
+    quantities,
     refuted,
     settled,
+    undecided,
     worst,
 )
-from spinodal.analysis.curves import evidence, network_name, order_parameter
+from spinodal.analysis.curves import described, evidence, order_parameter
 
 if TYPE_CHECKING:
     from spinodal.analysis.findings import Findings
@@ -50,23 +53,16 @@ def complexity_verdicts(found: Findings) -> Iterator[Verdict]:
     features are lost, and others are only listed. Places: all within `AGREE` errors of exact ones, or within
     `ESTIMATED` per cent of estimates. What is missing, or too many, is undecided where rows did not relax, and where
     the grid is too coarse: theory's own E shows no better on it, or, without theory, E moves steeply without a jump.
-
-    Args:
-        found: In the campaign.
     """
     ups = found.quiet.filter(branch="up")
-    for network in ups.partition_by(NETWORK, maintain_order=True):
-        branches = list(up_branches(found, network.sort("complexity", maintain_order=True)))
+    for branches in up_branches(found, ups, NETWORK, "complexity"):
         values = [each.rows["complexity"][0] for each in branches]
         if None in values or len(values) < FEWEST or len(set(values)) < len(values):
             continue
-        first = network.row(0, named=True)
-        name = f"{str(first['task']).replace('_', ' ')}, {network_name(first)}"
-        for case, (predicted, measured, ruling) in {
-            f"number of transitions, K = {values[0]}…{values[-1]}": _numbers(branches),
-            f"λ of the transitions, K = {values[-1]}": _places(branches),
-        }.items():
-            curve = branches[-1].identity
+        name, curve = described(branches[0].rows.row(0, named=True)), branches[-1].identity
+        numbers = f"number of transitions, K = {values[0]}…{values[-1]}", *_numbers(branches)
+        places = f"λ of the transitions, K = {values[-1]}", *_places(branches)
+        for case, predicted, measured, ruling in (numbers, places):
             yield Verdict("complexity", f"{name}: {case}", predicted, measured, *ruling, "phases", curve)
 
 
@@ -88,7 +84,7 @@ def _numbers(branches: Sequence[UpBranch]) -> Judged:
         others += there.height - counted
     if others:
         measured.append(Quantity("other jumps of E:", others))
-    return predicted, measured, worst(rulings, confirmed="as many as features, as far as the grid goes")
+    return predicted, measured, worst(rulings, "as many as features, as far as the grid goes")
 
 
 def _counted(branch: UpBranch, number: int, predicted: int) -> Ruling:
@@ -96,9 +92,9 @@ def _counted(branch: UpBranch, number: int, predicted: int) -> Ruling:
     unexpected, open_ = own.filter(status="unexpected"), own.filter(pl.col("order").is_null())
     if number == predicted and unexpected.is_empty():
         if open_.is_empty():
-            return Ruling("confirmed", branch.name)
+            return confirmed(branch.name)
         at, doubt = open_.select("location", "evidence").row(0)
-        return Ruling("not decided", f"{branch.name}, λ = {at:.4g}: {doubt}: {FINER}")
+        return undecided(f"{branch.name}, λ = {at:.4g}: {doubt}: {FINER}")
     doubtful = open_.filter(status="unexpected")
     unless = ""
     if branch.unseen:
@@ -128,10 +124,10 @@ def _counted_by_features(branch: UpBranch, number: int, predicted: int) -> Rulin
     path = rows[:, 1].to_list()
     if len(path) < 2 * EDGE or None in path or min(path[:EDGE]) < predicted or max(path[-EDGE:]) > 0:
         short = "the grid does not go well beyond all transitions: a wider one decides"
-        return Ruling("not decided", f"{branch.name}: {short}")
+        return undecided(f"{branch.name}: {short}")
     counted = f"{branch.name}: {number} for {predicted}"
     if number == predicted:
-        return Ruling("confirmed", counted)
+        return confirmed(counted)
     there = branch.transitions.drop_nulls("location")
     steps = [before - after for before, after in pairwise(path)]
     losses = [i for i, step in enumerate(steps) if step > 0]
@@ -151,7 +147,7 @@ def _places(branches: Sequence[UpBranch]) -> Judged:
     last = branches[-1].transitions
     if any(branch.expected is None for branch in branches):
         lost = last.drop_nulls("location").filter(_lost(branches[-1]) >= 1).sort("location")
-        return [], _located(lost), Ruling("not decided", "no theory says where, for these networks")
+        return [], quantities(lost, "location"), undecided("no theory says where, for these networks")
     matched = pl.concat([branch.transitions for branch in branches]).filter(status="matched")
     rulings = [_placed(row) for row in matched.iter_rows(named=True)]
     rulings += [_unplaced(each) for each in branches if len(each.missing)]
@@ -162,7 +158,7 @@ def _places(branches: Sequence[UpBranch]) -> Judged:
     reason = f"{len(matched)} transitions within {within}, the farthest off by {farthest or 0:.2g} %"
     last = last.filter(EXPECTED).sort(PREDICTED)
     at = [Quantity("", each) for each in last.select(PREDICTED).to_series()]
-    return at, _located(last.drop_nulls("location")), worst(rulings, confirmed=reason)
+    return at, quantities(last, "location"), worst(rulings, reason)
 
 
 def _placed(row: dict[str, Any]) -> Ruling:
@@ -172,10 +168,10 @@ def _placed(row: dict[str, Any]) -> Ruling:
     off = 100 * abs(measured / estimate - 1)
     by = f"λ is {off:.1f} % from the estimate {estimate:.4g}"
     if off - ESTIMATED > AGREE * 100 * error / estimate:
-        return Ruling("not confirmed", by)
+        return refuted(by)
     if error > PLACED * estimate:
-        return Ruling("not decided", f"λ is known to {100 * error / estimate:.0f} % only: {FINER}")
-    return Ruling("confirmed", "near the estimate") if off <= ESTIMATED else Ruling("not decided", by)
+        return undecided(f"λ is known to {100 * error / estimate:.0f} % only: {FINER}")
+    return confirmed("near the estimate") if off <= ESTIMATED else undecided(by)
 
 
 def _unplaced(branch: UpBranch) -> Ruling:
@@ -183,9 +179,5 @@ def _unplaced(branch: UpBranch) -> Ruling:
     none = f"{branch.name}: none near λ = {', '.join(f'{at:.4g}' for at in branch.missing)}"
     elsewhere = branch.transitions.filter(pl.col("order").is_not_null(), status="unexpected")["location"]
     if len(elsewhere) and not branch.unseen:
-        return Ruling("not confirmed", f"{none}, but near {', '.join(f'{at:.4g}' for at in elsewhere)}")
-    return Ruling("not decided", none)
-
-
-def _located(rows: pl.DataFrame) -> list[Quantity]:
-    return [Quantity("", at, error) for at, error in rows.select("location", "location_error").iter_rows()]
+        return refuted(f"{none}, but near {', '.join(f'{at:.4g}' for at in elsewhere)}")
+    return undecided(none)

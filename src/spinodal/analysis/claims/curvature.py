@@ -9,8 +9,18 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float64
 
-from spinodal.analysis.claims.rules import FINER, NONE, Quantity, Ruling, Verdict, claim
-from spinodal.analysis.curves import CURVE, network_name
+from spinodal.analysis.claims.rules import (
+    FINER,
+    NONE,
+    Quantity,
+    Ruling,
+    Verdict,
+    claim,
+    confirmed,
+    refuted,
+    undecided,
+)
+from spinodal.analysis.curves import CURVE, QUIET, described, of_curves
 from spinodal.analysis.foresight import KNOWN
 from spinodal.records import COLUMN
 
@@ -37,18 +47,13 @@ def curvature_verdicts(found: Findings) -> Iterator[Verdict]:
       at every transition, by more than the scatter over seeds and the brackets of the jumps. If one of these is nearer
       at most transitions, that is not confirmed. An observable that predicts nothing is farthest, if it had rows
       enough. Transitions with fewer, or of a single seed, do not count.
-
-    Args:
-        found: In the campaign.
     """
-    for kind in found.curved.filter(pl.col("hold_time").is_null()).partition_by(
-        "task", "network", "activation", maintain_order=True
-    ):
-        first = kind.row(0, named=True)
-        name = f"{str(first['task']).replace('_', ' ')}, {network_name(first)}"
+    kinds = found.curved.filter(QUIET).partition_by("task", "network", "activation", maintain_order=True)
+    for kind in kinds:
+        name = described(kind.row(0, named=True))
         curves = kind.sort("complexity", maintain_order=True).select(CURVE)
         jumps, foreseen = (
-            table.join(curves, on=CURVE, how="semi", nulls_equal=True)
+            of_curves(table, curves)
             for table in (found.accuracy_agreement, found.foresight.filter(cut_off=KNOWN))
         )
         yield _jumps(jumps, name, curves.row(-1))
@@ -61,19 +66,17 @@ def _jumps(found: pl.DataFrame, name: str, curve: tuple[object, ...]) -> Verdict
     agreed = int(found["agrees"].sum())
     alone, hidden = len(found) - agreed, int(found["hidden"].sum())
     if len(found) < FEWEST:
-        ruling = Ruling("not decided", f"only {len(found)} jumps: more seeds, or complexities, decide")
+        ruling = undecided(f"only {len(found)} jumps: more seeds, or complexities, decide")
     elif not alone:
-        ruling = Ruling("confirmed", "so does every function of θ*: it is the foresight that tells")
+        ruling = confirmed("so does every function of θ*: it is the foresight that tells")
     elif 2 * (alone - hidden) >= len(found):
-        ruling = Ruling("not confirmed", f"{alone} are not shared")
+        ruling = refuted(f"{alone} are not shared")
     else:
         steep = f", where the other moves steeply at {hidden}" if hidden else ""
-        ruling = Ruling("not decided", f"{alone} are not shared{steep}: {FINER}")
+        ruling = undecided(f"{alone} are not shared{steep}: {FINER}")
     predicted = (Quantity("jumps of accuracy", found["location_accuracy"].count()),)
     measured = (Quantity("of R", found["location_scalar_curvature"].count()), Quantity("shared", agreed))
-    return Verdict(
-        "curvature", f"{name}: jumps", predicted, measured, *ruling, section="curvature", curve=curve
-    )
+    return Verdict("curvature", f"{name}: jumps", predicted, measured, *ruling, "curvature", curve)
 
 
 def _foreseen(foreseen: pl.DataFrame, observable: str, name: str, curve: tuple[object, ...]) -> Verdict:
@@ -88,24 +91,15 @@ def _foreseen(foreseen: pl.DataFrame, observable: str, name: str, curve: tuple[o
     off = {each: _off(compared, each) for each in shown} if known.is_empty() else off
     own, *others = (_median(COLUMN[each].symbol, distance) for each, (distance, _) in off.items())
     controlled = [each._replace(name=f"nearer than {each.name}") for each in others[:1]]
-    return Verdict(
-        "curvature",
-        f"{name}: {COLUMN[observable].symbol} foresees λ_sp (median off by, known up to {KNOWN:g} λ_jump)",
-        (*controlled, *others[1:]),
-        (own,),
-        *ruling,
-        section="foresight",
-        curve=curve,
-    )
+    known_to = f"(median off by, known up to {KNOWN:g} λ_jump)"
+    case = f"{name}: {COLUMN[observable].symbol} foresees λ_sp {known_to}"
+    return Verdict("curvature", case, (*controlled, *others[1:]), (own,), *ruling, "foresight", curve)
 
 
 def _median(symbol: str, distance: Float64[np.ndarray, " t"]) -> Quantity:
     at = float(np.median(distance))
-    return (
-        Quantity(symbol, at, unit=" %")
-        if np.isfinite(at)
-        else Quantity(f"{symbol} mostly predicts none", np.nan)
-    )
+    none = Quantity(f"{symbol} mostly predicts none", np.nan)
+    return Quantity(symbol, at, unit=" %") if np.isfinite(at) else none
 
 
 def _off(foreseen: pl.DataFrame, observable: str) -> Distances:
@@ -120,20 +114,20 @@ def _nearer(off: dict[str, Distances], observable: str, all_: int) -> Ruling:
     own, own_error = off[observable]
     controls = {name: each for name, each in off.items() if name != observable}
     if not controls:
-        return Ruling("not decided", f"no control was measured: {', '.join(CONTROLS)}")
+        return undecided(f"no control was measured: {', '.join(CONTROLS)}")
     if len(own) < FEWEST:
         usable = f"of {all_} transitions {len(own)} with two seeds, and rows enough before them"
-        return Ruling("not decided", f"{usable}: more seeds, or a finer grid of λ, decide")
+        return undecided(f"{usable}: more seeds, or a finer grid of λ, decide")
     behind, ahead = {}, {}
     for control, (distance, error) in controls.items():
         scatter = NONE * np.hypot(own_error, error)
         behind[control] = int(np.count_nonzero(distance + scatter < own))
         ahead[control] = int(np.count_nonzero(own + scatter < distance))
     if min(ahead.values()) == len(own):
-        return Ruling("confirmed", f"nearer than each control at all {len(own)} transitions")
+        return confirmed(f"nearer than each control at all {len(own)} transitions")
     better = {control: count for control, count in behind.items() if 2 * count > len(own)}
     counts = ", ".join(
         f"{COLUMN[control].symbol} at {count}" for control, count in (better or behind).items()
     )
     nearer = f"of {len(own)} transitions nearer: {counts}"
-    return Ruling("not confirmed" if better else "not decided", nearer)
+    return refuted(nearer) if better else undecided(nearer)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from spinodal.analysis.claims.rules import AGREE, Quantity, Ruling, Verdict, claim
+from spinodal.analysis.claims.rules import (
+    AGREE,
+    Quantity,
+    Ruling,
+    Verdict,
+    claim,
+    confirmed,
+    refuted,
+    undecided,
+)
 from spinodal.analysis.curves import CURVE
 from spinodal.analysis.grokking import NETWORK, mean_and_error
 from spinodal.analysis.plateau import LOOKS
@@ -34,62 +43,47 @@ def grokking_verdicts(found: Findings) -> Iterator[Verdict]:
       `DELAYED` by `AGREE` errors of its logarithm, which hold the scatter over seeds and the distance of two looks.
     - In a minimum 𝓛 rests. Where it falls from each look to the next, without any noise, the plateau is a slope. One
       that rests is left to `spinodal probe`: no record distinguishes a minimum from a very slow slope.
-
-    Args:
-        found: In the campaign.
-
-    Yields:
-        Two verdicts for each.
     """
     marks = found.milestones.partition_by(NETWORK, as_dict=True)
     for row in found.grokking.iter_rows(named=True):
         name = f"{str(row['task']).replace('_', ' ')}, λ = {row['control_value']:g}"
-        plateaus = marks[tuple(row[column] for column in NETWORK)]
-        for case, predicted, measured, ruling in (
-            (f"{name}: delay", Quantity("above", DELAYED), _delay(row), _delayed(row)),
-            (
-                f"{name}: 𝓛 rests on the plateau",
-                Quantity("𝓛 falls by", 0, None, " %"),
-                *_stuck(row, plateaus),
-            ),
-        ):
-            curve = tuple(row[column] for column in CURVE)
-            yield Verdict("grokking", case, (predicted,), measured, *ruling, section="grokking", curve=curve)
+        curve = tuple(row[column] for column in CURVE)
+        delay = "delay", Quantity("above", DELAYED), _delay(row), _delayed(row)
+        stuck = _stuck(row, marks[tuple(row[column] for column in NETWORK)])
+        rest = "𝓛 rests on the plateau", Quantity("𝓛 falls by", 0, None, " %"), *stuck
+        for case, predicted, measured, ruling in (delay, rest):
+            yield Verdict("grokking", f"{name}: {case}", [predicted], measured, *ruling, "grokking", curve)
 
 
-def _delay(row: dict[str, Any]) -> tuple[Quantity, ...]:
+def _delay(row: dict[str, Any]) -> list[Quantity]:
     delay, factor = row["delay"], row["delay_factor"]
-    if delay is None:
-        return ()
-    return (Quantity("×", delay, None if factor is None else delay * np.log(factor)),)
+    return [] if delay is None else [Quantity("×", delay, None if factor is None else delay * np.log(factor))]
 
 
 def _delayed(row: dict[str, Any]) -> Ruling:
     generalised = f"{row['generalised']} of {row['seeds']} seeds generalised"
     if row["fitted"] < row["seeds"]:
-        return Ruling("not decided", f"{row['fitted']} of {row['seeds']} seeds fitted: {LONGER}")
+        return undecided(f"{row['fitted']} of {row['seeds']} seeds fitted: {LONGER}")
     if row["generalised"] < row["seeds"]:
-        return Ruling("not decided", f"{generalised}: {LONGER}")
+        return undecided(f"{generalised}: {LONGER}")
     if row["delay_factor"] is None:
-        return Ruling("not decided", "one seed, and so no error: more seeds decide")
-    sure = AGREE * np.log(row["delay_factor"])
+        return undecided("one seed, and so no error: more seeds decide")
     over = np.log(row["delay"] / DELAYED)
-    if abs(over) <= sure:
+    if abs(over) <= AGREE * np.log(row["delay_factor"]):
         told = f"not clear of {DELAYED:g} within {AGREE:g} errors"
-        return Ruling("not decided", f"{told}: more seeds, or protocol.records, decide")
-    return Ruling("confirmed" if over > 0 else "not confirmed", generalised)
+        return undecided(f"{told}: more seeds, or protocol.records, decide")
+    return confirmed(generalised) if over > 0 else refuted(generalised)
 
 
-def _stuck(row: dict[str, Any], marks: pl.DataFrame) -> tuple[tuple[Quantity, ...], Ruling]:
+def _stuck(row: dict[str, Any], marks: pl.DataFrame) -> tuple[list[Quantity], Ruling]:
     falls = marks["loss_fall"].drop_nulls()
     if falls.is_empty():
-        reason = f"fewer than {LOOKS} looks on a plateau: more protocol.records decide"
-        return (), Ruling("not decided", reason)
+        return [], undecided(f"fewer than {LOOKS} looks on a plateau: more protocol.records decide")
     if row["batch"] is not None or (row["temperature"] or 0) > 0:
-        ruling = Ruling("not decided", "trained with noise: spinodal probe tells")
+        ruling = undecided("trained with noise: spinodal probe tells")
     elif marks["loss_falls"].all() and (falls >= SLOPE).all():
-        ruling = Ruling("not confirmed", "𝓛 falls at every look, without noise: a slope, no minimum")
+        ruling = refuted("𝓛 falls at every look, without noise: a slope, no minimum")
     else:
-        ruling = Ruling("not decided", "𝓛 rests, as in a minimum or on a slow slope: spinodal probe tells")
+        ruling = undecided("𝓛 rests, as in a minimum or on a slow slope: spinodal probe tells")
     mean, error = mean_and_error(100 * falls)
-    return (Quantity("𝓛 falls by", mean or 0.0, error, " %"),), ruling
+    return [Quantity("𝓛 falls by", mean or 0.0, error, " %")], ruling

@@ -20,9 +20,12 @@ from spinodal.analysis.claims.rules import (
     Ruling,
     Verdict,
     claim,
+    confirmed,
+    quantities,
     refuted,
     settled,
     there,
+    undecided,
     worst,
 )
 from spinodal.analysis.curves import CURVE
@@ -50,14 +53,9 @@ def hysteresis_verdicts(found: Findings) -> Iterator[Verdict]:
       or the grid would hide a loop of `NARROW` of the area below it, nothing is decided.
     - One hidden layer: the area is zero within `NONE` errors, which must be small enough for the smallest loop of a
       deep network of the same campaign to have been seen.
-
-    Args:
-        found: In the campaign.
     """
-    loops = (
-        found.hysteresis.drop_nulls("area").filter(pl.col("depth") >= 2).sort("depth", maintain_order=True)
-    )
-    loops = loops.with_columns(
+    known = found.hysteresis.drop_nulls("area").filter(pl.col("depth") >= 2)
+    loops = known.sort("depth", maintain_order=True).with_columns(
         open=pl.col("control_spinodal") - pl.col("control_reach"),
         open_error="control_reach_error",
         control_spinodal_error=pl.lit(None, pl.Float64),
@@ -71,11 +69,7 @@ def hysteresis_verdicts(found: Findings) -> Iterator[Verdict]:
 
 
 def enclosed(loop: Mapping[str, Any]) -> Ruling:
-    """Return whether a loop encloses an area: confirmed, not confirmed, or not decided.
-
-    Args:
-        loop: A row of `Findings.hysteresis`, with an area.
-    """
+    """Return the ruling on whether a loop, a row of `Findings.hysteresis` with an area, encloses one."""
     size = None if loop["area_up"] is None else NARROW * loop["area_up"]
     return there(loop["area"], loop["area_error"], "area", size)
 
@@ -85,14 +79,14 @@ def _flat(loop: pl.DataFrame, smallest: Any) -> Part:
     errors = abs(deviation(area, error, 0.0))
     off = f"area {errors:.1f} errors from zero"
     if errors > CONTRADICT:
-        ruling = Ruling("not confirmed", off)
+        ruling = refuted(off)
     elif smallest is None or smallest < SEEN * error:
         none = "no loop of a deep network that would have been seen"
-        ruling = Ruling("not decided", f"{none}: depth 3 beside it, or {FINER}")
+        ruling = undecided(f"{none}: depth 3 beside it, or {FINER}")
     elif errors > NONE:
-        ruling = Ruling("not decided", off)
+        ruling = undecided(off)
     else:
-        ruling = Ruling("confirmed", f"{off}; that of a deep network, {smallest:.2g}, would be seen")
+        ruling = confirmed(f"{off}; that of a deep network, {smallest:.2g}, would be seen")
     return "no loop", [Quantity("area", 0)], [Quantity("area", area, error)], ruling
 
 
@@ -100,38 +94,27 @@ def _deep(loop: pl.DataFrame) -> Iterator[Part]:
     each = f"each within {AGREE:g} errors"
     yield _widths(loop.row(0, named=True), loop)
     if len(up := loop.drop_nulls(["control_spinodal", "control_up"])):
-        ruling = worst(_settled(up, "control_up", "control_spinodal", "feature"), each)
-        yield (
-            "way up jumps at λ_sp",
-            _quantities(up, "control_spinodal"),
-            _quantities(up, "control_up"),
-            ruling,
-        )
+        rulings = _settled(up, "control_up", "control_spinodal", "feature")
+        sides = quantities(up, "control_spinodal"), quantities(up, "control_up")
+        yield "way up jumps at λ_sp", *sides, worst(rulings, each)
     if len(down := loop.drop_nulls("control_reach")):
         rulings = _settled(down.drop_nulls("control_down"), "control_down", "control_reach", "feature", MORE)
         rulings += map(_stayed, down.filter(relearned=0).iter_rows(named=True))
-        what = f"way down learns again, noise {loop['perturbation'][0]:g}"
-        yield (
-            what,
-            _quantities(down, "control_reach"),
-            _quantities(down, "control_down"),
-            worst(rulings, each),
-        )
+        sides = quantities(down, "control_reach"), quantities(down, "control_down")
+        yield f"way down learns again, noise {loop['perturbation'][0]:g}", *sides, worst(rulings, each)
 
 
 def _widths(loop: dict[str, Any], features: pl.DataFrame) -> Part:
     known = features.drop_nulls(["control_width", "open"])
-    predicted, measured = _quantities(known, "open"), _quantities(features, "control_width")
+    predicted, measured = quantities(known, "open"), quantities(features, "control_width")
     error = (pl.col("control_width_error") ** 2 + pl.col("open_error") ** 2).sqrt()
-    area = enclosed(loop)
+    area, blind = enclosed(loop), known.filter(pl.col("open") > SEEN * error).is_empty()
     if not features["lost"].sum():
-        at = f"no feature is lost on the way up from λ = {loop['control_low']:.4g} to {loop['control_high']:.4g}"
-        ruling = Ruling("not decided", f"{at}: a wider range decides")
-    elif (
-        area.decision != "confirmed" and len(known) and known.filter(pl.col("open") > SEEN * error).is_empty()
-    ):
+        ends = f"λ = {loop['control_low']:.4g} to {loop['control_high']:.4g}"
+        ruling = undecided(f"no feature is lost on the way up from {ends}: a wider range decides")
+    elif area.decision != "confirmed" and len(known) and blind:
         why = "the noise reaches as far as λ_sp: theory has no loop that would be seen"
-        ruling = Ruling("not decided", f"{why}; less protocol.perturbation, or a finer grid, decides")
+        ruling = undecided(f"{why}; less protocol.perturbation, or a finer grid, decides")
         predicted, measured = [], []
     else:
         widths = _settled(known, "control_width", "open", "width of feature", MORE)
@@ -156,8 +139,3 @@ def _settled(rows: pl.DataFrame, column: str, predicted: str, what: str, advice:
         settled(at, error, there, f"{what} {feature}", off or 0.0, advice=advice)
         for at, error, there, feature, off in columns.iter_rows()
     ]
-
-
-def _quantities(rows: pl.DataFrame, column: str) -> list[Quantity]:
-    known = rows.select(column, f"{column}_error").drop_nulls(column)
-    return [Quantity("", value, error) for value, error in known.iter_rows()]

@@ -16,9 +16,11 @@ from spinodal.analysis.claims.rules import (
     Ruling,
     Verdict,
     claim,
+    confirmed,
     refuted,
     settled,
     there,
+    undecided,
     worst,
 )
 from spinodal.analysis.curves import evidence
@@ -47,16 +49,13 @@ def order_verdicts(found: Findings) -> Iterator[Verdict]:
     The onset is the last transition as λ grows. It must be of the order that the depth asks for, a jump `SEEN`, and,
     where theory knows λ_sp, there. A slope that the grid does not tell from a jump, rows about λ_sp that did not relax,
     and a grid on which theory's own E would look no better (`shown`), leave it undecided.
-
-    Args:
-        found: In the campaign.
     """
     looped = (pl.col("branch") == "down").any().over("curve")
     ups = found.quiet.filter(~looped, pl.col("branch") == "up", pl.col("depth") >= 2)
-    for family in ups.partition_by(FAMILY, maintain_order=True):
-        if 2 in family["depth"] and (family["depth"] > 2).any():
-            for branch in up_branches(found, family.sort("depth", maintain_order=True)):
-                yield _verdict(branch)
+    for family in up_branches(found, ups, FAMILY, "depth"):
+        depths = {branch.rows["depth"][0] for branch in family}
+        if 2 in depths and max(depths) > 2:
+            yield from map(_verdict, family)
 
 
 def _verdict(branch: UpBranch) -> Verdict:
@@ -77,24 +76,24 @@ def _verdict(branch: UpBranch) -> Verdict:
 
 def _missing(branch: UpBranch, at: float | None) -> Ruling:
     if at is None:
-        return Ruling("not decided", "no transition was found, and no theory says where it is")
+        return undecided("no transition was found, and no theory says where it is")
     reason = branch.why_unseen(at)
-    return Ruling("not decided" if reason else "not confirmed", reason or "no transition within 25 % of λ_sp")
+    return undecided(reason) if reason else refuted("no transition within 25 % of λ_sp")
 
 
 def _ruling(branch: UpBranch, onset: dict[str, Any], order: int, at: float | None) -> Ruling:
     if onset["order"] is None:
-        return Ruling("not decided", f"{onset['evidence']}: {FINER}")
+        return undecided(f"{onset['evidence']}: {FINER}")
     if onset["order"] != order:
         blind = _blind(branch, onset, at)
         other = f"it is of {ORDERS[onset['order']]}"
         return refuted(other, f", {blind}: {FINER}" if blind else "")
-    rulings = [Ruling("confirmed", onset["evidence"])]
+    rulings = [confirmed(onset["evidence"])]
     if order == 1 and onset["jump_error"] is not None:
         rulings.append(there(onset["jump"], onset["jump_error"], "jump"))
     if at is not None and onset["control_exact"] is not None:
         rulings.append(settled(onset["location"], onset["location_error"], at, "λ", precise=PLACED))
-    return worst(rulings, confirmed=onset["evidence"])
+    return worst(rulings, onset["evidence"])
 
 
 def _blind(branch: UpBranch, onset: dict[str, Any], at: float | None) -> str:

@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import polars as pl
+
 from spinodal.analysis.deviation import deviation
 from spinodal.analysis.seeds import APART
 
@@ -55,11 +57,37 @@ class Quantity(NamedTuple):
     unit: str = ""
 
 
+def quantities(rows: pl.DataFrame, column: str) -> list[Quantity]:
+    """Return what is known of a column, with its errors."""
+    known = rows.select(column, f"{column}_error").drop_nulls(column)
+    return [Quantity("", value, error) for value, error in known.iter_rows()]
+
+
 class Ruling(NamedTuple):
     """What follows from a measurement, and why."""
 
     decision: Decision
     reason: str
+
+
+def confirmed(reason: str) -> Ruling:
+    """Return the ruling on what is as claimed."""
+    return Ruling("confirmed", reason)
+
+
+def undecided(reason: str) -> Ruling:
+    """Return the ruling on what was not measured well enough."""
+    return Ruling("not decided", reason)
+
+
+def refuted(reason: str, unless: str = "") -> Ruling:
+    """Return the ruling on what is not as claimed.
+
+    Args:
+        reason: In what it is not.
+        unless: Why that decides nothing, to go on with after the reason; empty if it does.
+    """
+    return undecided(reason + unless) if unless else Ruling("not confirmed", reason)
 
 
 class Verdict(NamedTuple):
@@ -123,11 +151,11 @@ def settled(
     precise: float = PRECISE,
     advice: str = FINER,
 ) -> Ruling:
-    """Set a measurement against its prediction.
+    """Set a measurement against its prediction, both with their stated errors.
 
     Args:
         measured: Value.
-        error: Its stated error.
+        error: Of it.
         predicted: Value.
         what: Name, for the reason.
         predicted_error: Of the prediction, where that has one.
@@ -137,18 +165,14 @@ def settled(
     off = abs(deviation(measured, error, predicted, predicted_error))
     by = f"{what} {off:.1f} errors from the prediction"
     if off > CONTRADICT:
-        return Ruling("not confirmed", by)
+        return refuted(by)
     if error > precise * abs(predicted):
-        return Ruling(
-            "not decided", f"{what} is known to {100 * error / abs(predicted):.0f} % only: {advice}"
-        )
-    if off > AGREE:
-        return Ruling("not decided", by)
-    return Ruling("confirmed", f"{what} within {AGREE:g} errors of the prediction")
+        return undecided(f"{what} is known to {100 * error / abs(predicted):.0f} % only: {advice}")
+    return undecided(by) if off > AGREE else confirmed(f"{what} within {AGREE:g} errors of the prediction")
 
 
 def there(value: float, error: float, what: str, size: float | None = None) -> Ruling:
-    """Whether something that is claimed to be there is: above zero.
+    """Return whether something that is claimed to be there is: above zero.
 
     Args:
         value: As measured.
@@ -159,34 +183,23 @@ def there(value: float, error: float, what: str, size: float | None = None) -> R
     errors = deviation(value, error, 0.0)
     told = f"{what} {errors:.1f} errors from zero"
     if errors >= SEEN:
-        return Ruling("confirmed", told)
+        return confirmed(told)
     if errors > NONE:
-        return Ruling("not decided", told)
-    if size is None or size < SEEN * error:
-        return Ruling("not decided", f"{told}, too large ones to see it: {FINER}")
-    return Ruling("not confirmed", told)
+        return undecided(told)
+    seen = size is not None and size >= SEEN * error
+    return refuted(told, "" if seen else f", too large ones to see it: {FINER}")
 
 
-def worst(rulings: Iterable[Ruling], confirmed: str = "") -> Ruling:
+def worst(rulings: Iterable[Ruling], reason: str = "") -> Ruling:
     """Return the ruling on all of several things: not confirmed if one is not, else not decided if one is not.
 
     Args:
         rulings: On each. Reasons of the same decision are given together, each once.
-        confirmed: The reason if all are confirmed, in place of theirs.
+        reason: If all are confirmed, in place of theirs.
     """
     rulings = list(rulings)
     decisions: tuple[Decision, ...] = ("not confirmed", "not decided", "confirmed")
     for decision in decisions:
         if reasons := dict.fromkeys(each.reason for each in rulings if each.decision == decision):
-            return Ruling(decision, (decision == "confirmed" and confirmed) or "; ".join(reasons))
-    return Ruling("not decided", "nothing was measured")
-
-
-def refuted(reason: str, unless: str) -> Ruling:
-    """Return the ruling on what is not as claimed.
-
-    Args:
-        reason: In what it is not.
-        unless: Why that decides nothing, to go on with after the reason; empty if it does.
-    """
-    return Ruling("not decided", reason + unless) if unless else Ruling("not confirmed", reason)
+            return Ruling(decision, (decision == "confirmed" and reason) or "; ".join(reasons))
+    return undecided("nothing was measured")
