@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import rich.table
 from rich.box import SIMPLE_HEAD
@@ -41,7 +41,8 @@ class Group(NamedTuple):
     """Rows under a title of their own; an empty title is none."""
 
     title: str
-    rows: Sequence[Row]
+    rows: Sequence[Any]
+    """A `Row` each; or, for `tabulate`, what it makes the cells from."""
     brief: bool = True
     """Whether it is shown on the terminal, too."""
 
@@ -127,18 +128,16 @@ class Table:
         return "\n".join(lines) + "\n"
 
 
-def columns(*titles: str | Column, words: int = 0, brief: Sequence[str] | None = None) -> list[Column]:
+def columns(*titles: str, words: int | Sequence[str] = 0, brief: Sequence[str] | None = None) -> list[Column]:
     """Return the columns of a table.
 
     Args:
         titles: From the left.
-        words: So many from the left hold words.
+        words: Titles of those that hold words, or how many from the left do.
         brief: Titles of those that are shown on the terminal; all by default.
     """
-    return [
-        title if isinstance(title, Column) else Column(title, place < words, brief is None or title in brief)
-        for place, title in enumerate(titles)
-    ]
+    named = titles[:words] if isinstance(words, int) else words
+    return [Column(title, title in named, brief is None or title in brief) for title in titles]
 
 
 def _marked(cell: Cell | str) -> str:
