@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -55,12 +56,16 @@ class Campaign:
         key = key_of(
             file for each in ("records", "attempts") for file in (folder / each).glob("*") if file.is_file()
         )
-        self.read = _read(folder)
+        place = self.report / "findings"
+        self.known = (place / key).is_dir()
+        kept = Kept(place, key).read("records") if self.known else None
+        self.read, whole = _read(folder) if kept is None else (kept, False)
         records, self.given_up = without_diverged(folder, self.read)
         with writing(self.report):
             self.report.mkdir(exist_ok=True)
-            self.known = (self.report / "findings" / key).is_dir()
-            self._kept = Kept(self.report / "findings", key)
+            self._kept = Kept(place, key)
+            if whole:
+                self._kept.write("records", self.read)  # one file is read sooner than one of every job
         self.found = Findings(records, self._kept)
         self.notation = Notation.of(self.read)
         self.summary: Summary = summarise(folder, self.read)
@@ -163,9 +168,12 @@ def report_command(folder: Path) -> str:
     return shlex.join(["spinodal", "report", str(folder)])
 
 
-def _read(folder: Path) -> pl.DataFrame:
+def _read(folder: Path) -> tuple[pl.DataFrame, bool]:
+    """Return the records, and whether every file of them could be read: about one that could not there is a warning."""
     try:
-        return read_records(folder)
+        with warnings.catch_warnings(record=True) as broken:
+            warnings.simplefilter("always")
+            table = read_records(folder)
     except UserError as error:
         failures = [each for attempt in read_attempts(folder) for each in attempt.failures]
         if not failures:
@@ -175,6 +183,9 @@ def _read(folder: Path) -> pl.DataFrame:
             f"{folder}: no records to read; {points} points failed, the first: {failures[0].error} "
             f"(spinodal status {folder} --failed says more)"
         ) from error
+    for each in broken:
+        warnings.warn(each.message, stacklevel=2)
+    return table, not broken
 
 
 @contextmanager

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spinodal.report.numbers import number, signed, span, with_error, with_factor
-from spinodal.report.table import Group, Table, columns
+from spinodal.report.table import Cell, Group, Table, columns
 
 Record = Mapping[str, Any]
 """A row of a table of `Findings`."""
 
-Make = Callable[[Any], Any]
-"""From such a row to a `Cell` or a text."""
+Make = Callable[[Any], Cell | str]
 
 Cells = Sequence[tuple[str, Make]]
 

@@ -53,12 +53,12 @@ def together(names: Sequence[CurveName]) -> CurveName:
     """Return the name of branches that are drawn in one figure.
 
     Args:
-        names: Of one network and its data: they differ in their branches.
+        names: Of one network and its data, in the order of their branches, in which alone they differ.
     """
     first = names[0]
     if len(names) == 1:
         return first
-    branches = sorted((name.branch for name in names), key=[*BRANCHES, *(n.branch for n in names)].index)
+    branches = [name.branch for name in names]
     file = re.sub(rf"-{first.branch}(?=-|$)", "-" + "-".join(branches), first.file, count=1)
     return first._replace(branch=" and ".join(branches), file=file)
 

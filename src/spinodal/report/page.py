@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 import spinodal
-from spinodal.report.table import Cell, Column, Row
+from spinodal.report.table import Column, Row, as_cell
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _cells(row: Row, columns: Sequence[Column], prose: bool) -> Markup:
     """Return the cells of a row of a table; where all is prose, each with the title of its column."""
     cells = []
     for place, (each, column) in enumerate(zip(row, columns, strict=True)):
-        cell = each if isinstance(each, Cell) else Cell(each)
+        cell = as_cell(each)
         classes = " ".join(
             filter(None, [("word wrap" if place else "word") if column.words else "", cell.kind])
         )

@@ -32,8 +32,6 @@ class Section:
     """Names and values."""
     commands: Sequence[tuple[str, Sequence[str]]] = ()
     """What leads to commands, and they."""
-    wide: bool = False
-    """Whether the pictures are wider than high."""
 
 
 Make = Callable[["Campaign"], Section | None]

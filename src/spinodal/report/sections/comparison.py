@@ -92,7 +92,7 @@ def _theory(row: Record) -> str:
     return number(row["control_exact"], 5) if estimate is None else f"≈ {number(estimate, 5)}"
 
 
-def _size(row: Record) -> str:
+def _size(row: Record) -> Cell | str:
     return measured("kink" if row["order"] == 2 else "jump")(row)
 
 

@@ -87,6 +87,7 @@ def escape(campaign: Campaign) -> Section | None:
             caption=capitalised(result(hold)) + ".",
             jobs_of=hold.records["job"].drop_nulls(),
             shows=[curve_of(hold.times.row(0, named=True))],
+            wide=True,
         )
         for hold in found[:DRAWN]
     ]
@@ -100,7 +101,7 @@ def escape(campaign: Campaign) -> Section | None:
         tabulate("Arrhenius laws, τ ∝ T^(d/2) exp(ΔV/T)", LAWS, [Group("", laws)], words=1),
         tabulate("Mean escape times (* left too fast, or too few, to count)", TIMES, times),
     ]
-    return Section([NOTE], pictures, tables, results, wide=True)
+    return Section([NOTE], pictures, tables, results)
 
 
 def result(hold: Hold) -> str:

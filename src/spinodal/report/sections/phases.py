@@ -61,17 +61,14 @@ def _diagrams(campaign: Campaign) -> list[list[Curve]]:
     """Return the curves of each diagram, sorted by complexity."""
     networks: dict[tuple[object, ...], list[Curve]] = {}
     for curve in campaign.curves:
-        if curve.complexity is not None and _counted(curve).is_not_null().any():
+        counted = curve.records[order_parameter(curve.records)]
+        if curve.complexity is not None and counted.null_count() < len(counted):
             networks.setdefault(curve.key(NETWORK), []).append(curve)
     return [
         sorted(curves, key=lambda curve: curve.complexity)
         for curves in networks.values()
         if len({curve.complexity for curve in curves}) > 1
     ]
-
-
-def _counted(curve: Curve) -> pl.Series:
-    return curve.records[order_parameter(curve.records)]
 
 
 def _picture(campaign: Campaign, curves: Sequence[Curve]) -> Picture:
