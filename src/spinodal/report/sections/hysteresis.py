@@ -249,9 +249,10 @@ def draw_loops(networks: Sequence[Loops]) -> Figure:
     grid = figure.subplots(2, len(networks), squeeze=False, sharex="col", sharey="row")
     for panel, label in zip(grid[:, 0], (r"$\Vert\theta\Vert^2$", r"loss $\mathcal{L}$"), strict=True):
         panel.set_ylabel(label)
-    exact = [_ways(axes, network) for axes, network in zip(grid.T, networks, strict=True)]
+    columns: list[list[Axes]] = [list(axes) for axes in grid.T]
+    exact = [_ways(axes, network) for axes, network in zip(columns, networks, strict=True)]
     handles: dict[str, Artist] = {}
-    for axes, network, theirs in zip(grid.T, networks, exact, strict=True):
+    for axes, network, theirs in zip(columns, networks, exact, strict=True):
         if theirs is not None:
             _exact(axes, theirs)
         _reaches(axes, network)

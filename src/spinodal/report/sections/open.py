@@ -10,7 +10,7 @@ from spinodal.analysis import CURVE, evidence, surveyed
 from spinodal.report.campaign import Campaign
 from spinodal.report.cells import Cells, Record, between, tabulate, text, value
 from spinodal.report.given_up import given_up_results
-from spinodal.report.numbers import number, span
+from spinodal.report.numbers import number
 from spinodal.report.section import Section, section
 from spinodal.report.table import Group
 
@@ -55,13 +55,13 @@ def unsettled(campaign: Campaign) -> Section:
     if summary.running:
         remarks.append(f"{summary.points - summary.finished} of {summary.points} points are not finished")
     steep = [
-        {"curve": curve.name, "drawn": network.drawn, "ends": ends}
+        row | {"curve": curve.name, "drawn": network.drawn}
         for network in campaign.networks
         for curve in network.curves
-        for ends in curve.unresolved.select("control_low", "control_high").rows()
+        for row in curve.unresolved.iter_rows(named=True)
     ]
     for name in dict.fromkeys(row["curve"] for row in steep if row["drawn"]):
-        where = ", ".join(span(*row["ends"]) for row in steep if row["curve"] == name)
+        where = ", ".join(str(between()(row)) for row in steep if row["curve"] == name)
         remarks.append(f"{name}: E moves steeply in λ {where}; only a finer grid shows whether it jumps.")
     names = {curve.identity: curve.name for curve in campaign.curves}
     hollow = [
@@ -110,7 +110,7 @@ UNRELAXED: Cells = (
 )
 STEEP: Cells = (
     ("curve", text("curve")),
-    ("λ", lambda row: span(*row["ends"], 5)),
+    ("λ", between(digits=5)),
 )
 
 
