@@ -40,8 +40,8 @@ def tabulate(
 
 
 def text(name: str) -> Make:
-    """Return what is in a column as it is."""
-    return lambda row: str(row[name])
+    """Return what is in a column as it is; nothing if that is not known."""
+    return lambda row: "" if row[name] is None else str(row[name])
 
 
 def value(name: str, digits: int = 4) -> Make:
@@ -80,5 +80,5 @@ def sides(name: str = "", digits: int = 4) -> Make:
 
 
 def share(part: str, whole: str) -> Make:
-    """Return how many of all, as in 2/3."""
-    return lambda row: f"{row[part]}/{row[whole]}"
+    """Return how many of all, as in 2/3; nothing if that is not known."""
+    return lambda row: "" if row[part] is None else f"{row[part]}/{row[whole]}"

@@ -65,7 +65,7 @@ class Curve:
 
     def of(self, table: pl.DataFrame) -> pl.DataFrame:
         """Return the rows of a table with the columns of `CURVE` that are of this curve."""
-        return of_curves(table, self.records.head(1))
+        return table if table.is_empty() else of_curves(table, self.records.head(1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import polars as pl
 from spinodal.analysis import CURVE, order_parameter
 from spinodal.analysis.elsewhere import ELSEWHERE
 from spinodal.report.campaign import Campaign
-from spinodal.report.cells import Cells, Make, Record, measured, off, share, sides, tabulate, text
+from spinodal.report.cells import Cells, Record, measured, off, share, sides, tabulate, text
 from spinodal.report.names import capitalised
 from spinodal.report.networks import Network
 from spinodal.report.numbers import listed, number, span
@@ -74,11 +74,6 @@ def _groups(networks: Sequence[Network], transitions: pl.DataFrame) -> list[Grou
     ]
 
 
-def found(make: Make) -> Make:
-    """Return what makes a cell of a transition that was found; of one that was not the cell is empty."""
-    return lambda row: "" if row["location"] is None else make(row)
-
-
 def _order(row: Record) -> str:
     return f"{ORDERS[row['order_exact']]} predicted" if row["location"] is None else ORDERS[row["order"]]
 
@@ -102,10 +97,10 @@ def _counted(row: Record) -> Cell | str:
 
 def verdict(row: Record) -> Cell:
     """Return what the comparison comes to for a transition."""
+    if row["location"] is None:
+        return Cell("not found", "bad")
     orders = row["order"], row["order_exact"]
     match row["status"], row["inside"]:
-        case "missing", _:
-            return Cell("not found", "bad")
         case "matched", _ if None not in orders and orders[0] != orders[1]:
             return Cell("of another order", "bad")
         case "matched", _ if row["control_estimate"] is not None:
@@ -123,19 +118,19 @@ def verdict(row: Record) -> Cell:
 
 
 COLUMNS: Cells = (
-    ("#", found(text("index"))),
+    ("#", text("index")),
     ("order", _order),
-    ("λ measured", found(measured("location"))),
-    ("λ between", found(_between)),
+    ("λ measured", measured("location")),
+    ("λ between", _between),
     ("λ theory", _theory),
-    ("off by", found(off("deviation_percent", 2, " %"))),
-    ("in errors", found(off("deviation"))),
+    ("off by", off("deviation_percent", 2, " %")),
+    ("in errors", off("deviation")),
     ("verdict", verdict),
-    ("jump in E", found(_size)),
-    ("accuracy", found(sides("accuracy_", 3))),
-    ("features", found(_counted)),
-    ("seeds", found(share("seeds", "seeds_all"))),
-    ("evidence", found(text("evidence"))),
+    ("jump in E", _size),
+    ("accuracy", sides("accuracy_", 3)),
+    ("features", _counted),
+    ("seeds", share("seeds", "seeds_all")),
+    ("evidence", text("evidence")),
 )
 BRIEF = ("#", "order", "λ measured", "λ theory", "verdict", "jump in E", "seeds")
 """What is shown on the terminal, too."""
@@ -147,33 +142,22 @@ def verdicts(transitions: pl.DataFrame) -> list[str]:
     Args:
         transitions: As `Findings.transitions`.
     """
-    status = pl.col("status")
-    estimated = pl.col("control_estimate").is_not_null()
-    count = {
-        name: transitions.filter(which).height
-        for name, which in {
-            "matched": (status == "matched") & ~estimated,
-            "inside": (status == "matched") & ~estimated & pl.col("inside"),
-            "predicted": status.is_in(["matched", "missing"]) & ~estimated,
-            "near": (status == "matched") & estimated,
-            "estimated": status.is_in(["matched", "missing"]) & estimated,
-            "unexpected": status == "unexpected",
-            "elsewhere": status.is_in(list(ELSEWHERE)),
-            "alone": status.is_null() & pl.col("location").is_not_null(),
-        }.items()
+    status, estimated = pl.col("status"), pl.col("control_estimate").is_not_null()
+    matched, foreseen = status == "matched", status.is_in(["matched", "missing"])
+
+    def count(*which: pl.Expr) -> int:
+        return transitions.filter(which).height
+
+    predicted, near = count(foreseen, ~estimated), count(foreseen, estimated)
+    brackets = f"{count(matched, ~estimated, pl.col('inside'))} in their brackets"
+    unexpected, elsewhere = count(status == "unexpected"), count(status.is_in(list(ELSEWHERE)))
+    alone = count(status.is_null(), pl.col("location").is_not_null())
+    lines = {
+        f"{count(matched, ~estimated)} of {predicted} predicted transitions found, {brackets}": predicted,
+        f"{count(matched, estimated)} of {near} estimated transitions found, within 25 %": near,
+        f"{unexpected} transitions found where none is predicted": unexpected,
+        f"{elsewhere} transitions found that are compared with what noise makes of them": elsewhere,
+        f"{alone} transitions found of which theory says nothing": alone,
     }
-    lines = []
-    if count["predicted"]:
-        found = f"{count['matched']} of {count['predicted']} predicted transitions found"
-        lines.append(f"{found}, {count['inside']} in their brackets")
-    if count["estimated"]:
-        lines.append(f"{count['near']} of {count['estimated']} estimated transitions found, within 25 %")
-    if count["unexpected"]:
-        lines.append(f"{count['unexpected']} transitions found where none is predicted")
-    if count["elsewhere"]:
-        lines.append(
-            f"{count['elsewhere']} transitions found that are compared with what noise makes of them"
-        )
-    if count["alone"]:
-        lines.append(f"{count['alone']} transitions found of which theory says nothing")
-    return lines or ["no transition was found, and none is predicted"]
+    shown = [line for line, number in lines.items() if number]
+    return shown or ["no transition was found, and none is predicted"]
