@@ -59,8 +59,8 @@ class Curve:
         return self.key(["complexity"])[0]
 
     @property
-    def told_strengths(self) -> str:
-        """Return what ends a caption."""
+    def strengths_sentence(self) -> str:
+        """Return the strengths in a sentence, for the end of a caption; nothing where they are not known."""
         return f" Strengths {listed(self.strengths)}." if self.strengths else ""
 
     def of(self, table: pl.DataFrame) -> pl.DataFrame:
@@ -207,7 +207,7 @@ class Beside(NamedTuple):
         """
         pairs = zip(self.depths, found, strict=True)
         parts = (f"{capitalised(f'{depth}: {text}' if depth else text)}." for depth, text in pairs)
-        strengths = (curve.told_strengths for curve in self.networks[0].curves if curve.strengths)
+        strengths = (curve.strengths_sentence for curve in self.networks[0].curves if curve.strengths)
         return " ".join(parts) + next(strengths, "")
 
 

@@ -67,7 +67,7 @@ def _picture(campaign: Campaign, curve: Curve) -> Picture:
         campaign.draw(f"{curve.name.file}-curvature", draw_curvature, *drawn),
         alt=f"E, ‖θ‖, R, tr ∇²E and the soft mode against λ for {curve.name}: {agreed}",
         title=f"{curve.name}.",
-        caption=f"{capitalised(agreed)}.{curve.told_strengths}",
+        caption=f"{capitalised(agreed)}.{curve.strengths_sentence}",
         curves=[curve],
     )
 
