@@ -129,21 +129,13 @@ def campaigns_in(folder: Path) -> list[Path]:
 
 
 def judge(folder: Path) -> Argument:
-    """Judge all claims by the records of a campaign, or of every campaign of a folder, and draw nothing.
-
-    Raises:
-        UserError: If there are no records.
-    """
+    """Judge all claims by the records of a campaign, or of every campaign of a folder, and draw nothing."""
     found = (Campaign(each, Drawings()).found for each in campaigns_in(folder) or [folder])
     return Argument(folder, [], [(verdict, None) for each in found for verdict in each.verdicts])
 
 
 def make_argument(folder: Path, second_process: bool = False) -> Argument:
     """Report on every campaign of a folder, judge all claims by their records, and write the page and the table.
-
-    Args:
-        folder: Of campaigns.
-        second_process: As of `make_report`.
 
     Raises:
         UserError: As `make_report`, or if the folder holds no campaigns or cannot be written to.

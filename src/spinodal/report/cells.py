@@ -11,9 +11,9 @@ from spinodal.report.table import Cell, Group, Table, columns
 Record = Mapping[str, Any]
 """A row of a table of `Findings`."""
 
-Make = Callable[[Any], Cell | str]
+CellOf = Callable[[Any], Cell | str]
 
-Cells = Sequence[tuple[str, Make]]
+Cells = Sequence[tuple[str, CellOf]]
 
 
 def tabulate(
@@ -39,37 +39,37 @@ def tabulate(
     return Table(caption, header, made, brief is None or bool(brief), empty)
 
 
-def text(name: str) -> Make:
+def text(name: str) -> CellOf:
     """Return what is in a column as it is; nothing if that is not known."""
     return lambda row: "" if row[name] is None else str(row[name])
 
 
-def value(name: str, digits: int = 4) -> Make:
+def value(name: str, digits: int = 4) -> CellOf:
     """Return a number."""
     return lambda row: number(row[name], digits)
 
 
-def measured(name: str, error: str = "") -> Make:
+def measured(name: str, error: str = "") -> CellOf:
     """Return a number with its error, which is in the column of the same name with `_error`, if in no other."""
     return lambda row: with_error(row[name], row[error or f"{name}_error"])
 
 
-def times(name: str, unit: str = "") -> Make:
+def times(name: str, unit: str = "") -> CellOf:
     """Return a number, in the column of this name and unit, with the factor of its error."""
     return lambda row: with_factor(row[f"{name}{unit}"], row[f"{name}_factor"])
 
 
-def off(name: str, decimals: int = 1, unit: str = "") -> Make:
+def off(name: str, decimals: int = 1, unit: str = "") -> CellOf:
     """Return a number with its sign."""
     return lambda row: signed(row[name], decimals, unit)
 
 
-def between(name: str = "control", digits: int = 4) -> Make:
+def between(name: str = "control", digits: int = 4) -> CellOf:
     """Return both ends."""
     return lambda row: span(row[f"{name}_low"], row[f"{name}_high"], digits)
 
 
-def sides(name: str = "", digits: int = 4) -> Make:
+def sides(name: str = "", digits: int = 4) -> CellOf:
     """Return what was measured before and after; nothing if either is not known."""
 
     def make(row: Record) -> str:
@@ -79,6 +79,6 @@ def sides(name: str = "", digits: int = 4) -> Make:
     return make
 
 
-def share(part: str, whole: str) -> Make:
+def share(part: str, whole: str) -> CellOf:
     """Return how many of all, as in 2/3; nothing if that is not known."""
     return lambda row: "" if row[part] is None else f"{row[part]}/{row[whole]}"

@@ -95,18 +95,7 @@ class Drawings:
     def add(
         self, path: Path, notation: Notation, mark: Path | None, draw: Callable[..., Figure], *arguments: Any
     ) -> Path:
-        """Draw a figure, now or later.
-
-        Args:
-            path: Of its files, without suffix.
-            notation: Of its text.
-            mark: A file that is there if the figure's own, if they are there, show the same; None if they may not.
-            draw: Makes the figure from the arguments.
-            arguments: Of `draw`.
-
-        Returns:
-            The path.
-        """
+        """Draw a figure, now or later, unless its mark states that it is drawn; return the path. See `Drawing`."""
         drawing = Drawing(path, draw, arguments, self._look, notation, mark)
         if self._look is not None or not drawing.drawn:
             self.start()

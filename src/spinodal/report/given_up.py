@@ -64,12 +64,7 @@ def _failed(campaign: Path, records: pl.DataFrame) -> pl.DataFrame:
 
 
 def given_up_results(given_up: pl.DataFrame, points: int) -> list[str]:
-    """How many replicas diverged or failed, in a line each; no line for none.
-
-    Args:
-        given_up: As `without_diverged` returns them.
-        points: All that the campaign has tried.
-    """
+    """Return how many replicas diverged or failed, of the points that were tried, in a line each; no line for none."""
     counts = {
         "diverged: their rows are no evidence, and not drawn": given_up["diverged"].sum(),
         "failed": (~given_up["diverged"]).sum(),

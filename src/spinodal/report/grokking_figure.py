@@ -120,12 +120,7 @@ def varied(conditions: pl.DataFrame) -> list[str]:
 
 
 def condition_name(condition: Mapping[str, Any], names: Sequence[str]) -> str:
-    """Return the name of a condition, as in λ = 0.001, T = 10⁻⁵.
-
-    Args:
-        condition: λ, T and B.
-        names: Those of them that it is named by.
-    """
+    """Return the name of a condition by some of λ, T and B, as in λ = 0.001, T = 10⁻⁵."""
     signs = {"control_value": "λ", "temperature": "T", "batch": "B"}
     parts = (f"{signs[name]} = {number(condition[name])}" for name in names if condition[name] is not None)
     return ", ".join(parts) or "no noise"

@@ -33,11 +33,7 @@ BRANCHES = ("up", "down", "quench")
 
 
 def curve_names(identities: pl.DataFrame) -> list[CurveName]:
-    """Name curves by what they are, and by the rest of their identity only where that leaves two alike.
-
-    Args:
-        identities: The columns of `analysis.CURVE`, one row per curve.
-    """
+    """Name curves, a row of `CURVE` each, by what they are, and by the rest only where that leaves two alike."""
     rows = identities.rows(named=True)
     names = [_name(row) for row in rows]
     for column, sign in (("temperature", "T = "), ("samples", "N = "), ("curve", "")):
@@ -50,11 +46,7 @@ def curve_names(identities: pl.DataFrame) -> list[CurveName]:
 
 
 def together(names: Sequence[CurveName]) -> CurveName:
-    """Return the name of branches that are drawn in one figure.
-
-    Args:
-        names: Of one network and its data, in the order of their branches, in which alone they differ.
-    """
+    """Return the name of the branches of one network, in their order, that are drawn in one figure."""
     first = names[0]
     if len(names) == 1:
         return first

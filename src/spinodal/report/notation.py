@@ -35,11 +35,7 @@ class Notation:
 
     @classmethod
     def of(cls, records: pl.DataFrame) -> Notation:
-        """Return that of a campaign.
-
-        Args:
-            records: Its rows.
-        """
+        """Return that of the records of a campaign."""
         controls, held = (records[name].drop_nulls().unique().sort() for name in ("control", "held"))
         return cls(tuple(controls), tuple(held))
 

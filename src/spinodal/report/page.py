@@ -76,9 +76,6 @@ def write_page(path: Path, sections: Sequence[tuple[Any, Any]], **values: Any) -
         path: Of the file.
         sections: Each as it is registered, with what it holds.
         values: What the template asks for besides.
-
-    Raises:
-        OSError: If it cannot be written.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),

@@ -37,13 +37,7 @@ MANY = 1000
 
 
 def stack(labels: Mapping[str, str], width: float, height: float) -> tuple[Figure, dict[str, Axes]]:
-    """Return a figure, and its panels one below the other by their names.
-
-    Args:
-        labels: Of the vertical axis of each panel.
-        width: In inches.
-        height: In inches.
-    """
+    """Return a figure of these inches, and its panels by name, one below the other, with labels of vertical axes."""
     figure = Figure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(len(labels), sharex=True, squeeze=False)[:, 0]
     for panel, label in zip(panels, labels.values(), strict=True):
@@ -151,12 +145,7 @@ def by_branch(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
 
 
 def draw_exact(axes: Mapping[str, Axes], exact: DeepLinear) -> None:
-    """Draw the branch on which all is learned that can be, in the panels that theory has values for; mark λ_sp.
-
-    Args:
-        axes: A panel for each column.
-        exact: The network.
-    """
+    """Draw the branch on which all is learned that can be, in the panels that theory has values for; mark λ_sp."""
     control, ended = branch_grid(next(iter(axes.values())), exact)
     state = exact.learned_state(control)
     values = {"error": state.error, "accuracy": state.accuracy, "penalty": state.norm_squared}

@@ -60,12 +60,7 @@ class Summary:
 
 
 def summarise(campaign: Path, records: pl.DataFrame) -> Summary:
-    """Return what the records of a campaign hold.
-
-    Args:
-        campaign: Its folder.
-        records: Its rows.
-    """
+    """Return what the records of a campaign hold."""
     control = ("l2",) if records.select((pl.col("control") == "l2").all()).item() else CONTROL
     axes = [_axis(name, records[name]) for name in (*AXES, *control) if records[name].is_not_null().any()]
     points = records.group_by("point").agg(pl.col("stage").n_unique() >= pl.col("stages").max())

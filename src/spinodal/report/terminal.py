@@ -25,7 +25,7 @@ def main(
     look: Look | None = None,
     modules: Sequence[Path] = (),
 ) -> int:
-    """Make the report of a campaign and print it; of a folder of campaigns, print the verdicts.
+    """Make the report of a campaign and print it; of a folder of campaigns, print the verdicts. Return exit code 0.
 
     Args:
         campaign: Its folder.
@@ -33,9 +33,6 @@ def main(
         publish: Publishes the report elsewhere, and returns where.
         look: As of `make_report`.
         modules: Python files that register sections or claims of a user's own.
-
-    Returns:
-        Exit code 0.
 
     Raises:
         UserError: As `make_report`, or if a module cannot be imported.
@@ -65,14 +62,7 @@ def main(
 
 
 def print_claims(campaign: Path, modules: Sequence[Path] = ()) -> int:
-    """Print the verdicts on all claims by the records of a campaign, or of a folder of campaigns, and draw nothing.
-
-    Args:
-        campaign: Its folder.
-        modules: As of `main`.
-
-    Returns:
-        Exit code 0.
+    """Print the verdicts on all claims by the records of a campaign, or of a folder of them; return exit code 0.
 
     Raises:
         UserError: If there are no records, or a module cannot be imported.

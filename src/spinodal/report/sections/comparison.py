@@ -137,11 +137,7 @@ BRIEF = ("#", "order", "λ measured", "λ theory", "verdict", "jump in E", "seed
 
 
 def verdicts(transitions: pl.DataFrame) -> list[str]:
-    """Return the comparison in lines: of how many predicted transitions how many were found, and where.
-
-    Args:
-        transitions: As `Findings.transitions`.
-    """
+    """Return in lines of how many predicted transitions how many were found, and where, from `Findings.transitions`."""
     status, estimated = pl.col("status"), pl.col("control_estimate").is_not_null()
     matched, foreseen = status == "matched", status.is_in(["matched", "missing"])
 

@@ -87,11 +87,7 @@ def _rescaled(curve: Curve, rescaled: pl.DataFrame) -> Row:
 
 
 def agreed_jumps(agreement: pl.DataFrame) -> str:
-    """Return how many jumps E and R share, in words.
-
-    Args:
-        agreement: Of one curve, as `Findings.agreement`.
-    """
+    """Return how many jumps E and R share, in words, from the rows of one curve in `Findings.agreement`."""
     if agreement.is_empty():
         return "neither E nor R jumps"
     lacking = (("E", "scalar_curvature"), ("R", "error"))

@@ -55,11 +55,7 @@ class Hold(NamedTuple):
 
 
 def holds(found: Findings) -> list[Hold]:
-    """Return all holds of a campaign.
-
-    Args:
-        found: In the campaign.
-    """
+    """Return all holds of a campaign."""
     rows = held(found.records).partition_by(HOLD, as_dict=True)
     laws = found.arrhenius.rows_by_key(HOLD, named=True, unique=True)
     times = found.escape_times.partition_by(HOLD, as_dict=True, maintain_order=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from spinodal.analysis.claims.rules import NONE, SEEN
 from spinodal.analysis.deviation import deviation
 from spinodal.report import panels
 from spinodal.report.campaign import Campaign
-from spinodal.report.cells import Cells, Make, Record, between, measured, off, share, tabulate, text, value
+from spinodal.report.cells import CellOf, Cells, Record, between, measured, off, share, tabulate, text, value
 from spinodal.report.networks import Beside, Network, side_by_side
 from spinodal.report.numbers import number, signed, span, with_error
 from spinodal.report.page import Picture
@@ -115,15 +115,20 @@ def _kind(row: Record) -> str:
     return "" if row["area"] is None else KINDS[enclosed(row).decision]
 
 
-def _errors(name: str, error: str) -> Make:
-    """Return what makes the cell of how many errors a number is from zero."""
-    return lambda row: "" if row[name] is None else signed(deviation(row[name], row[error], 0.0), 1)
+def _errors(name: str, exact: str = "") -> CellOf:
+    """Return by how many errors a number is off what is exact, or off zero."""
+
+    def make(row: Record) -> str:
+        known = row[name], row[f"{name}_error"], row[exact] if exact else 0.0
+        return "" if None in (known[0], known[2]) else signed(deviation(*known), 1)
+
+    return make
 
 
 def _area(row: Record) -> str:
     if row["area"] is None:
         return "branches without a λ in common"
-    area, errors = (make(row) for make in (measured("area"), _errors("area", "area_error")))
+    area, errors = (make(row) for make in (measured("area"), _errors("area")))
     return f"area {area}, {errors} errors: {_kind(row)}"
 
 
@@ -142,7 +147,7 @@ LOOPS: Cells = (
     ("way down", _noise),
     ("λ", between()),
     ("area", measured("area")),
-    ("in errors", _errors("area", "area_error")),
+    ("in errors", _errors("area")),
     ("hysteresis", lambda row: _kind(row) or "no λ in common"),
     ("runs", text("runs")),
 )
@@ -184,19 +189,14 @@ WAYS: Cells = (
     ("off by", _off),
     ("in errors", off("reach_deviation")),
     ("width", measured("control_width")),
-    ("width in errors", _errors("control_width", "control_width_error")),
+    ("width in errors", _errors("control_width")),
     ("runs", share("lost", "runs")),
 )
 
 
-def _compared(compare: Callable[..., str]) -> Make:
-    """Return what makes a cell of λ measured, its error and λ exact, where both are known."""
-
-    def make(row: Record) -> str:
-        at, error, exact = (row[f"control_{name}"] for name in ("coexistence", "coexistence_error", "exact"))
-        return "" if None in (at, exact) else compare(at, error, exact)
-
-    return make
+def _off_exact(row: Record) -> str:
+    at, exact = row["control_coexistence"], row["control_exact"]
+    return "" if None in (at, exact) else f"{number(100 * (at / exact - 1), 1)} %"
 
 
 def _either(row: Record) -> str:
@@ -208,8 +208,8 @@ COEXISTENCE: Cells = (
     ("features", lambda row: f"{row['features']} | {row['features'] - 1}"),
     ("λ measured", lambda row: measured("control_coexistence")(row) or "not followed there"),
     ("λ_co predicted", value("control_exact", 8)),
-    ("off by", _compared(lambda at, _, exact: f"{number(100 * (at / exact - 1), 1)} %")),
-    ("in errors", _compared(lambda at, error, exact: signed(deviation(at, error, exact), 1))),
+    ("off by", _off_exact),
+    ("in errors", _errors("control_coexistence", "control_exact")),
     ("E on either side", _either),
     ("seeds", share("seeds", "seeds_all")),
 )

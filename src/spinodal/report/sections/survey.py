@@ -59,11 +59,7 @@ def survey(campaign: Campaign) -> Section | None:
 
 
 def suggested(places: pl.DataFrame) -> str:
-    """Return what a survey suggests, in words.
-
-    Args:
-        places: As `Findings.survey`.
-    """
+    """Return what a survey suggests, in words, from places as in `Findings.survey`."""
     jumps = places.filter("jumps")
     by_one = jumps.filter(pl.col("rank_before") - pl.col("rank_after") == 1).height
     words = f"E seems to jump at {len(jumps)} places, and rank falls by one at {by_one} of them"
