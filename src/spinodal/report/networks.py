@@ -47,6 +47,7 @@ class Curve:
     """As `Findings.transitions`."""
     unresolved: pl.DataFrame
     """As `Findings.unresolved`."""
+    drawn: bool = False
 
     def key(self, columns: Sequence[str]) -> tuple[Any, ...]:
         """Return some of the columns of `CURVE`."""
@@ -74,7 +75,11 @@ class Network:
 
     name: CurveName
     curves: list[Curve]
-    drawn: bool = False
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is: with all its curves, or not at all."""
+        return self.curves[0].drawn
 
     @property
     def records(self) -> pl.DataFrame:
@@ -133,7 +138,10 @@ def make_networks(
         curves.sort(key=lambda curve, order=order: order.index(curve.name.branch))  # type: ignore[misc]
         made.append(Network(together([curve.name for curve in curves]), curves))
     drawn = set(_chosen(made, patterns))
-    return [replace(each, drawn=place in drawn) for place, each in enumerate(made)]
+    return [
+        Network(each.name, [replace(curve, drawn=place in drawn) for curve in each.curves])
+        for place, each in enumerate(made)
+    ]
 
 
 def _chosen(networks: Sequence[Network], patterns: Sequence[str]) -> Sequence[int]:

@@ -11,7 +11,7 @@ from spinodal.analysis.elsewhere import ELSEWHERE
 from spinodal.report.campaign import Campaign
 from spinodal.report.cells import Cells, Record, measured, off, share, sides, tabulate, text
 from spinodal.report.names import capitalised
-from spinodal.report.networks import Network
+from spinodal.report.networks import Curve
 from spinodal.report.numbers import listed, number, span
 from spinodal.report.section import Section, section
 from spinodal.report.table import Cell, Group
@@ -25,8 +25,7 @@ PLACE = pl.coalesce("location", "control_exact", "control_estimate")
 @section("comparison", "Predicted and measured", "Comparison", place=80)
 def comparison(campaign: Campaign) -> Section | None:
     """Return every transition that was found or predicted; nothing is left out."""
-    networks = campaign.networks
-    if not networks:
+    if not campaign.networks:
         return None
     transitions = campaign.found.transitions
     results = verdicts(transitions)
@@ -56,21 +55,20 @@ def comparison(campaign: Campaign) -> Section | None:
         remarks.append("*: rows that did not relax lie in between; the nearest that did make the bracket")
         notes.append("* Rows that did not relax lie in between: the nearest ones that did make the bracket.")
     caption = "Predicted and measured transitions, curve by curve"
-    groups = _groups(networks, transitions)
+    groups = _groups(campaign.curves, transitions)
     table = tabulate(caption, COLUMNS, groups, words=("verdict", "evidence"), brief=BRIEF, empty="none")
     return Section(notes, tables=[table], results=results, remarks=remarks)
 
 
-def _groups(networks: Sequence[Network], transitions: pl.DataFrame) -> list[Group]:
+def _groups(curves: Sequence[Curve], transitions: pl.DataFrame) -> list[Group]:
     rows = transitions.sort(PLACE, maintain_order=True).rows_by_key(CURVE, named=True, include_key=True)
     return [
         Group(
             str(curve.name) + (f"; c = {listed(curve.strengths)}" if curve.strengths else ""),
             [row | {"counted": order_parameter(curve.records)} for row in rows.get(curve.identity, ())],
-            network.drawn,
+            curve.drawn,
         )
-        for network in networks
-        for curve in network.curves
+        for curve in curves
     ]
 
 

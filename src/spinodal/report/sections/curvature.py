@@ -37,8 +37,8 @@ def curvature(campaign: Campaign) -> Section | None:
     curves = [curve for curve in campaign.curves if len(curve.of(found.curved))]
     if not curves:
         return None
-    drawn = [curve for network in campaign.drawn for curve in network.curves if curve in curves]
-    parts = [(drawn, True), ([curve for curve in curves if curve not in drawn], False)]
+    drawn = [curve for curve in curves if curve.drawn]
+    parts = [(drawn, True), ([curve for curve in curves if not curve.drawn], False)]
     onsets = [([curve for curve in part if len(curve.of(found.rescaled))], brief) for part, brief in parts]
     shared = Table(
         "Jumps of single seeds that E and R show, each looked at alone, and how many agree within one grid spacing",

@@ -53,9 +53,7 @@ def foresight(campaign: Campaign) -> Section | None:
     if found.foresight.is_empty():
         return None
     foreseen = found.foresight.filter(cut_off=KNOWN)
-    shown = [
-        curve for network in campaign.drawn for curve in network.curves if len(curve.of(found.foresight))
-    ][:FIGURES]
+    shown = [each for each in campaign.curves if each.drawn and len(each.of(found.foresight))][:FIGURES]
     pictures = []
     if shown:
         heads = pl.concat([curve.records.head(1) for curve in shown])
@@ -81,11 +79,7 @@ def foresight(campaign: Campaign) -> Section | None:
     table = Table(
         f"Predicted from the phase up to {KNOWN:g} λ_jump: off by, in % of λ_jump",
         columns("jump", *(COLUMN[observable].symbol for observable in OBSERVABLES)),
-        [
-            Group(str(curve.name), _rows(curve.of(foreseen)), network.drawn)
-            for network in campaign.networks
-            for curve in network.curves
-        ],
+        [Group(str(each.name), _rows(each.of(foreseen)), each.drawn) for each in campaign.curves],
         brief=True,
     )
     return Section(notes, pictures, [table], remarks=[MEANING])

@@ -55,9 +55,8 @@ def unsettled(campaign: Campaign) -> Section:
     if summary.running:
         remarks.append(f"{summary.points - summary.finished} of {summary.points} points are not finished")
     steep = [
-        row | {"curve": curve.name, "drawn": network.drawn}
-        for network in campaign.networks
-        for curve in network.curves
+        row | {"curve": curve.name, "drawn": curve.drawn}
+        for curve in campaign.curves
         for row in curve.unresolved.iter_rows(named=True)
     ]
     for name in dict.fromkeys(row["curve"] for row in steep if row["drawn"]):

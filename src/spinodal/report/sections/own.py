@@ -32,9 +32,8 @@ def own(campaign: Campaign) -> Section | None:
         if (measured := own_observables(network.records))
     ]
     groups = [
-        Group(str(curve.name), [*_rows(curve, observables)], network.drawn)
-        for network in campaign.networks
-        for curve in network.curves
+        Group(str(curve.name), [*_rows(curve, observables)], curve.drawn)
+        for curve in campaign.curves
         if own_observables(curve.records)
     ]
     caption = "Own observables: at the first and the last λ, mean over seeds, and before → after each transition of E"

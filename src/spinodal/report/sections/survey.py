@@ -37,12 +37,7 @@ PLACES = {True: ("$E$ seems to jump", TRANSITION), False: ("the rank alone chang
 def survey(campaign: Campaign) -> Section | None:
     """Return the places where E seems to jump in a survey, or the rank changes, curve by curve."""
     found = campaign.found.survey
-    surveyed = [
-        (curve, network.drawn)
-        for network in campaign.networks
-        for curve in network.curves
-        if (curve.records["criterion"] == "flow").any()
-    ]
+    surveyed = [curve for curve in campaign.curves if (curve.records["criterion"] == "flow").any()]
     if not surveyed:
         return None
     open_ = found["transition"].null_count() > 0
@@ -51,9 +46,9 @@ def survey(campaign: Campaign) -> Section | None:
     ]
     if open_:
         notes.append(f"What they suggest is to be tested: {REFINE}.")
-    groups = [Group(str(curve.name), curve.of(found).rows(named=True), drawn) for curve, drawn in surveyed]
+    groups = [Group(str(each.name), each.of(found).rows(named=True), each.drawn) for each in surveyed]
     table = tabulate("Where the survey suggests a transition", COLUMNS, groups, brief=None, empty="none")
-    pictures = [_picture(campaign, curve, curve.of(found)) for curve, drawn in surveyed if drawn]
+    pictures = [_picture(campaign, each, each.of(found)) for each in surveyed if each.drawn]
     result = f"survey, no evidence: {suggested(found)}"
     return Section(notes, pictures, [table], [result], [REFINE] if open_ else [])
 
