@@ -19,11 +19,11 @@ from spinodal.analysis import deep_linear
 from spinodal.analysis.findings import Findings, find
 from spinodal.records import read_records
 from spinodal.report import Report, make_report
-from spinodal.report.curvature_figure import draw_curvature
-from spinodal.report.foresight_figure import differences, draw_foresight
 from spinodal.report.names import CurveName
 from spinodal.report.networks import Curve, make_networks
 from spinodal.report.section import Section
+from spinodal.report.sections.curvature import draw_curvature
+from spinodal.report.sections.foresight import differences, draw_foresight
 from spinodal.report.style import STYLE
 from spinodal.theory import geometry, learned_state, spinodal
 

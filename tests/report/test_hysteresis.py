@@ -17,9 +17,9 @@ from spinodal.analysis.claims.rules import NARROW, NONE, SEEN
 from spinodal.analysis.findings import find
 from spinodal.records import read_records
 from spinodal.report import main, make_report
-from spinodal.report.hysteresis_figure import Loops, draw_loops
 from spinodal.report.report import Report
 from spinodal.report.section import Section
+from spinodal.report.sections.hysteresis import Loops, draw_loops
 from spinodal.theory import coexistence as exact_coexistence
 from spinodal.theory import phases, spinodal
 

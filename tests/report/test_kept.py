@@ -65,6 +65,30 @@ def test_a_deleted_figure_is_drawn_again(campaign: Made, rows: Rows) -> None:
     assert Path(f"{picture.path}.png").read_bytes() == first
 
 
+def test_a_second_report_reads_one_file_and_starts_no_process(
+    campaign: Made, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = campaign(*(rows(0, width=width, l2=np.geomspace(0.05, 0.3, 9)) for width in range(4, 8)))
+    first = make_report(folder)
+
+    def never(*_: object) -> None:
+        raise AssertionError("read again, or drawn")
+
+    monkeypatch.setattr("spinodal.report.campaign.read_records", never)
+    monkeypatch.setattr(drawing, "ProcessPoolExecutor", never)
+    second = make_report(folder, second_process=True)
+    assert second.campaign.read.equals(first.campaign.read)
+    assert second.page.read_bytes() == first.page.read_bytes()
+
+
+def test_every_report_warns_of_a_file_that_cannot_be_read(campaign: Made, rows: Rows) -> None:
+    folder = campaign(rows(0))
+    (folder / "records" / "broken.parquet").write_bytes(b"PAR1")
+    for _ in range(2):
+        with pytest.warns(UserWarning, match=r"broken\.parquet: left out"):
+            make_report(folder)
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no Parquet at all"])
 def test_a_broken_table_is_found_again(campaign: Made, rows: Rows, content: bytes) -> None:
     folder = campaign(rows(0))

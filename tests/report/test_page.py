@@ -22,8 +22,8 @@ from spinodal.report import Report, Table, make_report
 from spinodal.report.networks import EXAMPLES, FIGURES, spread
 from spinodal.report.numbers import number
 from spinodal.report.sections.comparison import verdict, verdicts
+from spinodal.report.sections.open import unfinished
 from spinodal.report.summary import summarise
-from spinodal.report.unsettled import unfinished
 from spinodal.theory import spinodal
 
 Rows = Callable[..., list[dict[str, Any]]]

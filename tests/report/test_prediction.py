@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from spinodal.report.prediction import Prediction, name_of, tell
-from spinodal.report.prediction_figure import GLOBAL, METASTABLE, UNSTABLE, draw_prediction
+from spinodal.report.prediction import (
+    GLOBAL,
+    METASTABLE,
+    UNSTABLE,
+    Prediction,
+    draw_prediction,
+    name_of,
+    tell,
+)
 from spinodal.theory import DeepLinear, coexistence, phases, spinodal
 
 STRENGTHS = np.array([1.0, 0.6, 0.36])

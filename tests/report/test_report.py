@@ -18,7 +18,7 @@ from spinodal.analysis import compare, find_transitions
 from spinodal.errors import UserError
 from spinodal.records import RecordWriter, read_records
 from spinodal.report import main, make_report
-from spinodal.report.figure import Column, draw_branches
+from spinodal.report.sections.branches import Column, draw_branches
 from spinodal.report.style import STYLE
 from spinodal.theory import learned_state, spinodal
 

@@ -9,8 +9,8 @@ from matplotlib.colors import to_hex
 
 from spinodal import cli, find
 from spinodal.records import read_records
+from spinodal.report.sections.survey import draw_survey
 from spinodal.report.style import TRANSITION
-from spinodal.report.survey_figure import draw_survey
 
 Rows = Callable[..., list[dict[str, object]]]
 

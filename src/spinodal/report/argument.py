@@ -14,8 +14,7 @@ from spinodal.analysis.claims import Verdict, claims, silent
 from spinodal.analysis.claims.rules import AGREE, CONTRADICT, NONE, PLACED, PRECISE, SEEN, Quantity
 from spinodal.analysis.deviation import RESOLUTION
 from spinodal.errors import UserError
-from spinodal.report.campaign import Campaign
-from spinodal.report.commands import launches, report_command
+from spinodal.report.campaign import Campaign, launches, report_command
 from spinodal.report.drawing import Drawings
 from spinodal.report.names import capitalised
 from spinodal.report.numbers import number, with_error
@@ -39,18 +38,14 @@ RULES = (
 
 @dataclass(frozen=True, eq=False)
 class Argument:
-    """What a folder of campaigns comes to.
-
-    Attributes:
-        folder: Of the campaigns.
-        reports: Of each.
-        judged: Every verdict, in the order of the claims, with the report whose records it rests on; None where no
-            records speak of a claim.
-    """
+    """What a folder of campaigns comes to."""
 
     folder: Path
+    """Of the campaigns."""
     reports: list[Report]
+    """Of each."""
     judged: list[tuple[Verdict, Report | None]]
+    """Every verdict, with the report whose records it rests on; None where no records speak of its claim."""
 
     @property
     def page(self) -> Path:
@@ -62,17 +57,21 @@ class Argument:
         """Of the file with the verdicts alone."""
         return self.folder / "verdicts.md"
 
+    def seen_in(self, claim: str = "") -> set[Path]:
+        """Return the figures in which the verdicts on a claim are seen, or those on all, without suffix."""
+        ruled = ((each, of) for each, of in self.judged if of is not None and claim in ("", each.claim))
+        return {path for each, of in ruled if (path := seen(of, each)) is not None}
+
     def table(self, pictures: Sequence[Picture] = ()) -> Table:
         """Return the verdicts, claim by claim.
 
         Args:
             pictures: That rows lead to, where they show what a verdict is about.
         """
-        by_path = {picture.path: picture for picture in pictures}
+        links = {picture.path: Cell("figure", link=f"#{picture.id}") for picture in pictures}
         groups = [
             Group(
-                each.sentence,
-                [self._row(verdict, of, by_path) for verdict, of in self.judged if verdict.claim == name],
+                each.sentence, [self._row(*ruled, links) for ruled in self.judged if ruled[0].claim == name]
             )
             for name, each in claims().items()
         ]
@@ -80,13 +79,11 @@ class Argument:
         header[-1] = header[-1]._replace(brief=False)
         return Table("Claims", header, groups, brief=True)
 
-    def _row(self, verdict: Verdict, report: Report | None, pictures: dict[Path, Picture]) -> Row:
+    def _row(self, verdict: Verdict, report: Report | None, links: dict[Path, Cell]) -> Row:
         link = Cell("")
-        picture = None if report is None else pictures.get(seen(report, verdict) or Path())
-        if picture is not None:
-            link = Cell("figure", link=f"#{picture.id}")
-        elif report is not None:
-            link = Cell("report", link=report.page.relative_to(self.folder).as_posix())
+        if report is not None:
+            page = Cell("report", link=report.page.relative_to(self.folder).as_posix())
+            link = links.get(seen(report, verdict) or Path(), page)
         return (
             verdict.case or "all of it",
             written(verdict.predicted),
@@ -132,25 +129,13 @@ def campaigns_in(folder: Path) -> list[Path]:
 
 
 def judge(folder: Path) -> Argument:
-    """Judge all claims by the records of a campaign, or of every campaign of a folder, and draw nothing.
-
-    Raises:
-        UserError: If there are no records.
-    """
-    verdicts = [
-        verdict
-        for each in campaigns_in(folder) or [folder]
-        for verdict in Campaign(each, Drawings()).found.verdicts
-    ]
-    return Argument(folder, [], [(each, None) for each in verdicts])
+    """Judge all claims by the records of a campaign, or of every campaign of a folder, and draw nothing."""
+    found = (Campaign(each, Drawings()).found for each in campaigns_in(folder) or [folder])
+    return Argument(folder, [], [(verdict, None) for each in found for verdict in each.verdicts])
 
 
 def make_argument(folder: Path, second_process: bool = False) -> Argument:
     """Report on every campaign of a folder, judge all claims by their records, and write the page and the table.
-
-    Args:
-        folder: Of campaigns.
-        second_process: As of `make_report`.
 
     Raises:
         UserError: As `make_report`, or if the folder holds no campaigns or cannot be written to.
@@ -158,11 +143,10 @@ def make_argument(folder: Path, second_process: bool = False) -> Argument:
     folders = campaigns_in(folder)
     if not folders:
         raise UserError(f"{folder}: no campaigns in it; spinodal run makes them")
-    reports = []
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        for each in progress.track(folders, description="reports"):
-            reports.append(make_report(each, second_process=second_process))
+        each_of = progress.track(folders, description="reports")
+        reports = [make_report(each, second_process=second_process) for each in each_of]
     judged: list[tuple[Verdict, Report | None]] = [
         (verdict, report) for report in reports for verdict in report.found.verdicts
     ]
@@ -179,7 +163,13 @@ def make_argument(folder: Path, second_process: bool = False) -> Argument:
 
 
 def _write(argument: Argument) -> None:
-    pictures = list(_pictures(argument))
+    wanted = argument.seen_in()
+    pictures = [
+        replace(each, folder=f"{report.page.parent.relative_to(argument.folder).as_posix()}/")
+        for report in argument.reports
+        for _, each in report.pictures
+        if each.path in wanted
+    ]
     counts: Counter[str] = Counter(verdict.decision for verdict, _ in argument.judged)
     summaries = [report.campaign.summary for report in argument.reports]
     running = [each for each in summaries if each.running]
@@ -189,9 +179,9 @@ def _write(argument: Argument) -> None:
     write_page(
         argument.page,
         [
-            (_registered("verdicts", "Verdicts"), verdicts),
+            (Registered("verdicts", "Verdicts"), verdicts),
             *_claims(argument, pictures),
-            (_registered("campaigns", "Campaigns"), _campaigns(argument)),
+            (Registered("campaigns", "Campaigns"), _campaigns(argument)),
         ],
         title="Verdicts",
         campaign=str(argument.folder),
@@ -203,39 +193,21 @@ def _write(argument: Argument) -> None:
     )
 
 
-def _registered(name: str, title: str, short: str = "") -> Registered:
-    return Registered(name, title, short or title, 0, lambda _: None)
-
-
-def _pictures(argument: Argument) -> Iterator[Picture]:
-    """Those of the campaigns' pages that verdicts lead to."""
-    wanted = {seen(report, verdict) for verdict, report in argument.judged if report is not None}
-    for report in argument.reports:
-        folder = f"{report.page.parent.relative_to(argument.folder).as_posix()}/"
-        yield from (replace(each, folder=folder) for _, each in report.pictures if each.path in wanted)
-
-
 def _claims(argument: Argument, pictures: Sequence[Picture]) -> Iterator[tuple[Registered, Section]]:
-    """The figures of each claim."""
+    """Yield the figures of each claim."""
     for name, each in claims().items():
-        wanted = {
-            seen(of, verdict) for verdict, of in argument.judged if verdict.claim == name and of is not None
-        }
+        wanted = argument.seen_in(name)
         if shown := [picture for picture in pictures if picture.path in wanted]:
-            yield _registered(name, each.sentence, capitalised(name)), Section(pictures=shown)
+            yield Registered(name, each.sentence, capitalised(name)), Section(pictures=shown)
 
 
 def _campaigns(argument: Argument) -> Section:
-    rows = []
+    rows, commands = [], []
     for report in argument.reports:
-        summary, page = report.campaign.summary, report.page.relative_to(argument.folder).as_posix()
-        found = "; ".join(report.results)
-        name = Cell(report.campaign.name, link=page)
-        rows.append((name, f"{summary.points:,} points", found, summary.wall_time or ""))
-    header = columns("campaign", "size", "found", "computed for", words=4)
-    commands: list[tuple[str, Sequence[str]]] = [
-        (f"{report.campaign.name}:", [each.command for each in launches(report.campaign.folder)])
-        for report in argument.reports
-    ]
+        campaign, page = report.campaign, report.page.relative_to(argument.folder).as_posix()
+        size, found = f"{campaign.summary.points:,} points", "; ".join(report.results)
+        rows.append((Cell(campaign.name, link=page), size, found, campaign.summary.wall_time))
+        commands.append((f"{campaign.name}:", [*launches(campaign.folder)]))
     commands.append(("This page, from the records:", [report_command(argument.folder)]))
+    header = columns("campaign", "size", "found", "computed for", words=4)
     return Section(tables=[Table("With pages of their own", header, [Group("", rows)])], commands=commands)

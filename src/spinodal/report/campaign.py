@@ -1,9 +1,12 @@
-"""A campaign to be reported on: its folder, what was found in it, and the way to its figures and files."""
+"""A campaign to be reported on: its folder, what was found in it, and the way to its figures, files and commands."""
 
 from __future__ import annotations
 
+import shlex
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,13 +15,12 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from spinodal.analysis.findings import Findings, Kept, key_of
-from spinodal.campaign import read_attempts
+from spinodal.campaign import read_attempts, read_launches
 from spinodal.errors import UserError, ours
 from spinodal.records import read_records
-from spinodal.report.commands import again
 from spinodal.report.drawing import Drawings
 from spinodal.report.given_up import without_diverged
-from spinodal.report.networks import Curve, Network, jobs, make_networks
+from spinodal.report.networks import Curve, Network, make_networks
 from spinodal.report.notation import Notation
 from spinodal.report.page import Picture
 from spinodal.report.summary import Summary, summarise
@@ -35,6 +37,7 @@ class Campaign:
     Attributes:
         folder: Of the campaign.
         report: The folder of its page, figures and tables.
+        known: Whether there was a report of the same records before.
         read: The records as they were read.
         given_up: As `without_diverged` returns it.
         found: All that the records show.
@@ -49,12 +52,20 @@ class Campaign:
         if not folder.is_dir():
             raise UserError(f"{folder}: no such campaign; campaigns are folders under outputs/")
         self.folder, self.report = folder, folder / "report"
-        key = key_of(_sources(folder))  # of the records as they are before they are read: they may grow
-        self.read = _read(folder)
+        # Of the files as they are before they are read: they may grow.
+        key = key_of(
+            file for each in ("records", "attempts") for file in (folder / each).glob("*") if file.is_file()
+        )
+        place = self.report / "findings"
+        self.known = (place / key).is_dir()
+        kept = Kept(place, key).read("records") if self.known else None
+        self.read, whole = _read(folder) if kept is None else (kept, False)
         records, self.given_up = without_diverged(folder, self.read)
         with writing(self.report):
             self.report.mkdir(exist_ok=True)
-            self._kept = Kept(self.report / "findings", key)
+            self._kept = Kept(place, key)
+            if whole:
+                self._kept.write("records", self.read)  # one file is read sooner than one of every job
         self.found = Findings(records, self._kept)
         self.notation = Notation.of(self.read)
         self.summary: Summary = summarise(folder, self.read)
@@ -123,14 +134,46 @@ class Campaign:
             shows: Identities of curves that it shows, beside those of the curves.
             wide: Whether it takes the whole width of the page.
         """
-        commands = again(self.folder, {*jobs_of, *jobs(curves)})
+        jobs = {*jobs_of}.union(*(curve.records["job"].drop_nulls().unique() for curve in curves))
         identities = frozenset([*shows, *(curve.identity for curve in curves)])
-        return Picture(path, alt, caption, title, commands, shows=identities, wide=wide)
+        return Picture(path, alt, caption, title, self._again(jobs), shows=identities, wide=wide)
+
+    def _again(self, jobs: Iterable[str]) -> list[str]:
+        """Return commands that compute jobs again, point by point the same, from the configurations in the records."""
+        records, again = self.folder / "records", f"{self.name}-again"
+        place = self.folder.parent / again
+        elsewhere = [f"campaign={again}", f"paths.campaign={place}", f"hydra.run.dir={place / 'jobs'}"]
+        return [
+            shlex.join(["spinodal", "run", "--config-dir", str(records), "--config-name", job, *elsewhere])
+            for job in sorted(jobs)
+            if (records / f"{job}.yaml").is_file()
+        ]
 
 
-def _read(folder: Path) -> pl.DataFrame:
+def launches(campaign: Path) -> dict[str, str]:
+    """Return what was typed to make a campaign, oldest first, with the time in UTC.
+
+    The planner leaves it in `launches/`. Of the same command the first is left; where the folder is gone there is none.
+    """
+    found: dict[str, str] = {}
+    for launch in read_launches(campaign):
+        found.setdefault(
+            launch["command"], f"{datetime.fromtimestamp(launch['when'], UTC):%Y-%m-%d %H:%M:%S}"
+        )
+    return found
+
+
+def report_command(folder: Path) -> str:
+    """Return what makes a page again."""
+    return shlex.join(["spinodal", "report", str(folder)])
+
+
+def _read(folder: Path) -> tuple[pl.DataFrame, bool]:
+    """Return the records, and whether every file of them could be read: about one that could not there is a warning."""
     try:
-        return read_records(folder)
+        with warnings.catch_warnings(record=True) as broken:
+            warnings.simplefilter("always")
+            table = read_records(folder)
     except UserError as error:
         failures = [each for attempt in read_attempts(folder) for each in attempt.failures]
         if not failures:
@@ -140,12 +183,9 @@ def _read(folder: Path) -> pl.DataFrame:
             f"{folder}: no records to read; {points} points failed, the first: {failures[0].error} "
             f"(spinodal status {folder} --failed says more)"
         ) from error
-
-
-def _sources(folder: Path) -> Iterator[Path]:
-    """Files that findings and figures depend on: records, and what became of the points without any."""
-    for place in ("records", "attempts"):
-        yield from (each for each in (folder / place).glob("*") if each.is_file())
+    for each in broken:
+        warnings.warn(each.message, stacklevel=2)
+    return table, not broken
 
 
 @contextmanager

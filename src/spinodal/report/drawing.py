@@ -51,7 +51,8 @@ class Drawing(NamedTuple):
             folder = self.path.parent / PAPER
             folder.mkdir(exist_ok=True)
             width, height = figure.get_size_inches()
-            figure.set_size_inches(self.look.width or width, height * (self.look.width or width) / width)
+            scale = (self.look.width or width) / width
+            figure.set_size_inches(scale * width, scale * height)
             save(figure, folder / self.path.name, self.look.formats)
             figure.set_size_inches(width, height)
         if not self.drawn:
@@ -71,21 +72,22 @@ class Drawings:
 
     Args:
         look: Of figures for a paper, drawn besides.
+
+    Attributes:
+        second: Whether to draw in a second process, too. That imports the main module once more, as Python's
+            multiprocessing does. A user's script may not bear that, so that it is not the default.
     """
 
     def __init__(self, look: Look | None = None) -> None:
-        self._look = look
+        self.second, self._look = False, look
         self._pool: ProcessPoolExecutor | None = None
         self._given: list[tuple[Drawing, Future[None]]] = []
 
-    def start_second(self) -> None:
-        """Draw in a second process, too.
-
-        That imports the main module once more, as Python's multiprocessing does. A user's script may not bear that,
-        so that it is not the default.
-        """
-        self._pool = ProcessPoolExecutor(1, get_context("spawn"))
-        self._pool.submit(_ready)  # it has imported everything when there is something to draw
+    def start(self) -> None:
+        """Start the second process, if there is to be one, so that it is ready when there is something to draw."""
+        if self.second and self._pool is None:
+            self._pool = ProcessPoolExecutor(1, get_context("spawn"))
+            self._pool.submit(_ready)
 
     def __enter__(self) -> Drawings:
         return self
@@ -93,25 +95,14 @@ class Drawings:
     def add(
         self, path: Path, notation: Notation, mark: Path | None, draw: Callable[..., Figure], *arguments: Any
     ) -> Path:
-        """Draw a figure, now or later.
-
-        Args:
-            path: Of its files, without suffix.
-            notation: Of its text.
-            mark: A file that is there if the figure's own, if they are there, show the same; None if they may not.
-            draw: Makes the figure from the arguments.
-            arguments: Of `draw`.
-
-        Returns:
-            The path.
-        """
+        """Draw a figure, now or later, unless its mark states that it is drawn; return the path. See `Drawing`."""
         drawing = Drawing(path, draw, arguments, self._look, notation, mark)
-        if drawing.drawn and self._look is None:
-            return path
-        if self._pool is None:
-            drawing.make()
-        else:
-            self._given.append((drawing, self._pool.submit(drawing.make)))
+        if self._look is not None or not drawing.drawn:
+            self.start()
+            if self._pool is None:
+                drawing.make()
+            else:
+                self._given.append((drawing, self._pool.submit(drawing.make)))
         return path
 
     def finish(self) -> None:
@@ -132,10 +123,7 @@ class Drawings:
         self._given.clear()
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)

@@ -32,24 +32,15 @@ def without_diverged(campaign: Path, records: pl.DataFrame) -> tuple[pl.DataFram
     """
     gone = diverged(records)
     failed = _failed(campaign, records)
+    at = pl.col("control_value").round_sig_figs(4)
+    why = pl.format("E or ‖θ‖ beyond all bounds at λ = {}, stage {}", at, "stage")
     large = gone.join(failed, on="point", how="anti").select(
-        "point",
-        "seed",
-        "control_value",
-        why=pl.format(
-            "E or ‖θ‖ beyond all bounds at λ = {}, stage {}",
-            pl.col("control_value").round_sig_figs(4),
-            "stage",
-        ),
-        diverged=pl.lit(True),
+        "point", "seed", "control_value", why=why, diverged=pl.lit(True)
     )
     table = pl.concat([failed, large]).sort("seed", "control_value", "point")
     never = pl.lit(None, gone.schema["stage"]).alias("stage")
-    ended = (
-        table.filter("diverged")
-        .join(gone, on="point", how="anti")
-        .select("point", "seed", never, "control_value")
-    )
+    ended = table.filter("diverged").join(gone, on="point", how="anti")
+    ended = ended.select("point", "seed", never, "control_value")
     return known(held_together(records, pl.concat([gone, ended]))), table
 
 
@@ -63,31 +54,17 @@ def _failed(campaign: Path, records: pl.DataFrame) -> pl.DataFrame:
     whole = records.group_by("point").agg(pl.col("stage").n_unique() >= pl.col("stages").max())
     for point in whole.filter("stage")["point"]:
         failures.pop(point, None)
-    asked = (
-        {point: each for pack in read_packs(campaign) for point, each in pack.points.items()}
-        if failures
-        else {}
-    )
+    packs = read_packs(campaign) if failures else ()
+    asked = {point: (each.seed, each.path[0]) for pack in packs for point, each in pack.points.items()}
     rows = [
-        (
-            point,
-            asked[point].seed if point in asked else None,
-            asked[point].path[0] if point in asked else None,
-            why,
-            why.startswith(NOT_FINITE),
-        )
+        (point, *asked.get(point, (None, None)), why, why.startswith(NOT_FINITE))
         for point, why in failures.items()
     ]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
 def given_up_results(given_up: pl.DataFrame, points: int) -> list[str]:
-    """How many replicas diverged or failed, in a line each; no line for none.
-
-    Args:
-        given_up: As `without_diverged` returns them.
-        points: All that the campaign has tried.
-    """
+    """Return how many replicas diverged or failed, of the points that were tried, in a line each; no line for none."""
     counts = {
         "diverged: their rows are no evidence, and not drawn": given_up["diverged"].sum(),
         "failed": (~given_up["diverged"]).sum(),

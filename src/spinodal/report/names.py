@@ -33,53 +33,37 @@ BRANCHES = ("up", "down", "quench")
 
 
 def curve_names(identities: pl.DataFrame) -> list[CurveName]:
-    """Name curves by what they are, and by the rest of their identity only where that leaves two alike.
-
-    Args:
-        identities: The columns of `analysis.CURVE`, one row per curve.
-    """
+    """Name curves, a row of `CURVE` each, by what they are, and by the rest only where that leaves two alike."""
     rows = identities.rows(named=True)
     names = [_name(row) for row in rows]
     for column, sign in (("temperature", "T = "), ("samples", "N = "), ("curve", "")):
         counts = Counter(names)
-        names = [
-            _extended(name, f"{sign}{row[column]}", f"{sign[:1]}{row[column]}")
-            if counts[name] > 1 and row[column] is not None
-            else name
-            for name, row in zip(names, rows, strict=True)
-        ]
+        for place, (name, row) in enumerate(zip(names, rows, strict=True)):
+            if counts[name] > 1 and (value := row[column]) is not None:
+                data, file = f"{name.data}, {_printable(f'{sign}{value}')}", _file(f"{sign[:1]}{value}")
+                names[place] = name._replace(data=data, file=f"{name.file}-{file}")
     return names
 
 
 def together(names: Sequence[CurveName]) -> CurveName:
-    """The name of branches that are drawn in one figure.
-
-    Args:
-        names: Of one network and its data: they differ in their branches.
-    """
+    """Return the name of the branches of one network, in their order, that are drawn in one figure."""
     first = names[0]
-    branches = sorted((name.branch for name in names), key=[*BRANCHES, *(n.branch for n in names)].index)
+    if len(names) == 1:
+        return first
+    branches = [name.branch for name in names]
     file = re.sub(rf"-{first.branch}(?=-|$)", "-" + "-".join(branches), first.file, count=1)
-    return first._replace(branch=" and ".join(branches), file=file) if len(names) > 1 else first
+    return first._replace(branch=" and ".join(branches), file=file)
 
 
 def _name(row: dict[str, Any]) -> CurveName:
-    task, network = _printable(row["task"] or "data"), _printable(network_name(row))
+    task, branch = _printable(row["task"] or "data"), _printable(row["branch"] or "")
     kind = [_printable(row[name]) for name in ("network", "activation") if row[name]] or ["network"]
-    data = [task.replace("_", " "), _labelled("K = ", row["complexity"])]
-    model = [network, _labelled("depth ", row["depth"]), _labelled("width ", row["width"])]
+    features, depth, width = (row[name] for name in ("complexity", "depth", "width"))
+    data = [task.replace("_", " "), _labelled("K = ", features)]
+    model = [_printable(network_name(row)), _labelled("depth ", depth), _labelled("width ", width)]
     model.append("with biases" if row["bias"] else "")
-    branch = _printable(row["branch"] or "")
-    parts = [
-        task,
-        _labelled("K", row["complexity"]),
-        *kind,
-        _labelled("L", row["depth"]),
-        _labelled("w", row["width"]),
-        "bias" if row["bias"] else "",
-        branch,
-    ]
-    file = "-".join(map(_file, filter(None, parts)))
+    sizes = [_labelled("L", depth), _labelled("w", width), "bias" if row["bias"] else ""]
+    file = "-".join(map(_file, filter(None, [task, _labelled("K", features), *kind, *sizes, branch])))
     return CurveName(", ".join(filter(None, data)), ", ".join(filter(None, model)), branch, file)
 
 
@@ -87,12 +71,8 @@ def _labelled(label: str, value: int | None) -> str:
     return "" if value is None else f"{label}{value}"
 
 
-def _extended(name: CurveName, text: str, file: str) -> CurveName:
-    return name._replace(data=f"{name.data}, {_printable(text)}", file=f"{name.file}-{_file(file)}")
-
-
 def _printable(text: str) -> str:
-    """A text of the records, which may come from elsewhere, without the signs of formulae, markup and terminals."""
+    """Return a text of the records, from wherever it is, without the signs of formulae, markup and terminals."""
     return re.sub(r"[$\\\[\]\x00-\x1f\x7f]", " ", text)
 
 

@@ -1,17 +1,21 @@
-"""The networks of a campaign: their curves with names, and which of them are drawn."""
+"""The networks of a campaign: their curves with names, which of them are drawn, and which stand in one figure."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from spinodal.analysis import CURVE
+from spinodal.analysis.curves import of_curves
 from spinodal.errors import UserError
-from spinodal.report.names import BRANCHES, CurveName, curve_names, together
+from spinodal.report.names import BRANCHES, CurveName, capitalised, curve_names, together
+from spinodal.report.numbers import listed
 
 FIGURES = 12
 """So many networks are all drawn."""
@@ -21,6 +25,12 @@ EXAMPLES = 4
 
 FAMILY = ("task", "network", "activation", "bias", "depth")
 """Networks that differ in these are shown first: each family has its share of the figures."""
+
+ALIKE = ("task", "complexity", "samples", "network", "activation", "bias", "width", "temperature")
+"""Networks that share these may stand side by side."""
+
+BESIDE = 4
+"""So many columns are legible."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +47,26 @@ class Curve:
     """As `Findings.transitions`."""
     unresolved: pl.DataFrame
     """As `Findings.unresolved`."""
+    drawn: bool = False
+
+    def key(self, columns: Sequence[str]) -> tuple[Any, ...]:
+        """Return some of the columns of `CURVE`."""
+        facts = dict(zip(CURVE, self.identity, strict=True))
+        return tuple(facts[name] for name in columns)
+
+    @property
+    def complexity(self) -> Any:
+        """Return K, None where it is not known."""
+        return self.key(["complexity"])[0]
+
+    @property
+    def strengths_sentence(self) -> str:
+        """Return the strengths in a sentence, for the end of a caption; nothing where they are not known."""
+        return f" Strengths {listed(self.strengths)}." if self.strengths else ""
 
     def of(self, table: pl.DataFrame) -> pl.DataFrame:
         """Return the rows of a table with the columns of `CURVE` that are of this curve."""
-        return of_curves(table, [self])
+        return table if table.is_empty() else of_curves(table, self.records.head(1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +75,11 @@ class Network:
 
     name: CurveName
     curves: list[Curve]
-    drawn: bool = False
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is: with all its curves, or not at all."""
+        return self.curves[0].drawn
 
     @property
     def records(self) -> pl.DataFrame:
@@ -61,18 +91,19 @@ class Network:
         """Of all its curves."""
         return pl.concat([curve.transitions for curve in self.curves])
 
+    @property
+    def depth(self) -> str:
+        """Return what stands above its column where several depths share a figure."""
+        return f"depth {self.curves[0].key(['depth'])[0]}"
+
     def of(self, table: pl.DataFrame) -> pl.DataFrame:
         """Return the rows of a table with the columns of `CURVE` that are of this network."""
-        return of_curves(table, self.curves)
+        return of_curves(table, pl.concat([curve.records.head(1) for curve in self.curves]))
 
-
-def of_curves(table: pl.DataFrame, curves: Sequence[Curve]) -> pl.DataFrame:
-    """Return the rows of a table with the columns of `CURVE` that are of some curves."""
-    if table.is_empty():
-        return table
-    schema = {name: table.schema[name] for name in CURVE}
-    identities = pl.DataFrame([curve.identity for curve in curves], schema, orient="row")
-    return table.join(identities, on=CURVE, how="semi", nulls_equal=True, maintain_order="left")
+    def matches(self, pattern: str) -> bool:
+        """Return whether its name, or that of a curve, matches a pattern as of files."""
+        names = (self.name.file, *(curve.name.file for curve in self.curves))
+        return any(fnmatchcase(name, pattern) for name in names)
 
 
 def make_networks(
@@ -94,56 +125,37 @@ def make_networks(
         table.partition_by(CURVE, maintain_order=True, as_dict=True)
         for table in (records, transitions, unresolved)
     )
+    strengths = records.drop_nulls("strengths").unique(CURVE, keep="first", maintain_order=True)
+    known = strengths.rows_by_key(CURVE, named=True, unique=True) if len(strengths) else {}
     networks: dict[tuple[str, str], list[Curve]] = {}
     for name, identity in zip(curve_names(identities), identities.rows(), strict=True):
-        curve = Curve(
-            identity,
-            name,
-            next(iter(rows[identity]["strengths"].drop_nulls().to_list()), []),
-            rows[identity],
-            found.get(identity, transitions.clear()),
-            steep.get(identity, unresolved.clear()),
-        )
+        lists = (found.get(identity, transitions.clear()), steep.get(identity, unresolved.clear()))
+        curve = Curve(identity, name, known.get(identity, {}).get("strengths", []), rows[identity], *lists)
         networks.setdefault((name.data, name.model), []).append(curve)
-    made = [_network(curves) for curves in networks.values()]
-    drawn = set(chosen(made, patterns))
-    return [Network(each.name, each.curves, place in drawn) for place, each in enumerate(made)]
+    made = []
+    for curves in networks.values():
+        order = [*BRANCHES, *(curve.name.branch for curve in curves)]
+        curves.sort(key=lambda curve, order=order: order.index(curve.name.branch))  # type: ignore[misc]
+        made.append(Network(together([curve.name for curve in curves]), curves))
+    drawn = set(_chosen(made, patterns))
+    return [
+        Network(each.name, [replace(curve, drawn=place in drawn) for curve in each.curves])
+        for place, each in enumerate(made)
+    ]
 
 
-def _network(curves: list[Curve]) -> Network:
-    order = [*BRANCHES, *(curve.name.branch for curve in curves)]
-    curves = sorted(curves, key=lambda curve: order.index(curve.name.branch))
-    return Network(together([curve.name for curve in curves]), curves)
-
-
-def jobs(curves: Iterable[Curve]) -> set[str]:
-    """Return those that computed some curves."""
-    return {job for curve in curves for job in curve.records["job"].drop_nulls().unique()}
-
-
-def chosen(networks: Sequence[Network], patterns: Sequence[str] = ()) -> list[int]:
-    """Choose the networks to draw: all if they are few; else some of every family, spread over it.
-
-    Args:
-        networks: Of the campaign.
-        patterns: Of names of figures, as in "*-K3-*"; if there are any, exactly what they match.
-
-    Returns:
-        Places in `networks`, rising.
-
-    Raises:
-        UserError: If a pattern matches nothing.
-    """
+def _chosen(networks: Sequence[Network], patterns: Sequence[str]) -> Sequence[int]:
+    """Choose the networks to draw: what patterns match; without any all if they are few, else some of every family."""
+    for pattern in patterns:
+        if not any(network.matches(pattern) for network in networks):
+            some = ", ".join(network.name.file for network in networks[:3])
+            more = f", … ({len(networks)})" if len(networks) > 3 else ""
+            raise UserError(f"--curve {pattern}: no such curve; there are {some}{more}")
     if patterns:
-        for pattern in patterns:
-            if not any(_named(network, pattern) for network in networks):
-                some = ", ".join(network.name.file for network in networks[:3])
-                more = f", … ({len(networks)})" if len(networks) > 3 else ""
-                raise UserError(f"--curve {pattern}: no such curve; there are {some}{more}")
-        return [i for i, network in enumerate(networks) if any(_named(network, each) for each in patterns)]
+        return [place for place, each in enumerate(networks) if any(map(each.matches, patterns))]
     if len(networks) <= FIGURES:
-        return list(range(len(networks)))
-    return spread([network.curves[0].records.select(FAMILY).row(0) for network in networks], EXAMPLES)
+        return range(len(networks))
+    return spread([network.curves[0].key(FAMILY) for network in networks], EXAMPLES)
 
 
 def spread(families: Sequence[Hashable], count: int) -> list[int]:
@@ -161,14 +173,58 @@ def spread(families: Sequence[Hashable], count: int) -> list[int]:
         members.setdefault(family, []).append(place)
     turns = sorted((turn, key) for key, each in enumerate(members.values()) for turn, _ in enumerate(each))
     shares = np.bincount([key for _, key in turns[:count]], minlength=len(members))
-    picked = (
+    return sorted(
         each[place]
         for each, share in zip(members.values(), shares, strict=True)
         for place in np.linspace(0, len(each) - 1, share).round().astype(int)
     )
-    return sorted(picked)
 
 
-def _named(network: Network, pattern: str) -> bool:
-    names = (network.name.file, *(curve.name.file for curve in network.curves))
-    return any(fnmatchcase(name, pattern) for name in names)
+class Beside(NamedTuple):
+    """The networks of one figure: one, or several that differ in their depths."""
+
+    networks: Sequence[Network]
+
+    @property
+    def curves(self) -> list[Curve]:
+        """Of all networks."""
+        return [curve for network in self.networks for curve in network.curves]
+
+    @property
+    def depths(self) -> list[str]:
+        """Return what stands above each column: nothing above one alone."""
+        return [network.depth for network in self.networks] if len(self.networks) > 1 else [""]
+
+    @property
+    def title(self) -> str:
+        """Return what the networks have in common."""
+        name, depth = self.networks[0].name, self.depths[0]
+        return f"{name.data}; {name.model.replace(f'{depth}, ', '') if depth else name.model}."
+
+    @property
+    def file(self) -> str:
+        """Return the name of a figure, without suffix."""
+        numbers = "".join(each.replace("depth ", "-L") for each in self.depths)
+        return re.sub(r"-L[0-9]+", numbers or r"\g<0>", self.networks[0].name.file, count=1)
+
+    def caption(self, found: Sequence[str]) -> str:
+        """Return what was found in each network, and the strengths of its features.
+
+        Args:
+            found: A sentence for each network, without capital and full stop.
+        """
+        pairs = zip(self.depths, found, strict=True)
+        parts = (f"{capitalised(f'{depth}: {text}' if depth else text)}." for depth, text in pairs)
+        strengths = (curve.strengths_sentence for curve in self.networks[0].curves if curve.strengths)
+        return " ".join(parts) + next(strengths, "")
+
+
+def side_by_side(networks: Sequence[Network]) -> Iterator[Beside]:
+    """Yield the figures of some networks: those alike together if only the depth tells them apart, else each alone."""
+    families: dict[tuple[object, ...], list[Network]] = {}
+    for network in networks:
+        families.setdefault(network.curves[0].key(ALIKE), []).append(network)
+    for each in families.values():
+        beside = BESIDE if len({network.depth for network in each}) == len(each) else 1
+        for start in range(0, len(each), beside):
+            yield Beside(each[start : start + beside])

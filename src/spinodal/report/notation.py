@@ -5,18 +5,20 @@ Of a campaign with another one they have its name for λ and P for ‖θ‖².
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, TypeVar
 
 import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from spinodal.report.page import Picture
-from spinodal.report.section import Section
-from spinodal.report.table import Cell, Group, Row, Table
-
 _SYMBOLS = {"‖θ‖²": "P", r"\Vert\theta\Vert^2": "P", "dλ": "dc"}
+
+_LITERAL = frozenset({"commands", "path", "folder", "link", "kind", "shows"})
+"""Attributes that are no text for a reader."""
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,13 @@ class Notation:
 
     @classmethod
     def of(cls, records: pl.DataFrame) -> Notation:
-        """Return that of a campaign.
-
-        Args:
-            records: Its rows.
-        """
+        """Return that of the records of a campaign."""
         controls, held = (records[name].drop_nulls().unique().sort() for name in ("control", "held"))
         return cls(tuple(controls), tuple(held))
+
+    @property
+    def _is_l2(self) -> bool:
+        return self.controls == ("l2",)
 
     @property
     def loss(self) -> str:
@@ -52,9 +54,8 @@ class Notation:
         if self._is_l2:
             return text
         name = self.controls[0] if len(self.controls) == 1 else "the control parameter"
-        text = text.replace(
-            r"strength of the L2 term, $\lambda$", f"strength of {' or '.join(self.controls)}"
-        )
+        long = r"strength of the L2 term, $\lambda$"
+        text = text.replace(long, f"strength of {' or '.join(self.controls)}")
         for symbol, other in _SYMBOLS.items():
             text = text.replace(symbol, other)
         latex = r"\mathrm{" + name.replace("_", r"\_").replace(" ", r"\ ") + "}"
@@ -68,45 +69,20 @@ class Notation:
                 text.set_text(self.words(text.get_text()))
         return figure
 
-    def section(self, section: Section) -> Section:
-        """Return a section in these terms; its commands and files stay as they are."""
-        if self._is_l2:
-            return section
-        return replace(
-            section,
-            notes=self._all(section.notes),
-            results=self._all(section.results),
-            remarks=self._all(section.remarks),
-            facts={self.words(name): self.words(value) for name, value in section.facts.items()},
-            pictures=[self._picture(each) for each in section.pictures],
-            tables=[self._table(each) for each in section.tables],
-        )
+    def section(self, section: Part) -> Part:
+        """Return a section, or a part of one, in these terms; its commands and files stay as they are."""
+        return section if self._is_l2 else self._part(section)
 
-    @property
-    def _is_l2(self) -> bool:
-        return self.controls == ("l2",)
+    def _part(self, part: Any) -> Any:
+        if isinstance(part, str):
+            return self.words(part)
+        if isinstance(part, Mapping):
+            return {self._part(name): self._part(value) for name, value in part.items()}
+        if is_dataclass(part) and not isinstance(part, type):
+            return replace(part, **self._parts(part, [each.name for each in fields(part)]))
+        if hasattr(part, "_fields"):
+            return part._replace(**self._parts(part, part._fields))
+        return [self._part(each) for each in part] if isinstance(part, list | tuple) else part
 
-    def _all(self, texts: Sequence[str]) -> list[str]:
-        return [self.words(each) for each in texts]
-
-    def _picture(self, picture: Picture) -> Picture:
-        alt, caption, title = self._all([picture.alt, picture.caption, picture.title])
-        return replace(picture, alt=alt, caption=caption, title=title)
-
-    def _table(self, table: Table) -> Table:
-        def row(cells: Row) -> Row:
-            return [
-                cell._replace(text=self.words(cell.text)) if isinstance(cell, Cell) else self.words(cell)
-                for cell in cells
-            ]
-
-        def group(each: Group) -> Group:
-            return each._replace(title=self.words(each.title), rows=[row(cells) for cells in each.rows])
-
-        return replace(
-            table,
-            caption=self.words(table.caption),
-            columns=[each._replace(title=self.words(each.title)) for each in table.columns],
-            groups=[group(each) for each in table.groups],
-            empty=self.words(table.empty),
-        )
+    def _parts(self, whole: object, names: Iterable[str]) -> dict[str, Any]:
+        return {name: self._part(getattr(whole, name)) for name in names if name not in _LITERAL}

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 import spinodal
+from spinodal.report.table import Column, Row, as_cell
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,6 @@ def write_page(path: Path, sections: Sequence[tuple[Any, Any]], **values: Any) -
         path: Of the file.
         sections: Each as it is registered, with what it holds.
         values: What the template asks for besides.
-
-    Raises:
-        OSError: If it cannot be written.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -86,7 +84,7 @@ def write_page(path: Path, sections: Sequence[tuple[Any, Any]], **values: Any) -
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["typeset"] = _typeset
+    environment.filters |= {"typeset": _typeset, "cells": _cells}
     css = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     template = environment.get_template("page.html.j2")
     text = template.render(sections=sections, css=css, generator=spinodal.__version__, **values)
@@ -101,3 +99,19 @@ def _typeset(text: str) -> Markup:
         .replace("≈ ", "≈\u00a0")
     )
     return Markup(re.sub(r"λ_([a-z]+)", r"λ<sub>\1</sub>", whole))
+
+
+def _cells(row: Row, columns: Sequence[Column], prose: bool) -> Markup:
+    """Return the cells of a row of a table; where all is prose, each with the title of its column."""
+    cells = []
+    for place, (each, column) in enumerate(zip(row, columns, strict=True)):
+        cell = as_cell(each)
+        classes = " ".join(
+            filter(None, [("word wrap" if place else "word") if column.words else "", cell.kind])
+        )
+        attributes = (f' class="{classes}"' if classes else "") + (
+            f' data-of="{escape(column.title)}"' if prose else ""
+        )
+        text = f'<a href="{escape(cell.link)}">{escape(cell.text)}</a>' if cell.link else _typeset(cell.text)
+        cells.append(f"<td{attributes}>{text}</td>")
+    return Markup("".join(cells))

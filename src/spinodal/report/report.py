@@ -63,8 +63,9 @@ def make_report(
     """
     with Drawings(look) as drawings:
         subject = Campaign(campaign, drawings, patterns)
-        if second_process and len(subject.curves) >= MANY:
-            drawings.start_second()
+        drawings.second = second_process and subject.summary.curves >= MANY
+        if not subject.known:
+            drawings.start()  # there will be something to draw
         with writing(subject.report):
             made = [(each, content) for each in sections() if (content := _made(each, subject)) is not None]
             drawings.finish()
@@ -83,15 +84,13 @@ def _made(one: Registered, campaign: Campaign) -> Section | None:
         section = one.make(campaign)
         if not isinstance(section, Section | None):
             raise TypeError(f"{one.make.__qualname__} must return a Section or None, not {section!r}")
-    return section and campaign.notation.section(section)
+    return campaign.notation.section(section)
 
 
 def _write_tables(campaign: Campaign) -> list[Path]:
-    """Every table of the findings that has rows, as CSV."""
+    """Write every table of the findings that has rows, as CSV."""
     written = []
-    for name in Findings.tables:
-        if name in Findings.inner:
-            continue
+    for name in (each for each in Findings.tables if each not in Findings.inner):
         table, file = getattr(campaign.found, name), campaign.report / f"{name}.csv"
         if len(table) or name == "transitions":
             table.write_csv(file)

@@ -17,27 +17,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Section:
-    """What a section holds; what is empty is left out.
-
-    Attributes:
-        notes: Paragraphs above all else, at most three sentences together.
-        pictures: Its figures.
-        tables: Below them; those that are `brief` are shown on the terminal, too.
-        results: What was found, a line each: in the head of the page and on the terminal.
-        remarks: What a reader of the terminal must know besides, a line each.
-        facts: Names and values.
-        commands: What leads to commands, and they.
-        wide: Whether the pictures are wider than high.
-    """
+    """What a section holds; what is empty is left out."""
 
     notes: Sequence[str] = ()
+    """Paragraphs above all else, at most three sentences together."""
     pictures: Sequence[Picture] = ()
     tables: Sequence[Table] = ()
+    """Below the pictures; those that are `brief` are shown on the terminal, too."""
     results: Sequence[str] = ()
+    """What was found, a line each: in the head of the page and on the terminal."""
     remarks: Sequence[str] = ()
+    """What a reader of the terminal must know besides, a line each."""
     facts: Mapping[str, str] = field(default_factory=dict)
+    """Names and values."""
     commands: Sequence[tuple[str, Sequence[str]]] = ()
-    wide: bool = False
+    """What leads to commands, and they."""
 
 
 Make = Callable[["Campaign"], Section | None]
@@ -50,10 +44,10 @@ class Registered(NamedTuple):
     name: str
     """What leads to it on the page."""
     title: str
-    short: str
-    """In the navigation."""
-    place: float
-    make: Make
+    short: str = ""
+    """In the navigation, in place of the title."""
+    place: float = 0
+    make: Make = lambda _: None
 
 
 SECTIONS: dict[str, Registered] = {}
@@ -71,7 +65,7 @@ def section(name: str, title: str, short: str = "", place: float = 75) -> Callab
     """
 
     def register(make: Make) -> Make:
-        SECTIONS[name] = Registered(name, title, short or title, place, make)
+        SECTIONS[name] = Registered(name, title, short, place, make)
         return make
 
     return register

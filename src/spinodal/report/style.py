@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.backend_bases import get_registered_canvas_class
 from matplotlib.figure import Figure
 
 from spinodal.records import COLUMN
@@ -14,9 +15,7 @@ from spinodal.records import COLUMN
 FORMATS = ("png", "pdf")
 """In which every figure is written."""
 
-MEASURED = "#0072B2"
-HELD_OUT = "#56B4E9"
-TRANSITION = "#D55E00"
+MEASURED, HELD_OUT, TRANSITION = "#0072B2", "#56B4E9", "#D55E00"
 
 STYLE: Any = {
     "font.family": "STIXGeneral",
@@ -41,45 +40,31 @@ STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "spinodal",
 }
-"""Matplotlib's settings, for `rc_context` around a figure."""
+"""Matplotlib's settings: `@rc_context(STYLE)` stands above what draws a figure."""
 
-SEED: dict[str, Any] = {
-    "color": MEASURED,
-    "marker": "o",
-    "markersize": 3.4,
-    "markeredgewidth": 0.6,
-    "alpha": 0.4,
-    "linestyle": "none",
-}
-BRANCHES: dict[str, dict[str, Any]] = {
+Style = dict[str, Any]
+
+MARKER: Style = {"marker": "o", "markersize": 3.4, "markeredgewidth": 0.6, "linestyle": "none"}
+SEED: Style = {**MARKER, "color": MEASURED, "alpha": 0.4}
+BRANCHES: dict[str, Style] = {
     "up": {**SEED, "marker": "^"},
     "down": {**SEED, "marker": "v", "color": "#AA3377"},
     "quench": {**SEED, "marker": "s", "color": "#009E73"},
 }
 """Points of each branch where several share a figure; its mean and transitions have the colour, too."""
 
-TEST: dict[str, Any] = {**SEED, "color": HELD_OUT, "marker": "s", "markersize": 3.2, "alpha": 0.8}
-HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "alpha": 1.0}
-MEAN: dict[str, Any] = {"color": MEASURED, "linewidth": 1.3}
-EXACT: dict[str, Any] = {"color": "black", "linewidth": 0.8, "linestyle": (0, (4, 2.5))}
-SPINODAL: dict[str, Any] = {"color": "black", "linewidth": 0.7, "linestyle": (0, (1, 1.8))}
-ESTIMATE: dict[str, Any] = {
-    "color": "0.45",
-    "linewidth": 0.8,
-    "linestyle": (0, (3, 1.5, 1, 1.5)),
-    "zorder": 0,
-}
-BAND: dict[str, Any] = {"facecolor": TRANSITION, "linewidth": 0}
-ERROR: dict[str, Any] = {"color": MEASURED, "linestyle": "none", "linewidth": 0.7, "capsize": 1.2}
-ZERO: dict[str, Any] = {"color": "0.6", "linewidth": 0.5, "zorder": 0}
-FROM_R: dict[str, Any] = {
-    "color": COLUMN["scalar_curvature"].colour,
-    "marker": "v",
-    "markersize": 5.5,
-    "linestyle": "none",
-    "clip_on": False,
-    "zorder": 5,
-}
+TEST: Style = {**SEED, "color": HELD_OUT, "marker": "s", "markersize": 3.2, "alpha": 0.8}
+HOLLOW: Style = {"markerfacecolor": "white", "alpha": 1.0}
+MEAN: Style = {"color": MEASURED, "linewidth": 1.3}
+EXACT: Style = {"color": "black", "linewidth": 0.8, "linestyle": (0, (4, 2.5))}
+SPINODAL: Style = {"color": "black", "linewidth": 0.7, "linestyle": (0, (1, 1.8))}
+ESTIMATE: Style = {"color": "0.45", "linewidth": 0.8, "linestyle": (0, (3, 1.5, 1, 1.5)), "zorder": 0}
+BAND: Style = {"facecolor": TRANSITION, "linewidth": 0}
+KINK: Style = {"color": TRANSITION, "linewidth": 0.9, "linestyle": (0, (5, 1.5))}
+ERROR: Style = {"color": MEASURED, "linestyle": "none", "linewidth": 0.7, "capsize": 1.2}
+ZERO: Style = {"color": "0.6", "linewidth": 0.5, "zorder": 0}
+TRIANGLE: Style = {"marker": "v", "markersize": 5.5, "linestyle": "none", "clip_on": False, "zorder": 5}
+FROM_R: Style = {**TRIANGLE, "color": COLUMN["scalar_curvature"].colour}
 
 CURVES = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
@@ -91,6 +76,7 @@ DASHES: tuple[Any, ...] = ((0, (1, 1.5)), "solid", (0, (4, 2)))
 """From the least of three units of E to the largest."""
 
 
+@rc_context(STYLE)
 def save(figure: Figure, path: Path, formats: Sequence[str] = FORMATS) -> None:
     """Write a figure in some formats; the same figure makes the same files.
 
@@ -100,9 +86,11 @@ def save(figure: Figure, path: Path, formats: Sequence[str] = FORMATS) -> None:
         formats: Suffixes.
     """
     dates = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
-    with rc_context(STYLE):
-        engine = figure.get_layout_engine()
-        for each in formats:
-            figure.savefig(f"{path}.{each}", metadata=dates.get(each))
-            figure.set_layout_engine("none")  # everything has found its place
-        figure.set_layout_engine(engine)
+    engine = figure.get_layout_engine()
+    for each in formats:
+        # What `savefig` does besides is to draw everything once more, for a layout that there is by now.
+        canvas = get_registered_canvas_class(each)(figure)
+        figure.set_dpi(STYLE["savefig.dpi"])
+        getattr(canvas, f"print_{each}")(f"{path}.{each}", metadata=dates.get(each))
+        figure.set_layout_engine("none")  # everything has found its place
+    figure.set_layout_engine(engine)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from spinodal.records import COLUMNS
+from spinodal.records import COLUMN
 
 AXES = (
     *("task", "complexity", "noise", "samples", "network", "activation", "bias", "depth", "width"),
@@ -49,11 +48,10 @@ class Summary:
     curves: int
     jobs: int
     provenance: dict[str, str]
-    first: str | None
-    """When the oldest file was written that tells the time, in UTC."""
-    last: str | None
-    wall_time: str | None
-    """Of all stages of all jobs."""
+    written: str
+    """From when the first job left its configuration to when records were last added to, in UTC."""
+    wall_time: str
+    """Of all stages of all jobs; empty where it is not known."""
 
     @property
     def running(self) -> bool:
@@ -62,16 +60,10 @@ class Summary:
 
 
 def summarise(campaign: Path, records: pl.DataFrame) -> Summary:
-    """Say what the records of a campaign hold.
-
-    Args:
-        campaign: Its folder.
-        records: Its rows.
-    """
+    """Return what the records of a campaign hold."""
     control = ("l2",) if records.select((pl.col("control") == "l2").all()).item() else CONTROL
     axes = [_axis(name, records[name]) for name in (*AXES, *control) if records[name].is_not_null().any()]
     points = records.group_by("point").agg(pl.col("stage").n_unique() >= pl.col("stages").max())
-    first, last = _span(campaign)
     return Summary(
         varied=[axis for axis in axes if axis.different > 1],
         fixed=[axis for axis in axes if axis.different == 1],
@@ -85,51 +77,41 @@ def summarise(campaign: Path, records: pl.DataFrame) -> Summary:
             for name in PROVENANCE
             if records[name].is_not_null().any()
         },
-        first=first,
-        last=last,
+        written=_written(campaign / "records"),
         wall_time=_wall_time(records),
     )
 
 
 def _axis(name: str, column: pl.Series) -> Axis:
-    meaning = next(each.meaning for each in COLUMNS if each.name == name)
     values = column.unique().drop_nulls().sort().to_list()
-    return Axis(name, meaning, _listed(values), len(values) + int(column.is_null().any()))
+    texts = [_value(value) for value in (values if len(values) <= SHOWN else (values[0], values[-1]))]
+    ends = f"{len(values)} values, {' – '.join(texts)}"
+    listed = ", ".join(texts) if len(values) <= SHOWN else ends
+    return Axis(name, COLUMN[name].meaning, listed, len(values) + int(column.is_null().any()))
 
 
-def _listed(values: Sequence[object]) -> str:
-    if len(values) > SHOWN:
-        return f"{len(values)} values, {_written(values[0])} – {_written(values[-1])}"
-    return ", ".join(_written(value) for value in values)
-
-
-def _written(value: object) -> str:
+def _value(value: object) -> str:
     match value:
         case bool():
             return "yes" if value else "no"
         case float():
             return f"{value:.4g}"
-        case str():
-            return value.replace("_", " ")
         case _:
-            return str(value)
+            return str(value).replace("_", " ")
 
 
-def _span(campaign: Path) -> tuple[str | None, str | None]:
-    """From when the first job left its configuration to when records were last added to."""
-    files = [file for suffix in ("yaml", "parquet") for file in (campaign / "records").glob(f"*.{suffix}")]
+def _written(records: Path) -> str:
+    files = [*records.glob("*.yaml"), *records.glob("*.parquet")]
     times = sorted(file.stat().st_mtime for file in files)
-    written = [f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}" for time in times[:1] + times[-1:]]
-    return (written[0], written[-1]) if written else (None, None)
+    ends = [f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}" for time in times[:1] + times[-1:]]
+    return " to ".join(dict.fromkeys(ends)) + " UTC" if ends else ""
 
 
-def _wall_time(records: pl.DataFrame) -> str | None:
-    """Each replica's row has the time of the stage, in which all replicas of the job relaxed together."""
+def _wall_time(records: pl.DataFrame) -> str:
+    """Return the time of all stages: each replica's row has that in which all replicas of the job relaxed together."""
     stages = records.drop_nulls("wall_time").group_by("job", "stage").agg(pl.col("wall_time").max())
     seconds = float(stages["wall_time"].sum())
-    if stages.is_empty():
-        return None
     for unit, length in (("h", 3600.0), ("min", 60.0)):
         if seconds >= 2 * length:
             return f"{seconds / length:.3g} {unit}"
-    return f"{seconds:.2g} s"
+    return f"{seconds:.2g} s" if len(stages) else ""

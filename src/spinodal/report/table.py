@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import rich.table
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
+from rich.text import Text
 
 COLOURS = {"good": "green", "bad": "red", "open": "yellow"}
 """Of kinds of cells on the terminal."""
@@ -41,7 +41,8 @@ class Group(NamedTuple):
     """Rows under a title of their own; an empty title is none."""
 
     title: str
-    rows: Sequence[Row]
+    rows: Sequence[Any]
+    """A `Row` each; or, for `tabulate`, what it makes the cells from."""
     brief: bool = True
     """Whether it is shown on the terminal, too."""
 
@@ -88,72 +89,60 @@ class Table:
             if group.rows or self.empty
         ]
 
-    def rich(self) -> Iterator[rich.table.Table]:
-        """Return the table for the terminal, one for each group: its brief columns."""
-        if not self.brief:
-            return
+    def _brief(self) -> tuple[list[str], list[Group]]:
+        """Return the titles of the brief columns, and the groups with `Cell` in them alone."""
         brief = [place for place, column in enumerate(self.columns) if column.brief]
-        for group in self.shown:
-            if not group.brief:
-                continue
-            table = rich.table.Table(
-                title=f"[bold]{escape(group.title or self.caption)}[/]",
-                title_justify="left",
-                title_style="",
-                box=SIMPLE_HEAD,
-                padding=0,
-                pad_edge=False,
-            )
-            for place in brief:
-                column = self.columns[place]
-                table.add_column(escape(column.title), overflow="fold")
-            for row in group.rows:
-                table.add_row(*(_marked(row[place]) for place in brief))
-            yield table
+        groups = [
+            group._replace(rows=[[as_cell(row[place]) for place in brief] for row in group.rows])
+            for group in self.shown
+        ]
+        return [self.columns[place].title for place in brief], groups
+
+    def rich(self) -> Iterator[rich.table.Table]:
+        """Return the table for the terminal, one for each group."""
+        titles, groups = self._brief()
+        for group in groups if self.brief else ():
+            if group.brief:
+                title = Text(group.title or self.caption, style="bold")
+                table = rich.table.Table(
+                    title=title, title_justify="left", box=SIMPLE_HEAD, padding=0, pad_edge=False
+                )
+                for each in titles:
+                    table.add_column(Text(each), overflow="fold")
+                for row in group.rows:
+                    table.add_row(*(Text(cell.text, style=COLOURS.get(cell.kind, "")) for cell in row))
+                yield table
 
     def markdown(self) -> str:
-        """Return the brief columns in Markdown: titles of groups, and cells that are not good, in bold."""
-        brief = [place for place, column in enumerate(self.columns) if column.brief]
-        lines = [
-            "| " + " | ".join(_escaped(self.columns[place].title) for place in brief) + " |",
-            "| " + " | ".join("---" for _ in brief) + " |",
-        ]
-        for group in self.shown:
+        """Return the table in Markdown: titles of groups, and cells that are not good, in bold."""
+        titles, groups = self._brief()
+        lines = [_line(titles), _line(["---"] * len(titles))]
+        for group in groups:
             if group.title:
-                lines.append(f"| **{_escaped(group.title)}** |" + " |" * (len(brief) - 1))
+                lines.append(_line([f"**{group.title}**"]) + " |" * (len(titles) - 1))
             for row in group.rows:
-                cells = (_escaped(_plain(row[place])) for place in brief)
-                lines.append("| " + " | ".join(cells) + " |")
+                lines.append(
+                    _line([f"**{text}**" if kind in ("bad", "open") else text for text, kind, _ in row])
+                )
         return "\n".join(lines) + "\n"
 
 
-def columns(*titles: str | Column, words: int = 0, brief: Sequence[str] | None = None) -> list[Column]:
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def columns(*titles: str, words: int | Sequence[str] = 0, brief: Sequence[str] | None = None) -> list[Column]:
     """Return the columns of a table.
 
     Args:
         titles: From the left.
-        words: So many from the left hold words.
+        words: Titles of those that hold words, or how many from the left do.
         brief: Titles of those that are shown on the terminal; all by default.
     """
-    return [
-        title if isinstance(title, Column) else Column(title, place < words, brief is None or title in brief)
-        for place, title in enumerate(titles)
-    ]
+    named = titles[:words] if isinstance(words, int) else words
+    return [Column(title, title in named, brief is None or title in brief) for title in titles]
 
 
-def _marked(cell: Cell | str) -> str:
-    if isinstance(cell, str):
-        return escape(cell)
-    colour = COLOURS.get(cell.kind)
-    return f"[{colour}]{escape(cell.text)}[/]" if colour else escape(cell.text)
-
-
-def _escaped(text: str) -> str:
-    """As it stands in a table of Markdown."""
-    return text.replace("|", "\\|")
-
-
-def _plain(cell: Cell | str) -> str:
-    if isinstance(cell, str):
-        return cell
-    return f"**{cell.text}**" if cell.kind in ("bad", "open") else cell.text
+def as_cell(cell: Cell | str) -> Cell:
+    """Return a cell; plain text is one of no kind."""
+    return cell if isinstance(cell, Cell) else Cell(cell)

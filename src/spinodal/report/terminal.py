@@ -25,7 +25,7 @@ def main(
     look: Look | None = None,
     modules: Sequence[Path] = (),
 ) -> int:
-    """Make the report of a campaign and print it; of a folder of campaigns, print the verdicts.
+    """Make the report of a campaign and print it; of a folder of campaigns, print the verdicts. Return exit code 0.
 
     Args:
         campaign: Its folder.
@@ -34,14 +34,10 @@ def main(
         look: As of `make_report`.
         modules: Python files that register sections or claims of a user's own.
 
-    Returns:
-        Exit code 0.
-
     Raises:
         UserError: As `make_report`, or if a module cannot be imported.
     """
-    for file in modules:
-        load(file)
+    load(modules)
     second_process = (os.cpu_count() or 1) > 1 and not modules  # which has not imported what is drawn there
     if campaigns_in(campaign):
         if patterns or publish or look:
@@ -52,62 +48,54 @@ def main(
         with waiting("making the reports"):
             argument = make_argument(campaign, second_process)
         files = [*(report.page for report in argument.reports), argument.markdown, argument.page]
-        _print([argument.table()], map(str, files))
-        return 0
+        return _print([argument.table()], map(str, files))
     with waiting("making the report"):
         report = make_report(campaign, patterns, second_process, look)
-    tables = [table for _, section in report.sections for table in section.tables]
-    notes = [*report.results, *(remark for _, section in report.sections for remark in section.remarks)]
+    sections = [section for _, section in report.sections]
+    notes = [*report.results, *(remark for section in sections for remark in section.remarks)]
     notes += map(str, report.csvs)
     notes += [f"{picture.path}.png (and .pdf)" for _, picture in report.pictures]
     if look is not None:
         notes.append(f"{report.page.parent / PAPER}: the figures as {', '.join(look.formats)}")
-    _print(tables, [*notes, str(report.page), *([publish(report)] if publish is not None else [])])
-    return 0
+    notes += [str(report.page), *([publish(report)] if publish is not None else [])]
+    return _print([table for section in sections for table in section.tables], notes)
 
 
 def print_claims(campaign: Path, modules: Sequence[Path] = ()) -> int:
-    """Print the verdicts on all claims by the records of a campaign, or of a folder of campaigns, and draw nothing.
-
-    Args:
-        campaign: Its folder.
-        modules: As of `main`.
-
-    Returns:
-        Exit code 0.
+    """Print the verdicts on all claims by the records of a campaign, or of a folder of them; return exit code 0.
 
     Raises:
         UserError: If there are no records, or a module cannot be imported.
     """
-    for file in modules:
-        load(file)
+    load(modules)
     with waiting("judging the claims"):
         judged = judge(campaign)
-    _print([judged.table()], [])
-    return 0
+    return _print([judged.table()], [])
 
 
-def load(file: Path) -> None:
-    """Import a file of a user's, which registers sections or claims of its own.
+def load(files: Iterable[Path]) -> None:
+    """Import files of a user's, which register sections or claims of their own.
 
     Raises:
-        UserError: If it cannot be imported.
+        UserError: If one cannot be imported.
     """
-    spec = spec_from_file_location(f"with_{file.stem}", file)  # no other module of this name is hidden
-    try:
-        if spec is None or spec.loader is None or not file.is_file():
-            raise FileNotFoundError("no such Python file")
-        module = module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # whatever a user's file raises
-        raise UserError(f"--with {file}: cannot be imported: {in_a_line(error)}") from error
+    for file in files:
+        spec = spec_from_file_location(f"with_{file.stem}", file)  # no other module of this name is hidden
+        try:
+            if spec is None or spec.loader is None or not file.is_file():
+                raise FileNotFoundError("no such Python file")
+            module = module_from_spec(spec)
+            sys.modules[spec.name] = module
+            spec.loader.exec_module(module)
+        except (Exception, SystemExit) as error:  # whatever a user's file raises
+            raise UserError(f"--with {file}: cannot be imported: {in_a_line(error)}") from error
 
 
-def _print(tables: Iterable[Table], notes: Iterable[str]) -> None:
+def _print(tables: Iterable[Table], notes: Iterable[str]) -> int:
     console = Console(highlight=False, emoji=False)
     for table in tables:
         for each in table.rich():
             console.print(each)
     for note in notes:
         console.print(note, soft_wrap=True, markup=False)
+    return 0

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from spinodal.report.campaign import Campaign
-from spinodal.report.commands import launches, report_command
+from spinodal.report.campaign import Campaign, launches, report_command
 from spinodal.report.section import Section, section
 
 
 @section("commands", "Commands", place=150)
 def commands(campaign: Campaign) -> Section:
     """Return what was typed, and what makes this page again."""
-    given: list[tuple[str, Sequence[str]]] = []
-    if known := launches(campaign.folder):
-        lines = [line for launch in known for line in (f"# {launch.when}", launch.command)]
-        given.append(("What was run:", lines))
-    given.append(
-        ("All figures and tables of this page, from the records:", [report_command(campaign.folder)])
-    )
+    typed = [line for command, when in launches(campaign.folder).items() for line in (f"# {when}", command)]
+    again = [report_command(campaign.folder)]
+    given = [("What was run:", typed), ("All figures and tables of this page, from the records:", again)]
     notes = [
         "Below each figure stands what computes the same points again, from the configuration in its records."
     ]
-    return Section(notes, commands=given)
+    return Section(notes, commands=[each for each in given if each[1]])

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import polars as pl
 
-from spinodal.analysis import order_parameter
+from spinodal.analysis import CURVE, order_parameter
 from spinodal.analysis.elsewhere import ELSEWHERE
 from spinodal.report.campaign import Campaign
+from spinodal.report.cells import Cells, Record, measured, off, share, sides, tabulate, text
 from spinodal.report.names import capitalised
-from spinodal.report.networks import Network
-from spinodal.report.numbers import listed, number, signed, span, with_error
+from spinodal.report.networks import Curve
+from spinodal.report.numbers import listed, number, span
 from spinodal.report.section import Section, section
-from spinodal.report.table import Cell, Column, Group, Row, Table, columns
-
-COLUMNS = columns(
-    *("#", "order", "λ measured", "λ between", "λ theory", "off by", "in errors"),
-    Column("verdict", words=True),
-    *("jump in E", "accuracy", "features", "seeds"),
-    Column("evidence", words=True, brief=False),
-    brief=("#", "order", "λ measured", "λ theory", "verdict", "jump in E", "seeds"),
-)
+from spinodal.report.table import Cell, Group
 
 ORDERS = {1: "1st", 2: "2nd", None: "?"}
 """Of transitions; a question mark where it is not decided."""
@@ -33,12 +25,11 @@ PLACE = pl.coalesce("location", "control_exact", "control_estimate")
 @section("comparison", "Predicted and measured", "Comparison", place=80)
 def comparison(campaign: Campaign) -> Section | None:
     """Return every transition that was found or predicted; nothing is left out."""
-    networks = campaign.networks
-    if not networks:
+    if not campaign.networks:
         return None
-    results = verdicts(campaign.found.transitions)
+    transitions = campaign.found.transitions
+    results = verdicts(transitions)
     notes = [capitalised("; ".join(results)) + "."]
-    transitions = pl.concat([network.transitions for network in networks])
     status = set(transitions["status"])
     if status & ELSEWHERE.keys():
         notes.append(
@@ -64,54 +55,48 @@ def comparison(campaign: Campaign) -> Section | None:
         remarks.append("*: rows that did not relax lie in between; the nearest that did make the bracket")
         notes.append("* Rows that did not relax lie in between: the nearest ones that did make the bracket.")
     caption = "Predicted and measured transitions, curve by curve"
-    table = Table(caption, COLUMNS, [*_groups(networks)], brief=True, empty="none")
+    groups = _groups(campaign.curves, transitions)
+    table = tabulate(caption, COLUMNS, groups, words=("verdict", "evidence"), brief=BRIEF, empty="none")
     return Section(notes, tables=[table], results=results, remarks=remarks)
 
 
-def _groups(networks: Sequence[Network]) -> list[Group]:
+def _groups(curves: Sequence[Curve], transitions: pl.DataFrame) -> list[Group]:
+    rows = transitions.sort(PLACE, maintain_order=True).rows_by_key(CURVE, named=True, include_key=True)
     return [
         Group(
             str(curve.name) + (f"; c = {listed(curve.strengths)}" if curve.strengths else ""),
-            [
-                _row(row, order_parameter(curve.records))
-                for row in curve.transitions.sort(PLACE).iter_rows(named=True)
-            ],
-            network.drawn,
+            [row | {"counted": order_parameter(curve.records)} for row in rows.get(curve.identity, ())],
+            curve.drawn,
         )
-        for network in networks
-        for curve in network.curves
+        for curve in curves
     ]
 
 
-def _row(row: dict[str, Any], counted: str) -> Row:
-    predicted = number(row["control_exact"], 5)
-    if row["control_estimate"] is not None:
-        predicted = f"≈ {number(row['control_estimate'], 5)}"
-    if row["location"] is None:
-        order = f"{ORDERS[row['order_exact']]} predicted"
-        return ("", order, "", "", predicted, "", "", Cell("not found", "bad"), *[""] * 5)
-    kink = row["order"] == 2
-    size = with_error(row["kink" if kink else "jump"], row["kink_error" if kink else "jump_error"])
-    unrelaxed = "*" if row["unrelaxed"] else ""
-    return (
-        str(row["index"]),
-        ORDERS[row["order"]],
-        with_error(row["location"], row["location_error"]),
-        span(row["control_low"], row["control_high"], 5) + unrelaxed,
-        predicted,
-        signed(row["deviation_percent"], 2, " %"),
-        signed(row["deviation"], 1),
-        verdict(row),
-        size,
-        _sides(row, "accuracy", 3),
-        "" if kink else _sides(row, counted, 2),
-        f"{row['seeds']}/{row['seeds_all']}",
-        row["evidence"],
-    )
+def _order(row: Record) -> str:
+    return f"{ORDERS[row['order_exact']]} predicted" if row["location"] is None else ORDERS[row["order"]]
 
 
-def verdict(row: dict[str, Any]) -> Cell:
+def _between(row: Record) -> str:
+    return span(row["control_low"], row["control_high"], 5) + ("*" if row["unrelaxed"] else "")
+
+
+def _theory(row: Record) -> str:
+    estimate = row["control_estimate"]
+    return number(row["control_exact"], 5) if estimate is None else f"≈ {number(estimate, 5)}"
+
+
+def _size(row: Record) -> Cell | str:
+    return measured("kink" if row["order"] == 2 else "jump")(row)
+
+
+def _counted(row: Record) -> Cell | str:
+    return "" if row["order"] == 2 else sides(f"{row['counted']}_", 2)(row)
+
+
+def verdict(row: Record) -> Cell:
     """Return what the comparison comes to for a transition."""
+    if row["location"] is None:
+        return Cell("not found", "bad")
     orders = row["order"], row["order_exact"]
     match row["status"], row["inside"]:
         case "matched", _ if None not in orders and orders[0] != orders[1]:
@@ -130,45 +115,43 @@ def verdict(row: dict[str, Any]) -> Cell:
             return Cell("no prediction")
 
 
-def _sides(row: dict[str, Any], name: str, digits: int) -> str:
-    """What was measured before and after."""
-    before, after = row[f"{name}_before"], row[f"{name}_after"]
-    return "" if before is None or after is None else f"{number(before, digits)} → {number(after, digits)}"
+COLUMNS: Cells = (
+    ("#", text("index")),
+    ("order", _order),
+    ("λ measured", measured("location")),
+    ("λ between", _between),
+    ("λ theory", _theory),
+    ("off by", off("deviation_percent", 2, " %")),
+    ("in errors", off("deviation")),
+    ("verdict", verdict),
+    ("jump in E", _size),
+    ("accuracy", sides("accuracy_", 3)),
+    ("features", _counted),
+    ("seeds", share("seeds", "seeds_all")),
+    ("evidence", text("evidence")),
+)
+BRIEF = ("#", "order", "λ measured", "λ theory", "verdict", "jump in E", "seeds")
+"""What is shown on the terminal, too."""
 
 
 def verdicts(transitions: pl.DataFrame) -> list[str]:
-    """Return the comparison in lines: of how many predicted transitions how many were found, and where.
+    """Return in lines of how many predicted transitions how many were found, and where, from `Findings.transitions`."""
+    status, estimated = pl.col("status"), pl.col("control_estimate").is_not_null()
+    matched, foreseen = status == "matched", status.is_in(["matched", "missing"])
 
-    Args:
-        transitions: As `Findings.transitions`.
-    """
-    status = pl.col("status")
-    estimated = pl.col("control_estimate").is_not_null()
-    count = {
-        name: transitions.filter(which).height
-        for name, which in {
-            "matched": (status == "matched") & ~estimated,
-            "inside": (status == "matched") & ~estimated & pl.col("inside"),
-            "predicted": status.is_in(["matched", "missing"]) & ~estimated,
-            "near": (status == "matched") & estimated,
-            "estimated": status.is_in(["matched", "missing"]) & estimated,
-            "unexpected": status == "unexpected",
-            "elsewhere": status.is_in(list(ELSEWHERE)),
-            "alone": status.is_null() & pl.col("location").is_not_null(),
-        }.items()
+    def count(*which: pl.Expr) -> int:
+        return transitions.filter(which).height
+
+    predicted, near = count(foreseen, ~estimated), count(foreseen, estimated)
+    brackets = f"{count(matched, ~estimated, pl.col('inside'))} in their brackets"
+    unexpected, elsewhere = count(status == "unexpected"), count(status.is_in(list(ELSEWHERE)))
+    alone = count(status.is_null(), pl.col("location").is_not_null())
+    lines = {
+        f"{count(matched, ~estimated)} of {predicted} predicted transitions found, {brackets}": predicted,
+        f"{count(matched, estimated)} of {near} estimated transitions found, within 25 %": near,
+        f"{unexpected} transitions found where none is predicted": unexpected,
+        f"{elsewhere} transitions found that are compared with what noise makes of them": elsewhere,
+        f"{alone} transitions found of which theory says nothing": alone,
     }
-    lines = []
-    if count["predicted"]:
-        found = f"{count['matched']} of {count['predicted']} predicted transitions found"
-        lines.append(f"{found}, {count['inside']} in their brackets")
-    if count["estimated"]:
-        lines.append(f"{count['near']} of {count['estimated']} estimated transitions found, within 25 %")
-    if count["unexpected"]:
-        lines.append(f"{count['unexpected']} transitions found where none is predicted")
-    if count["elsewhere"]:
-        lines.append(
-            f"{count['elsewhere']} transitions found that are compared with what noise makes of them"
-        )
-    if count["alone"]:
-        lines.append(f"{count['alone']} transitions found of which theory says nothing")
-    return lines or ["no transition was found, and none is predicted"]
+    shown = [line for line, number in lines.items() if number]
+    return shown or ["no transition was found, and none is predicted"]

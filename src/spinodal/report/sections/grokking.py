@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import polars as pl
 
@@ -12,6 +12,7 @@ from spinodal.analysis.findings import Findings
 from spinodal.analysis.grokking import BEGUN, FITTED, GENERALISED
 from spinodal.analysis.plateau import GEOMETRY, PACE, WHEN
 from spinodal.report.campaign import Campaign
+from spinodal.report.cells import Cells, Record, measured, share, tabulate, text, times, value
 from spinodal.report.grokking_figure import (
     CONDITION,
     Series,
@@ -21,9 +22,9 @@ from spinodal.report.grokking_figure import (
     varied,
 )
 from spinodal.report.names import curve_names
-from spinodal.report.numbers import number, with_error, with_factor
+from spinodal.report.numbers import with_error, with_factor
 from spinodal.report.section import Section, section
-from spinodal.report.table import Group, Table, columns
+from spinodal.report.table import Group, Table
 
 NOTES = (
     f"Networks trained for a number of steps, not relaxed: fitted means an accuracy of {FITTED} on training data, "
@@ -46,8 +47,6 @@ PACES = (
     f"second half of the plateau, up to where the test accuracy has come {BEGUN:.0%} of the way; during the rise; "
     "after it; and the turn, during less before, which is 0 where Q goes on as before"
 )
-
-Record = dict[str, Any]
 
 
 class Trained(NamedTuple):
@@ -75,31 +74,32 @@ def grokking(campaign: Campaign) -> Section | None:
     networks = _networks(campaign.found)
     if not networks:
         return None
+    results = {each.name: _result(each) for each in networks}
     pictures = [
         campaign.picture(
             campaign.draw(f"grokking-{place}", draw_grokking, each.records),
-            alt=f"Accuracy and geometry against steps: {_result(each)}",
+            alt=f"Accuracy and geometry against steps: {results[each.name]}",
             title=f"{each.name}.",
-            caption=f"{_result(each)}.",
+            caption=f"{results[each.name]}.",
             jobs_of=each.records["job"].drop_nulls(),
             shows=each.found.select(CURVE).rows(),
         )
         for place, each in enumerate(networks)
     ]
-    results = [f"{each.name}: {_result(each)}" for each in networks]
+    lines = [f"{name}: {result}" for name, result in results.items()]
     if series := [one for each in networks for one in _series(each)]:
-        dependences = {each.name: ", ".join(_dependences(each)) for each in networks}
-        lines = [f"{name}: {line}" for name, line in dependences.items() if line]
-        results += lines
+        told = {each.name: ", ".join(_dependences(each)) for each in networks}
+        compared = [f"{name}: {line}" for name, line in told.items() if line]
+        lines += compared
         pictures.append(
             campaign.picture(
                 campaign.draw("grokking-times", draw_times, series),
-                alt="; ".join(lines),
+                alt="; ".join(compared),
                 title="When networks fit, leave their plateau and generalise.",
-                caption=f"An arrow: not all seeds did in time, or had a plateau to leave. {'; '.join(lines)}.",
+                caption=f"An arrow: not all seeds did in time, or had a plateau to leave. {'; '.join(compared)}.",
             )
         )
-    return Section(NOTES, pictures, _tables(networks), results)
+    return Section(NOTES, pictures, _tables(networks), lines)
 
 
 def _networks(found: Findings) -> list[Trained]:
@@ -125,17 +125,15 @@ def _result(network: Trained) -> str:
     """What was found, in a line, with whether R changes its pace when the plateau is left, and ‖θ‖ as a control."""
     lines, turns = [], []
     for label, row in network.conditions:
-        fit, generalise = (
-            with_factor(row[f"{name}_steps"], row[f"{name}_factor"]) for name in ("fit", "generalise")
-        )
-        seeds = f"{row['generalised']} of {row['seeds']} seeds"
+        fit, generalise = (times(name, "_steps")(row) for name in ("fit", "generalise"))
         lines.append(
-            f"{label}: fitted after {fit} steps, generalised after {generalise} ({seeds})"
+            f"{label}: fitted after {fit} steps, generalised after {generalise} "
+            f"({row['generalised']} of {row['seeds']} seeds)"
             if row["generalised"]
             else f"{label}: {row['fitted']} of {row['seeds']} seeds fitted, none generalised"
         )
         if row["scalar_curvature_turn_error"] is not None:
-            turns.append(f"{label}: {_turn('scalar_curvature')(row)} ({_turn('norm')(row)})")
+            turns.append(f"{label}: {measured('scalar_curvature_turn')(row)} ({measured('norm_turn')(row)})")
     if turns:
         lines.append(
             f"when the plateau is left, d ln R/d ln(steps) (that of ‖θ‖) turns by {', '.join(turns)}"
@@ -149,13 +147,10 @@ def _series(network: Trained) -> Iterator[Series]:
         others = [name for name in CONDITION if name != axis]
         for part in network.found.drop_nulls(axis).partition_by(others, maintain_order=True):
             if len(part) > 1:
+                names = varied(network.found.select(others))
                 some = len(part) < len(network.found)
-                label = (
-                    condition_name(part.row(0, named=True), varied(network.found.select(others)))
-                    if some
-                    else ""
-                )
-                yield Series(axis, ", ".join(filter(None, [network.name, label])), part)
+                label = f", {condition_name(part.row(0, named=True), names)}" if some else ""
+                yield Series(axis, network.name + label, part)
 
 
 def _dependences(network: Trained) -> Iterator[str]:
@@ -172,60 +167,44 @@ def _dependences(network: Trained) -> Iterator[str]:
             )
 
 
-Cells = Sequence[tuple[str, Callable[[Record], str]]]
-"""Titles of columns, and what stands in them."""
-
-
-def _tables(networks: Sequence[Trained]) -> list[Table]:
-    times: Cells = [
-        ("fitted at", _steps("fit")),
-        ("left the plateau at", _steps("leave")),
-        ("generalised at", _steps("generalise")),
-        ("delay", lambda row: with_factor(row["delay"], row["delay_factor"])),
-        ("seeds", lambda row: f"{row['generalised']}/{row['seeds']}"),
-        ("E at the end", _value("error_end")),
-        ("on test data", _value("test_error_end")),
-        ("that on the plateau", _value("test_error_plateau")),
-    ]
-    geometry: Cells = [
-        (f"{name.replace('_', ' ')}, {when}", _value(f"{name}_{when}"))
+TIMES: Cells = (
+    ("", text("label")),
+    ("fitted at", times("fit", "_steps")),
+    ("left the plateau at", times("leave", "_steps")),
+    ("generalised at", times("generalise", "_steps")),
+    ("delay", times("delay")),
+    ("seeds", share("generalised", "seeds")),
+    ("E at the end", value("error_end", 3)),
+    ("on test data", value("test_error_end", 3)),
+    ("that on the plateau", value("test_error_plateau", 3)),
+)
+ENDS: Cells = (
+    ("", text("label")),
+    *(
+        (f"{name.replace('_', ' ')}, {when}", value(f"{name}_{when}", 3))
         for name in GEOMETRY
         for when in ("plateau", "end")
-    ]
-    paces: Cells = [
+    ),
+)
+RATES: Cells = (
+    ("", text("label")),
+    *(
         column
         for name in PACE
         for column in (
-            *((f"{SYMBOLS[name]} {when}", _value(f"{name}_pace_{when}")) for when in WHEN),
-            ("turn", _turn(name)),
+            *((f"{SYMBOLS[name]} {when}", value(f"{name}_pace_{when}", 3)) for when in WHEN),
+            ("turn", measured(f"{name}_turn")),
         )
+    ),
+)
+
+
+def _tables(networks: Sequence[Trained]) -> list[Table]:
+    groups = [
+        Group(each.name, [{**row, "label": label} for label, row in each.conditions]) for each in networks
     ]
     return [
-        Table(
-            caption,
-            columns("", *(title for title, _ in cells), words=1),
-            [
-                Group(
-                    each.name, [(label, *(cell(row) for _, cell in cells)) for label, row in each.conditions]
-                )
-                for each in networks
-            ],
-        )
-        for caption, cells in (
-            ("When networks fit and when they generalise", times),
-            ("Geometry on the plateau and at the end", geometry),
-            (PACES, paces),
-        )
+        tabulate("When networks fit and when they generalise", TIMES, groups, words=1),
+        tabulate("Geometry on the plateau and at the end", ENDS, groups, words=1),
+        tabulate(PACES, RATES, groups, words=1),
     ]
-
-
-def _steps(name: str) -> Callable[[Record], str]:
-    return lambda row: with_factor(row[f"{name}_steps"], row[f"{name}_factor"])
-
-
-def _value(name: str) -> Callable[[Record], str]:
-    return lambda row: number(row[name], 3)
-
-
-def _turn(name: str) -> Callable[[Record], str]:
-    return lambda row: with_error(row[f"{name}_turn"], row[f"{name}_turn_error"])

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import polars as pl
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 
-from spinodal.analysis import landscape
+from spinodal.analysis import DeepLinear, landscape
 from spinodal.analysis.thermal import NETWORK
 from spinodal.report.campaign import Campaign
+from spinodal.report.cells import Cells, Record, measured, tabulate, text, value
 from spinodal.report.names import curve_names
-from spinodal.report.noise_figure import draw_onsets
 from spinodal.report.numbers import number, with_error
 from spinodal.report.page import Picture
 from spinodal.report.section import Section, section
-from spinodal.report.table import Group, Row, Table, columns
+from spinodal.report.style import BRANCHES, EXACT, SPINODAL, STYLE
+from spinodal.report.table import Group
 
 NOTE = (
     "Every stage of these loops was held under Langevin noise of temperature T for the same time. The warmer, the "
@@ -48,40 +49,67 @@ def noise(campaign: Campaign) -> Section | None:
                 jobs_of=rows["job"].drop_nulls(),
             )
         )
-        groups.append(Group(title, [_row(row) for row in own.iter_rows(named=True)]))
+        groups.append(Group(title, own.rows(named=True)))
         results.append(f"{title}: {line}")
-    header = columns("T", "λ up", "by Kramers", "λ down", "by Kramers", "width", "seeds")
-    return Section([NOTE], pictures, [Table("Onset of learning under noise", header, groups)], results)
+    return Section([NOTE], pictures, [tabulate("Onset of learning under noise", COLUMNS, groups)], results)
 
 
 def _result(onsets: pl.DataFrame) -> str:
-    """How much narrower the hysteresis becomes, in a line."""
+    """Return how much narrower the hysteresis becomes, in a line."""
     known = onsets.drop_nulls(["control_up", "control_down"]).sort("temperature")
     if len(known) < 2:
         return "too few loops both ways"
-    cold, hot = known.row(0, named=True), known.row(-1, named=True)
-    return (
-        f"hysteresis is {_width(cold)} wide in λ at T = {number(cold['temperature'])}, "
-        f"and {_width(hot)} at T = {number(hot['temperature'])}"
+    (cold, low), (hot, high) = (
+        (_width(row), number(row["temperature"]))
+        for row in (known.row(0, named=True), known.row(-1, named=True))
     )
+    return f"hysteresis is {cold} wide in λ at T = {low}, and {hot} at T = {high}"
 
 
-def _width(row: dict[str, Any]) -> str:
+def _width(row: Record) -> str:
     if row["control_up"] is None or row["control_down"] is None:
         return ""
-    return with_error(
-        row["control_up"] - row["control_down"],
-        float(np.hypot(row["control_up_error"], row["control_down_error"])),
-    )
+    error = float(np.hypot(row["control_up_error"], row["control_down_error"]))
+    return with_error(row["control_up"] - row["control_down"], error)
 
 
-def _row(row: dict[str, Any]) -> Row:
-    ways = (
-        cell
-        for way in ("up", "down")
-        for cell in (
-            with_error(row[f"control_{way}"], row[f"control_{way}_error"]),
-            number(row[f"control_{way}_exact"]),
-        )
-    )
-    return (number(row["temperature"]), *ways, _width(row), str(row["seeds"]))
+COLUMNS: Cells = (
+    ("T", value("temperature")),
+    ("λ up", measured("control_up")),
+    ("by Kramers", value("control_up_exact")),
+    ("λ down", measured("control_down")),
+    ("by Kramers", value("control_down_exact")),
+    ("width", _width),
+    ("seeds", text("seeds")),
+)
+
+
+@rc_context(STYLE)
+def draw_onsets(onsets: pl.DataFrame, exact: DeepLinear | None) -> Figure:
+    """Draw λ of the onset against T, above, and the width of the hysteresis, below.
+
+    Args:
+        onsets: As `onset_under_noise` returns them, of one network.
+        exact: The network, if the theory of it is exact.
+    """
+    temperature = onsets["temperature"].to_numpy()
+    control = {name: onsets[name].to_numpy() for name in onsets.columns if name.startswith("control_")}
+    figure = Figure(figsize=(4.8, 5.0), layout="constrained")
+    both, width = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    for way in ("up", "down"):
+        at, error, kramers = (control[f"control_{way}{kind}"] for kind in ("", "_error", "_exact"))
+        style = {**BRANCHES[way], "alpha": 1.0, "markersize": 5, "elinewidth": 0.8}
+        both.errorbar(temperature, at, error, label=way, **style)
+        both.plot(temperature, kramers, **EXACT, label="Kramers" if way == "up" else None)
+    found = control["control_up"] - control["control_down"]
+    errors = np.hypot(control["control_up_error"], control["control_down_error"])
+    width.errorbar(temperature, found, errors, fmt="ko", markersize=4, elinewidth=0.8)
+    width.plot(temperature, control["control_up_exact"] - control["control_down_exact"], **EXACT)
+    for places, label in () if exact is None else ((exact.spinodals, "sp"), (exact.coexistences, "co")):
+        both.axhline(places[0], **SPINODAL)
+        beside = {"xycoords": ("axes fraction", "data"), "xytext": (3, -3), "textcoords": "offset points"}
+        both.annotate(rf"$\lambda_\mathrm{{{label}}}$", (1, places[0]), **beside)
+    both.set_ylabel(r"$\lambda$ of the onset")
+    width.set(xlabel="$T$", ylabel=r"$\lambda_\mathrm{up} - \lambda_\mathrm{down}$", ylim=(0, None))
+    figure.legend(*both.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure

@@ -14,18 +14,11 @@ def run(campaign: Campaign) -> Section:
     counts = f"{summary.rows:,} rows, {summary.points:,} points, {summary.jobs:,} jobs"
     if summary.running:
         counts += f"; {summary.finished:,} points finished"
-    facts = {"size": counts}
-    if summary.first:
-        ends = {summary.first, summary.last or summary.first}
-        facts["records written"] = " to ".join(sorted(ends)) + " UTC"
-    if summary.wall_time:
-        facts["computed for"] = summary.wall_time
+    facts = {"size": counts, "records written": summary.written, "computed for": summary.wall_time}
+    facts = {name: text for name, text in facts.items() if text} | summary.provenance
+    header = columns("key", "values", "meaning", words=3)
     tables = [
-        Table(
-            caption,
-            columns("key", "values", "meaning", words=3),
-            [Group("", [(axis.name, axis.values, axis.meaning) for axis in axes])],
-        )
+        Table(caption, header, [Group("", [(axis.name, axis.values, axis.meaning) for axis in axes])])
         for caption, axes in (("What varies", summary.varied), ("What does not", summary.fixed))
     ]
-    return Section(tables=tables, facts=facts | summary.provenance)
+    return Section(tables=tables, facts=facts)
