@@ -24,6 +24,8 @@ from spinodal.waiting import waiting
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from spinodal.report import Report
+
 REFUSED = 2
 """Exit code for something that cannot be done as asked."""
 
@@ -300,13 +302,15 @@ def _other(arguments: list[str]) -> int:
                 "without it"
             )
         return report.print_claims(flags.campaign, flags.modules)
-    publish = None
-    if flags.wandb:
-        from spinodal.tracking import aggregate
-
-        publish = aggregate.publish
     look = report.Look(tuple(flags.format or ["pdf"]), flags.width) if flags.format or flags.width else None
-    return report.main(flags.campaign, flags.curve, publish, look, flags.modules)
+    return report.main(flags.campaign, flags.curve, _publish if flags.wandb else None, look, flags.modules)
+
+
+def _publish(made: Report) -> str:
+    """Log a report on W&B, as it lies in its folder."""
+    from spinodal.tracking.report_run import publish
+
+    return publish(made.campaign.folder)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -15,8 +15,7 @@ import pytest
 from spinodal import cli
 from spinodal.planning import survey
 from spinodal.records import OBSERVED, TRAINING, read_records
-from spinodal.tracking.folders import closed_runs, run_folders
-from spinodal.tracking.messenger import finish
+from spinodal.tracking.mirror import finish
 
 BRANCH = "l2=[0.03,0.07,0.2]"
 ESCAPE = [
@@ -27,6 +26,10 @@ ESCAPE = [
     "protocol.longest=50",
 ]
 TRAIN = ["protocol=train", "protocol.steps=40", "protocol.records=5", "l2=[0.03,0.1]", "seed=[0,1]"]
+
+
+def run_folders(outputs):
+    return [*(outputs / "wandb").glob("*run-*-*/")]
 
 
 def compare(run, records):
@@ -88,8 +91,7 @@ def test_every_observable_of_every_stage_is_there_and_the_rebuilt_mirror_is_equa
         assert run.config["model"]["depth"] == run.config["depth"] == 3
         assert "${" not in json.dumps(run.config)
         assert (run.run["run_group"], run.run["job_type"]) == ("c", "replica")
-    assert cli.main(["sync", str(outputs), "--rebuild", "--dry-run"]) == 0
-    rebuilt = {run.id: run for run in inspect("rebuilt/wandb")}
+    rebuilt = rebuild(outputs, inspect)
     assert rebuilt.keys() == {run.id for run in runs}
     for run in runs:
         again = rebuilt[run.id]
@@ -133,8 +135,7 @@ def test_of_noise_a_job_tells_survival_and_so_does_its_rebuilt_mirror(outputs, g
         escaped = records.filter(pl.col("temperature") == run.config["temperature"])["escaped"]
         assert (survival[0], survival[-1]) == (1, 1 - escaped.mean())
         assert run.axes["escape/survival"] == "escape/time"
-    assert cli.main(["sync", str(outputs), "--rebuild", "--dry-run"]) == 0
-    rebuilt = {run.id: run for run in inspect("rebuilt/wandb")}
+    rebuilt = rebuild(outputs, inspect)
     assert {run.id: run.history for run in runs} == {name: run.history for name, run in rebuilt.items()}
 
 
@@ -171,7 +172,7 @@ def test_where_wandb_cannot_write_it_is_said_and_the_job_goes_on(outputs, go, ca
     said = capfd.readouterr().err
     assert said.count("W&B") == 1
     assert "FileExistsError" in said
-    assert "--rebuild" in said
+    assert "`spinodal sync` makes the rest from the records" in said
 
 
 KILLED = ["l2=geom:0.03:0.3:40", "model.width=6", "data.samples=64", "seed=[0,1]"]
@@ -204,7 +205,7 @@ def interrupted(outputs, number, wait_until):
     )
     wait_until(lambda: list((outputs / "records").glob("*.parquet")), "records")
     # All of its processes, as SLURM does; and a kill comes when some of it is on W&B's side.
-    wait_until(lambda: number != signal.SIGKILL or run_folders(outputs), "a run of W&B's")
+    wait_until(lambda: number != signal.SIGKILL or run_folders(outputs), "a run of W&B's", every=0.01)
     os.killpg(job.pid, number)
     (outputs.parent / "hold").unlink()
     job.communicate()
@@ -213,14 +214,16 @@ def interrupted(outputs, number, wait_until):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
-def test_stopped_and_continued_it_is_all_there_and_nothing_twice(outputs, go, inspect, number, wait_until):
+def test_stopped_and_continued_it_is_all_there_and_nothing_twice(
+    outputs, go, inspect, closed, number, wait_until
+):
     interrupted(outputs, number, wait_until)
     if number == signal.SIGTERM:
         for run in inspect():
             assert (run.state, run.exit_code) == ("failed", 143)
             assert (run.summary["outcome"], run.summary["complete"]) == ("interrupted", False)
     else:
-        assert not list(closed_runs(outputs))  # a kill leaves no word
+        assert not closed()  # a kill leaves no word
     before = len(run_folders(outputs))
     go(*KILLED)
     records = read_records(outputs)
@@ -231,11 +234,16 @@ def test_stopped_and_continued_it_is_all_there_and_nothing_twice(outputs, go, in
     for run in complete:
         compare(run, records)
         assert run.state == "finished"
-    assert cli.main(["sync", str(outputs), "--rebuild", "--dry-run"]) == 0
-    rebuilt = inspect("rebuilt/wandb")
-    assert {run.id for run in rebuilt} == {run.id for run in complete}
-    for run in rebuilt:
+    rebuilt = rebuild(outputs, inspect)
+    assert rebuilt.keys() == {run.id for run in complete}
+    for run in rebuilt.values():
         compare(run, records)
+
+
+def rebuild(outputs, inspect):
+    """All runs again from the records, by id."""
+    assert cli.main(["sync", str(outputs), "--rebuild", "--dry-run"]) == 0
+    return {run.id: run for run in inspect("rebuilt/wandb")}
 
 
 def test_training_curves_are_bounded_and_end_where_the_row_does(outputs, go):
