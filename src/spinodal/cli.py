@@ -61,10 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _predict(rest)
             case ["probe", *rest]:
                 return _probe(rest)
-            case ["sync" | "dashboard" as command, *rest]:
-                from spinodal.tracking import commands
-
-                return int(getattr(commands, command)(rest))
             case ["cancel", *rest]:
                 return _cancel(rest)
             case ["-sc" | "--shell-completion", *_]:
@@ -283,6 +279,10 @@ def _complete(arguments: list[str]) -> int:
 
 def _other(arguments: list[str]) -> int:
     flags = other_parser(_refuse).parse_args(arguments)
+    if flags.command in ("sync", "dashboard"):
+        from spinodal.tracking import commands
+
+        return commands.sync(flags) if flags.command == "sync" else commands.dashboard(flags)
     if not flags.campaign.is_dir():
         raise UserError(
             f"{flags.command} {flags.campaign}: no such folder; a campaign is a folder under outputs/"

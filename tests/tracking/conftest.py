@@ -76,6 +76,12 @@ class Inspected:
 
 
 @pytest.fixture
+def leet():
+    """All that W&B's own tool reads of the folder of a run."""
+    return leet_inspect
+
+
+@pytest.fixture
 def closed(outputs):
     """What is left of every run that was closed, by its id."""
 

@@ -215,16 +215,14 @@ import subprocess, sys
 from spinodal.tracking import mirror
 
 mirror.SILENCE, mirror.GRACE = 0.2, 0.3
-slow = subprocess.Popen(["sleep", "1000"], stdin=subprocess.PIPE, text=True)
+slow = subprocess.Popen(["sleep", "1000"], stdin=-1, stdout=-3, stderr=-3, text=True)
 mirror._here.append(slow)
 print(slow.pid)
 """
 
 
 def test_a_process_that_takes_long_is_not_waited_for_long():
-    done = subprocess.run(
-        [sys.executable, "-c", ENDED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", ENDED], capture_output=True, text=True)
     os.kill(int(done.stdout), signal.SIGKILL)
     assert done.returncode == 0
     first, last = done.stderr.splitlines()
@@ -240,7 +238,7 @@ def end(number, frame):
     raise SystemExit(143)
 
 signal.signal(signal.SIGTERM, end)
-slow = subprocess.Popen(["sleep", "1000"], stdin=subprocess.PIPE, text=True)
+slow = subprocess.Popen(["sleep", "1000"], stdin=-1, stdout=-3, stderr=-3, text=True)
 mirror._here.append(slow)
 print(slow.pid)
 threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -44,8 +44,9 @@ class Origin:
         return last is not None and last.number in self.living
 
     def outcome(self, pack: str, points: Sequence[str]) -> Literal["failed", "interrupted"]:
-        """Return how it ended for points of a pack that lack stages."""
-        last = self.attempt(pack, points)
+        """Return how it ended for points of a pack that lack stages, whatever has begun with them again."""
+        over = {pack: [each for each in self.attempts.get(pack, ()) if each.number not in self.living]}
+        last = replace(self, attempts=over).attempt(pack, points)
         given_up = last and (last.state in ("failed", "too large") or last.failed.keys() & {*points})
         return "failed" if given_up else "interrupted"
 

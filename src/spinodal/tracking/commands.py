@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -23,8 +23,11 @@ REBUILT = "rebuilt"
 """Folder of a campaign for runs that are made again from its records."""
 
 
-def sync(arguments: Sequence[str]) -> int:
+def sync(flags: Namespace) -> int:
     """Upload what W&B does not have yet.
+
+    Args:
+        flags: As `spinodal.arguments` has them.
 
     Returns:
         Exit code: 0, or 1 if some runs could not be uploaded.
@@ -32,27 +35,12 @@ def sync(arguments: Sequence[str]) -> int:
     Raises:
         UserError: If there is no such campaign, or no server.
     """
-    parser = _parser(
-        "sync",
-        "Uploads runs of campaigns that are not there yet, each once, from the records: also what a job did not write "
-        "to W&B. May be stopped at any time: the same command continues.",
-    )
-    parser.add_argument(
-        "folders", nargs="+", type=Path, metavar="folder", help="a campaign, or one of campaigns"
-    )
-    rebuilt = f"write all runs again first, offline, into <campaign>/{REBUILT}, also of jobs with logger=none"
-    parser.add_argument("--rebuild", action="store_true", help=rebuilt)
-    parser.add_argument("--project", help="on W&B, instead of each run's own")
-    parser.add_argument("--entity", help="on W&B, instead of each run's own")
-    parser.add_argument("--parallel", type=int, default=5, metavar="N", help="runs at a time (default: 5)")
-    parser.add_argument("--dry-run", action="store_true", help="upload nothing, only print what would be")
-    flags = parser.parse_args(arguments)
     if flags.parallel < 1:
         raise UserError(f"--parallel {flags.parallel}: must be at least 1")
-    return max([_sync(campaign, flags) for campaign in _campaigns("sync", flags.folders)])
+    return max([_sync(campaign, flags) for campaign in _campaigns(flags)])
 
 
-def _sync(campaign: Path, flags: argparse.Namespace) -> int:
+def _sync(campaign: Path, flags: Namespace) -> int:
     from spinodal.tracking.jobs import jobs_of
     from spinodal.tracking.report_run import report_run
     from spinodal.tracking.runs import runs_of
@@ -108,8 +96,11 @@ def _write(runs: Sequence[Run], session: Session) -> list[bool]:
     return close_all(list(zip(opened, runs, strict=True)))
 
 
-def dashboard(arguments: Sequence[str]) -> int:
+def dashboard(flags: Namespace) -> int:
     """Save the dashboard of a project on W&B.
+
+    Args:
+        flags: As `spinodal.arguments` has them.
 
     Returns:
         Exit code 0.
@@ -117,24 +108,13 @@ def dashboard(arguments: Sequence[str]) -> int:
     Raises:
         UserError: If the server does not take it.
     """
-    parser = _parser(
-        "dashboard",
-        "Saves a workspace for phase transitions on W&B: E, accuracy, ‖θ‖, curvature and soft mode against λ for each "
-        "curve, λ of the jumps against depth, the grid in parallel coordinates. Each call saves a new view; none is "
-        "changed.",
-    )
-    parser.add_argument("project", metavar="entity/project", help="on W&B; may still be empty")
-    own = "campaigns, or folders of them, whose own columns and control parameters get panels, too"
-    parser.add_argument("folders", nargs="*", type=Path, metavar="campaign", help=own)
-    parser.add_argument("--print", action="store_true", help="only print it, as JSON")
-    flags = parser.parse_args(arguments)
     entity, _, project = flags.project.partition("/")
     if not entity or not project or "/" in project:
         raise UserError(f"dashboard {flags.project}: must be entity/project, as on W&B")
     from spinodal.tracking.dashboard import workspace
     from spinodal.tracking.session import unreachable
 
-    view = workspace(entity, project, _campaigns("dashboard", flags.folders))
+    view = workspace(entity, project, _campaigns(flags))
     if flags.print:
         print(view._to_model().spec.model_dump_json(by_alias=True, exclude_none=True))
         return 0
@@ -149,16 +129,18 @@ def dashboard(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _campaigns(command: str, folders: Sequence[Path]) -> list[Path]:
+def _campaigns(flags: Namespace) -> list[Path]:
     """Return the campaigns that folders are, or hold."""
     from spinodal.tracking.jobs import campaigns_below
 
     found: dict[Path, None] = {}
-    for folder in folders:
+    for folder in flags.folders:
         if not folder.is_dir():
-            raise UserError(f"{command} {folder}: no such folder; a campaign is a folder under outputs/")
+            raise UserError(
+                f"{flags.command} {folder}: no such folder; a campaign is a folder under outputs/"
+            )
         if not (below := campaigns_below(folder)):
-            raise UserError(f"{command} {folder}: no records to read; spinodal run makes them")
+            raise UserError(f"{flags.command} {folder}: no records to read; spinodal run makes them")
         found |= dict.fromkeys(below)
     return list(found)
 
@@ -166,13 +148,3 @@ def _campaigns(command: str, folders: Sequence[Path]) -> list[Path]:
 def _followed(work: Sequence[Any], what: str, console: Console) -> Iterator[Any]:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         yield from progress.track(work, description=what)
-
-
-def _parser(command: str, description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"spinodal {command}", description=description)
-    parser.error = _refuse  # type: ignore[method-assign]
-    return parser
-
-
-def _refuse(message: str) -> NoReturn:
-    raise UserError(f"{message}; --help says more")

@@ -50,7 +50,8 @@ class ReportRun(Run):
         self.jobs, self.folder, self.tags = jobs, folder, ("report",)
         kept = next((each for each in (folder / "findings").glob("*") if each.is_dir()), None)
         self.found = Findings(rows, Kept(kept.parent, kept.name) if kept else None)
-        self.id, self.name = f"report-{identity(self.group)}", f"report of {self.group}"
+        campaign = self.first["campaign"] or ""
+        self.id, self.name = f"report-{identity(campaign)}", f"report of {campaign}"
 
     @cached_property
     def config(self) -> dict[str, Any]:
