@@ -31,7 +31,7 @@ ALLOWED = {
     "observables": MATHEMATICS | {"ensemble", "protocols", "records", "training", "waiting"},
     "planning": {"errors", "signatures", "protocols", "campaign", "records", "waiting"},
     "cluster": {"errors", "files", "campaign", "planning", "job", "waiting"},
-    "tracking": {"errors", "campaign", "theory", "records", "training", "analysis", "report"},
+    "tracking": {"errors", "files", "campaign", "records", "analysis"},
     "analysis": {"errors", "files", "theory", "records"},
     "report": {"errors", "theory", "campaign", "records", "analysis", "waiting"},
     "building": MATHEMATICS
@@ -73,7 +73,6 @@ HOMES = {
         "ensemble",
         "training",
         "observables",
-        "tracking",
         "building",
         "fitting",
         "job",

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import yaml
 from scipy.optimize import brentq, minimize_scalar
 
 from spinodal.analysis import coexistence, deep_linear, hysteresis
 from spinodal.cli import main
 from spinodal.records import read_records
 from spinodal.report.report import Report, make_report
-from spinodal.tracking.runs import axis_of, job_runs, replica_runs
+from spinodal.tracking.jobs import jobs_of
+from spinodal.tracking.metrics import axis_of
+from spinodal.tracking.runs import curve_runs, runs_of
 
 WIDTH, DEPTH = 0.01, 3
 
@@ -145,9 +146,9 @@ def test_the_report_is_in_terms_of_the_control_parameter(report: Report) -> None
 
 
 def test_wandb_draws_against_the_control_parameter(campaign: Path, records: pl.DataFrame) -> None:
-    (file,) = (campaign / "records").glob("*.yaml")
-    configuration = yaml.safe_load(file.read_text())
-    for run in (*replica_runs(records, configuration), *job_runs(records, configuration)):
+    ((job, _),) = jobs_of(campaign)
+    configuration = job.configuration
+    for run in (*runs_of(records, job), *curve_runs(records, job)):
         assert run.config["control"] == "smooth_l1"
         assert run.config["smooth_l1"] == configuration["smooth_l1"]
         assert "smooth_l1=0.04…0.5" in run.name

@@ -15,6 +15,12 @@ FORMATS = ("pdf", "png", "svg")
 UNITS = {"mm": 25.4, "cm": 2.54, "in": 1.0}
 """Per inch."""
 
+SYNC = """Uploads runs of campaigns that are not there yet, each once, from the records: also what a job did not write
+to W&B. May be stopped at any time: the same command continues."""
+
+DASHBOARD = """Saves a workspace for phase transitions on W&B: E, accuracy, ‖θ‖, curvature and soft mode against λ for
+each curve, λ of the jumps against depth, the grid in parallel coordinates. Each call saves a new view."""
+
 
 def parser(refuse: Callable[[str], NoReturn]) -> argparse.ArgumentParser:
     """Return the parser of `spinodal status`, `spinodal report` and the help of all commands.
@@ -38,14 +44,34 @@ def parser(refuse: Callable[[str], NoReturn]) -> argparse.ArgumentParser:
         "probe", add_help=False, help="find what the networks of a checkpoint sit in (probe --help)"
     )
     commands.add_parser("cancel", add_help=False, help="end what a campaign has queued or running on SLURM")
-    commands.add_parser("sync", add_help=False, help="upload a campaign's W&B runs (sync --help)")
-    commands.add_parser("dashboard", add_help=False, help="save a W&B workspace (dashboard --help)")
+    sync = commands.add_parser("sync", help="upload the W&B runs of campaigns", description=SYNC)
+    dashboard = commands.add_parser("dashboard", help="save a W&B workspace", description=DASHBOARD)
     report = commands.add_parser("report", help="find a campaign's transitions: page, tables, figures")
     _status(status)
+    _sync(sync)
+    _dashboard(dashboard)
     _report(report)
-    for each in (outer, status, report):
+    for each in (outer, status, sync, dashboard, report):
         each.error = refuse  # type: ignore[method-assign,assignment]
     return outer
+
+
+def _sync(sync: argparse.ArgumentParser) -> None:
+    several = "a campaign, or one of campaigns"
+    rebuild = "write all runs again first, offline, into <campaign>/rebuilt, also of jobs with logger=none"
+    sync.add_argument("folders", nargs="+", type=Path, metavar="folder", help=several)
+    sync.add_argument("--rebuild", action="store_true", help=rebuild)
+    sync.add_argument("--project", help="on W&B, instead of each run's own")
+    sync.add_argument("--entity", help="on W&B, instead of each run's own")
+    sync.add_argument("--parallel", type=int, default=5, metavar="N", help="runs at a time (default: 5)")
+    sync.add_argument("--dry-run", action="store_true", help="upload nothing, only print what would be")
+
+
+def _dashboard(dashboard: argparse.ArgumentParser) -> None:
+    own = "campaigns, or folders of them, whose own columns and control parameters get panels, too"
+    dashboard.add_argument("project", metavar="entity/project", help="on W&B; may still be empty")
+    dashboard.add_argument("folders", nargs="*", type=Path, metavar="campaign", help=own)
+    dashboard.add_argument("--print", action="store_true", help="only print it, as JSON")
 
 
 def _status(status: argparse.ArgumentParser) -> None:

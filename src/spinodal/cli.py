@@ -24,6 +24,8 @@ from spinodal.waiting import waiting
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from spinodal.report import Report
+
 REFUSED = 2
 """Exit code for something that cannot be done as asked."""
 
@@ -59,10 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _predict(rest)
             case ["probe", *rest]:
                 return _probe(rest)
-            case ["sync" | "dashboard" as command, *rest]:
-                from spinodal.tracking import commands
-
-                return int(getattr(commands, command)(rest))
             case ["cancel", *rest]:
                 return _cancel(rest)
             case ["-sc" | "--shell-completion", *_]:
@@ -281,6 +279,10 @@ def _complete(arguments: list[str]) -> int:
 
 def _other(arguments: list[str]) -> int:
     flags = other_parser(_refuse).parse_args(arguments)
+    if flags.command in ("sync", "dashboard"):
+        from spinodal.tracking import commands
+
+        return commands.sync(flags) if flags.command == "sync" else commands.dashboard(flags)
     if not flags.campaign.is_dir():
         raise UserError(
             f"{flags.command} {flags.campaign}: no such folder; a campaign is a folder under outputs/"
@@ -300,13 +302,15 @@ def _other(arguments: list[str]) -> int:
                 "without it"
             )
         return report.print_claims(flags.campaign, flags.modules)
-    publish = None
-    if flags.wandb:
-        from spinodal.tracking import aggregate
-
-        publish = aggregate.publish
     look = report.Look(tuple(flags.format or ["pdf"]), flags.width) if flags.format or flags.width else None
-    return report.main(flags.campaign, flags.curve, publish, look, flags.modules)
+    return report.main(flags.campaign, flags.curve, _publish if flags.wandb else None, look, flags.modules)
+
+
+def _publish(made: Report) -> str:
+    """Log a report on W&B, as it lies in its folder."""
+    from spinodal.tracking.report_run import publish
+
+    return publish(made.campaign.folder)
 
 
 def _refuse(message: str) -> NoReturn:

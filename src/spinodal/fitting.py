@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import count
-from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -137,7 +137,7 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
         | {"curve": pack.part_of[point].curve, "complexity": task.complexity}
         for point, task, each in zip(points, tasks, values, strict=True)
     ]
-    trackers, logger = _tracking(plan, config, writer, list(points))
+    trackers, logger, mirrored = _tracking(plan, config, writer, list(points))
     trainer = build_trainer(
         plan,
         [
@@ -150,13 +150,14 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
         logger,
     )
     # The contents of the loader are never looked at: a stage has as many blocks as it needs.
-    trainer.fit(module, train_dataloaders=count(), ckpt_path=resumed)
+    with mirrored:
+        trainer.fit(module, train_dataloaders=count(), ckpt_path=resumed)
     if not (module.finished or interruption.wanted):
         raise RuntimeError(
             f"training was ended after {trainer.current_epoch} stages, before the last: by a callback or by trainer.*"
         )
     say(f"{len(points) - len(module.failures)} points → {writer.path}")
-    if not plan.checkpoint.keep:
+    if not (plan.checkpoint.keep or (plan.logger or {}).get("log_model")):
         trainer.strategy.remove_checkpoint(checkpoint)
     for path in (writer.path, configuration, pack_file(campaign, pack.name)):
         delete_strays(path)
@@ -200,17 +201,17 @@ def _tracking(
     config: Mapping[str, Any],
     writer: RecordWriter,
     points: Sequence[str],
-) -> tuple[list[pl.Callback], Any]:
-    """What mirrors the records elsewhere: the callbacks for it, and a logger for Lightning."""
+) -> tuple[list[pl.Callback], Any, AbstractContextManager[None]]:
+    """What logs the records elsewhere: callbacks, a logger for Lightning, and what to train within."""
     given = plan.logger
     if given is None or given.get("mode") == "disabled":
-        return [], False
-    from spinodal.tracking.mirror import Mirror
+        return [], False, nullcontext()
+    from spinodal.tracking.mirror import mirrored
     from spinodal.tracking.stages import LogStages
 
     if given._target_ != "spinodal.tracking.mirror.Mirror":
-        return [LogStages(writer, points, config)], made(given, object)
-    return [Mirror(writer, points, config, Path(plan.paths.campaign), not plan.protocol.refine, say)], False
+        return [LogStages(writer, points, config)], made(given, object), nullcontext()
+    return [], False, mirrored(writer.path, config["logger"])
 
 
 def say(line: str) -> None:

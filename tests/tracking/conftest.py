@@ -9,7 +9,7 @@ from wandb.util import get_core_path
 
 from spinodal.job import run
 from spinodal.planning import plan
-from spinodal.tracking.messenger import finish
+from spinodal.tracking.mirror import finish
 
 SMALL = ("data.complexity=2", "data.samples=12", "model=deep_linear", "model.width=4", "campaign=c")
 
@@ -67,11 +67,29 @@ class Inspected:
         ]
         metrics = [record["metric"] for record in records if record["type"] == "metric"]
         self.axes = {metric["name"]: metric.get("step_metric") for metric in metrics if "name" in metric}
+        self.files = folder / "files"
         self.run = next((record["run"] for record in records if record["type"] == "run"), None)
 
     def stages(self):
         """The rows against λ."""
         return [row for row in self.history if "stage" in row]
+
+
+@pytest.fixture
+def leet():
+    """All that W&B's own tool reads of the folder of a run."""
+    return leet_inspect
+
+
+@pytest.fixture
+def closed(outputs):
+    """What is left of every run that was closed, by its id."""
+
+    def read():
+        folder = outputs / "wandb" / "closed"
+        return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+    return read
 
 
 @pytest.fixture

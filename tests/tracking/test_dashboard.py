@@ -3,32 +3,32 @@
 import json
 import os
 import re
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from spinodal import cli
 from spinodal.records import SCHEMA
+from spinodal.records.writer import write_whole
 from spinodal.tracking.dashboard import SECTIONS, workspace
 
 GOLDEN = Path(__file__).with_name("dashboard.json")
 
 
-def spec():
+def spec(*campaigns):
     """As W&B gets it; ids of panels differ between builds."""
-    text = (
-        workspace("somebody", "spinodal")._to_model().spec.model_dump_json(by_alias=True, exclude_none=True)
-    )
+    view = workspace("somebody", "spinodal", campaigns)
+    text = view._to_model().spec.model_dump_json(by_alias=True, exclude_none=True)
     return json.loads(re.sub(r'"(__id__|id)":"[^"]*"', r'"\1":""', text))
 
 
-def panels():
+def panels(*campaigns):
     return {
         section["name"]: section["panels"]
-        for section in spec()["section"]["panelBankConfig"]["sections"]
+        for section in spec(*campaigns)["section"]["panelBankConfig"]["sections"]
         if section["panels"]
     }
 
@@ -42,32 +42,50 @@ def test_it_is_what_it_was():
     assert spec() == json.loads(GOLDEN.read_text(encoding="utf-8"))
 
 
-def test_observables_are_drawn_against_l2_on_a_log_axis_grouped_by_complexity_and_branch():
+def lines(panels):
+    return {panel["config"]["metrics"][0]: panel["config"] for panel in panels if "Line" in panel["viewType"]}
+
+
+def test_observables_are_drawn_against_l2_on_a_log_axis_a_line_for_each_curve():
     drawn = {}
     for section, columns in SECTIONS.items():
-        lines = [
-            panel["config"] for panel in panels()[section] if panel["viewType"] == "Run History Line Plot"
-        ]
-        assert [line["metrics"] for line in lines] == [[column] for column in columns]
-        for line in lines:
+        of_section = lines(panels()[f"{section} against λ"])
+        assert [*of_section] == [*columns]
+        for line in of_section.values():
             assert (line["xAxis"], line["xLogScale"], line["groupAgg"]) == ("l2", True, "mean")
-            drawn[line["metrics"][0]] = line
+        drawn |= of_section
     assert {"error", "accuracy", "norm", "scalar_curvature", "soft_mode", "grad_max"} <= drawn.keys()
     assert drawn.keys() <= SCHEMA.keys()
     (runset,) = spec()["section"]["runSets"]
-    assert [each["name"] for each in runset["grouping"]] == ["complexity.value", "branch.value"]
+    assert [each["name"] for each in runset["grouping"]] == ["campaign.value", "curve_name.value"]
 
 
-def test_the_grid_is_there_in_parallel_coordinates():
-    (panel,) = panels()["Grid"]
-    assert panel["viewType"] == "Parallel Coordinates Plot"
-    columns = [(each["displayName"], each["accessor"]) for each in panel["config"]["columns"]]
-    assert columns == [
-        ("λ", "summary:l2"),
-        ("K", "config:complexity.value"),
-        ("depth", "config:depth.value"),
-        ("seed", "config:seed.value"),
-        ("error", "summary:error"),
+def test_campaigns_have_panels_for_their_control_parameters_and_columns_of_their_own(tmp_path):
+    for control, values in {"l2": [0.1, 0.2], "dropout": [0.0, 0.1]}.items():
+        table = pl.DataFrame(
+            {"control": control, "control_value": values, "mine": [1.0, 2.0], "point": control}
+        )
+        (tmp_path / control / "records").mkdir(parents=True)
+        write_whole(tmp_path / control / "records" / "j.parquet", table.with_columns(stage=pl.int_range(2)))
+    both = panels(tmp_path / "l2", tmp_path / "dropout")
+    for name, symbol, logarithmic in (("l2", "λ", True), ("dropout", "dropout", False)):
+        own = lines(both[f"Columns of your own against {symbol}"])["mine"]
+        for line in (own, lines(both[f"Order parameters against {symbol}"])["error"]):
+            assert (line["xAxis"], line.get("xLogScale", False)) == (name, logarithmic)
+
+
+def test_what_sums_up_each_run_is_there_for_depths_and_campaigns():
+    seen = panels()["Transitions"]
+    dots = {
+        panel["config"]["xAxis"]: panel["config"] for panel in seen if panel["viewType"] == "Scatter Plot"
+    }
+    assert dots["config:depth.value"]["yAxis"] == "summary:transitions/1/control"
+    assert dots["summary:l2"]["yAxis"] == "summary:error"
+    assert sum(panel["viewType"] == "Bar Chart" for panel in seen) == 3
+    (grid,) = (panel["config"] for panel in seen if panel["viewType"] == "Parallel Coordinates Plot")
+    assert [each["accessor"] for each in grid["columns"]] == [
+        *(f"config:{name}.value" for name in ("campaign", "complexity", "depth", "width", "seed")),
+        *(f"summary:{name}" for name in ("transitions/1/control", "transitions/count", "best/test_accuracy")),
     ]
 
 
@@ -140,13 +158,3 @@ def test_a_project_has_an_owner(project, capsys):
 def test_it_can_be_looked_at_without_a_server(capsys):
     assert cli.main(["dashboard", "a/b", "--print"]) == 0
     assert json.loads(capsys.readouterr().out)["section"]
-
-
-def test_what_it_needs_is_on_the_package_index_by_that_name(capsys, monkeypatch):
-    monkeypatch.delitem(sys.modules, "spinodal.tracking.dashboard")
-    monkeypatch.setitem(sys.modules, "wandb_workspaces", None)
-    monkeypatch.delitem(sys.modules, "wandb_workspaces.reports.v2", raising=False)
-    assert cli.main(["dashboard", "me/mine"]) == 2
-    assert (
-        capsys.readouterr().err == "error: dashboard: needs wandb-workspaces: pip install wandb-workspaces\n"
-    )

@@ -8,15 +8,17 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import polars as pl
 import pytest
 
 from spinodal import cli
+from spinodal.analysis.findings import find
 from spinodal.planning import survey
 from spinodal.records import OBSERVED, TRAINING, read_records
-from spinodal.tracking.folders import closed_runs, run_folders
-from spinodal.tracking.messenger import finish
+from spinodal.theory import spinodal
+from spinodal.tracking.mirror import finish
 
 BRANCH = "l2=[0.03,0.07,0.2]"
 ESCAPE = [
@@ -27,6 +29,10 @@ ESCAPE = [
     "protocol.longest=50",
 ]
 TRAIN = ["protocol=train", "protocol.steps=40", "protocol.records=5", "l2=[0.03,0.1]", "seed=[0,1]"]
+
+
+def run_folders(outputs):
+    return [*(outputs / "wandb").glob("*run-*-*/")]
 
 
 def compare(run, records):
@@ -88,8 +94,7 @@ def test_every_observable_of_every_stage_is_there_and_the_rebuilt_mirror_is_equa
         assert run.config["model"]["depth"] == run.config["depth"] == 3
         assert "${" not in json.dumps(run.config)
         assert (run.run["run_group"], run.run["job_type"]) == ("c", "replica")
-    assert cli.main(["sync", str(outputs), "--rebuild", "--dry-run"]) == 0
-    rebuilt = {run.id: run for run in inspect("rebuilt/wandb")}
+    rebuilt = rebuild(outputs, inspect)
     assert rebuilt.keys() == {run.id for run in runs}
     for run in runs:
         again = rebuilt[run.id]
@@ -133,8 +138,7 @@ def test_of_noise_a_job_tells_survival_and_so_does_its_rebuilt_mirror(outputs, g
         escaped = records.filter(pl.col("temperature") == run.config["temperature"])["escaped"]
         assert (survival[0], survival[-1]) == (1, 1 - escaped.mean())
         assert run.axes["escape/survival"] == "escape/time"
-    assert cli.main(["sync", str(outputs), "--rebuild", "--dry-run"]) == 0
-    rebuilt = {run.id: run for run in inspect("rebuilt/wandb")}
+    rebuilt = rebuild(outputs, inspect)
     assert {run.id: run.history for run in runs} == {name: run.history for name, run in rebuilt.items()}
 
 
@@ -171,7 +175,7 @@ def test_where_wandb_cannot_write_it_is_said_and_the_job_goes_on(outputs, go, ca
     said = capfd.readouterr().err
     assert said.count("W&B") == 1
     assert "FileExistsError" in said
-    assert "--rebuild" in said
+    assert "`spinodal sync` makes the rest from the records" in said
 
 
 KILLED = ["l2=geom:0.03:0.3:40", "model.width=6", "data.samples=64", "seed=[0,1]"]
@@ -204,7 +208,7 @@ def interrupted(outputs, number, wait_until):
     )
     wait_until(lambda: list((outputs / "records").glob("*.parquet")), "records")
     # All of its processes, as SLURM does; and a kill comes when some of it is on W&B's side.
-    wait_until(lambda: number != signal.SIGKILL or run_folders(outputs), "a run of W&B's")
+    wait_until(lambda: number != signal.SIGKILL or run_folders(outputs), "a run of W&B's", every=0.01)
     os.killpg(job.pid, number)
     (outputs.parent / "hold").unlink()
     job.communicate()
@@ -213,14 +217,16 @@ def interrupted(outputs, number, wait_until):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
-def test_stopped_and_continued_it_is_all_there_and_nothing_twice(outputs, go, inspect, number, wait_until):
+def test_stopped_and_continued_it_is_all_there_and_nothing_twice(
+    outputs, go, inspect, closed, number, wait_until
+):
     interrupted(outputs, number, wait_until)
     if number == signal.SIGTERM:
         for run in inspect():
             assert (run.state, run.exit_code) == ("failed", 143)
             assert (run.summary["outcome"], run.summary["complete"]) == ("interrupted", False)
     else:
-        assert not list(closed_runs(outputs))  # a kill leaves no word
+        assert not closed()  # a kill leaves no word
     before = len(run_folders(outputs))
     go(*KILLED)
     records = read_records(outputs)
@@ -231,11 +237,103 @@ def test_stopped_and_continued_it_is_all_there_and_nothing_twice(outputs, go, in
     for run in complete:
         compare(run, records)
         assert run.state == "finished"
-    assert cli.main(["sync", str(outputs), "--rebuild", "--dry-run"]) == 0
-    rebuilt = inspect("rebuilt/wandb")
-    assert {run.id for run in rebuilt} == {run.id for run in complete}
-    for run in rebuilt:
+    rebuilt = rebuild(outputs, inspect)
+    assert rebuilt.keys() == {run.id for run in complete}
+    for run in rebuilt.values():
         compare(run, records)
+
+
+@pytest.mark.slow
+def test_killed_at_ten_random_moments_the_history_is_that_of_the_records(outputs, go, inspect):
+    random = Random(19)
+    for _ in range(10):
+        command = [
+            sys.executable,
+            "-m",
+            "spinodal.cli",
+            "run",
+            "data.complexity=2",
+            "model=deep_linear",
+            "campaign=c",
+        ]
+        job = subprocess.Popen([*command, *KILLED, "checkpoint.every_seconds=1"], start_new_session=True)
+        with suppress(subprocess.TimeoutExpired):
+            job.wait(random.uniform(4, 14))
+        with suppress(ProcessLookupError):
+            os.killpg(job.pid, signal.SIGKILL)
+        job.wait()
+    go(*KILLED)
+    records, told = read_records(outputs), {}
+    for run in inspect():
+        if run.summary.get("complete"):
+            compare(run, records)
+            assert run.id not in told
+            told[run.id] = run.history
+    assert len(told) == 2
+    assert {name: run.history for name, run in rebuild(outputs, inspect).items()} == told
+
+
+def rebuild(outputs, inspect):
+    """All runs again from the records, by id."""
+    assert cli.main(["sync", str(outputs), "--rebuild", "--dry-run"]) == 0
+    return {run.id: run for run in inspect("rebuilt/wandb")}
+
+
+OWN = """
+import pytorch_lightning as pl
+
+class LargestWeight(pl.Callback):
+    def on_train_epoch_end(self, trainer, module):
+        print("measured")
+        module.measure(largest_weight=module.ensemble.theta.detach().abs().amax(-1))
+"""
+
+
+def test_every_numeric_column_is_there_a_users_own_too_and_what_sums_up_a_run(
+    outputs, go, inspect, leet, tmp_path, monkeypatch
+):
+    (tmp_path / "own.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    logger = (
+        "logger={name:mine,group:ours,tags:[first],notes:why,log_model:true,console:true,system_metrics:true}"
+    )
+    own = ("callbacks=[curvature,spectrum]", "+callbacks.own._target_=own.LargestWeight")
+    go("l2=geom:0.03:0.4:14", "data.complexity=1", *own, logger)
+    (run,), records = inspect(), read_records(outputs)
+    axes = {"control_value", *TRAINING}  # under names of their own
+    for name in set(records.columns) - axes:
+        values = [value for value in records[name].to_list() if value not in (None, [])]
+        match records.schema[name]:
+            case pl.List():
+                seen = [value for row in values for value in row]
+                told = [row[each] for row in run.stages() for each in row if each.startswith(f"{name}/")]
+                assert run.config.get(name) in values or told == seen
+            case pl.String():
+                continue
+            case _:
+                assert (
+                    run.config.get(name) in values
+                    or [row[name] for row in run.stages() if name in row] == values
+                    or not values
+                )
+    assert [row["largest_weight"] for row in run.stages()] == records["largest_weight"].to_list()
+    assert {run.axes[name] for name in ("largest_weight", "overlaps/1", "error")} == {"l2"}
+    (found,) = find(records).found.rows(named=True)
+    summary = {name.partition("transitions/")[2]: value for name, value in run.summary.items()}
+    assert (summary["count"], summary["1/order"]) == (1, 1)
+    assert summary["1/control"] == found["location"]
+    assert abs(summary["1/control"] - spinodal([1.0], 3)[0]) < summary["1/control_error"]
+    assert (summary["1/jump"], summary["1/jump_error"]) == (found["jump"], found["jump_error"])
+    assert run.summary["best/error"] == records["error"].min()
+    assert run.summary["best/test_accuracy"] == records["test_accuracy"].max()
+    assert not {"l2", "error", "accuracy"} & run.summary.keys()  # of the last λ
+    assert run.name == "mine K=1 L=3 λ=0.03…0.4 up seed 0"
+    assert (run.run["run_group"], run.run["notes"]) == ("ours", "why")
+    assert {"first", "linear_teacher"} <= set(run.tags)
+    assert (run.files / "output.log").read_text().count("measured") == 14
+    said = leet(run.files.parent)
+    assert f"model-{run.config['job']}" in said
+    assert "output.log" in said
 
 
 def test_training_curves_are_bounded_and_end_where_the_row_does(outputs, go):

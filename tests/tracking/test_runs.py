@@ -8,8 +8,9 @@ import pytest
 
 from spinodal.records import COLUMNS, OBSERVED, SCHEMA, with_control
 from spinodal.theory import coexistence, spinodal
-from spinodal.tracking.runs import axis_of, job_runs, means, replica_runs
-from spinodal.tracking.survival import survival
+from spinodal.tracking.jobs import Job
+from spinodal.tracking.metrics import axis_of, means, survival
+from spinodal.tracking.runs import runs_of
 
 CONFIGURATION = {
     "data": {"complexity": 2},
@@ -57,8 +58,12 @@ def table(*rows):
     return with_control(pl.DataFrame([row(**each) for each in rows], schema=SCHEMA))
 
 
-def the_run(*rows, unit=replica_runs):
-    (run,) = unit(table(*rows), CONFIGURATION)
+def all_runs(table, unit="replica", **configuration):
+    return list(runs_of(table, Job({**CONFIGURATION, "logger": {"unit": unit}, **configuration})))
+
+
+def the_run(*rows, unit="replica"):
+    (run,) = all_runs(table(*rows), unit)
     return run
 
 
@@ -79,13 +84,12 @@ def test_the_same_point_is_the_same_run_and_only_in_its_campaign():
 
 
 def test_a_loop_is_a_run_for_each_branch():
-    up, down = replica_runs(
+    up, down = all_runs(
         table(
             {"stage": 0, "l2": 0.1, "stages": 3},
             {"stage": 1, "l2": 0.2, "stages": 3},
             {"stage": 2, "l2": 0.1, "stages": 3, "branch": "down"},
-        ),
-        CONFIGURATION,
+        )
     )
     assert [up.config["branch"], down.config["branch"]] == ["up", "down"]
     assert list(up.history) == [0, 1]
@@ -142,9 +146,12 @@ def test_what_is_not_a_number_is_not_told():
 
 
 def test_stages_come_in_the_order_of_the_path_bisected_or_not():
-    up = the_run({"stage": 0}, {"stage": 1, "l2": 0.4}, {"stage": 2, "l2": 0.2}, {"stage": 3, "l2": 0.3})
-    assert list(up.history) == [0, 2, 3, 1]
-    rows = [{"stage": stage, "l2": l2, "branch": "down"} for stage, l2 in enumerate((0.4, 0.1, 0.2))]
+    path = [{"stage": stage, "l2": l2} for stage, l2 in enumerate((0.1, 0.4, 0.2, 0.3))]
+    assert list(the_run(*(row | {"refine": 1} for row in path)).history) == [0, 2, 3, 1]
+    assert list(the_run(*path).history) == [0, 1, 2, 3]
+    rows = [
+        {"stage": stage, "l2": l2, "branch": "down", "refine": 1} for stage, l2 in enumerate((0.4, 0.1, 0.2))
+    ]
     assert list(the_run(*rows).history) == [0, 2, 1]
 
 
@@ -165,7 +172,8 @@ def test_complete_means_every_stage():
     assert not the_run({"stages": None}).complete
     assert the_run({}, {"stage": 1}).complete
     saddle = the_run({}, {"stage": 1, "minimum": False})
-    assert saddle.summary == {"complete": True, "rows": 2, "minima": 1}
+    told = {"complete": True, "rows": 2, "minima": 1, "best/error": 0.25}
+    assert saddle.summary == told
 
 
 def test_means_are_of_minima_and_have_their_standard_errors():
@@ -186,11 +194,11 @@ def test_means_are_of_minima_and_have_their_standard_errors():
 def test_a_job_has_a_run_for_each_strength_of_noise():
     held = {"branch": "escape", "stages": 1, "time_step": 0.25, "escaped": True}
     rows = [held | {"point": f"{t}-{s}", "seed": s, "temperature": t} for t in (0.1, 0.2) for s in (0, 1)]
-    cold, hot = job_runs(table(*rows), CONFIGURATION)
+    cold, hot = all_runs(table(*rows), "job")
     assert (cold.name, hot.name) == tuple(f"K=2 L=3 λ=0.1…0.2 T={t} escape 2 seeds" for t in (0.1, 0.2))
     assert cold.id != hot.id
     assert cold.config["temperature"] == 0.1
-    assert cold.history[0.1][0]["replicas"] == 2
+    assert cold.history[0.1, None][0]["replicas"] == 2
 
 
 def test_a_job_tells_which_part_of_its_replicas_is_still_in_its_phase():
@@ -200,8 +208,8 @@ def test_a_job_tells_which_part_of_its_replicas_is_still_in_its_phase():
         held | {"point": f"p{seed}", "seed": seed, "escape_time": time, "escaped": escaped}
         for seed, (time, escaped) in enumerate(ends)
     ]
-    told = the_run(*rows, unit=job_runs).history["survival"]
-    assert "survival" not in the_run(*rows, rows[0] | {"stages": 2}, unit=job_runs).history
+    told = the_run(*rows, unit="job").history["escape/survival",]
+    assert ("escape/survival",) not in the_run(*rows, rows[0] | {"stages": 2}, unit="job").history
     assert {axis_of("escape/survival", each) for each in told} == {"escape/time"}
     # Who was let go at 20 counts among those at risk until then, and not after.
     expected = {0: 1, 10: 4 / 5, 20: 4 / 5, 30: 8 / 15, 40: 4 / 15, 50: 4 / 15}
@@ -223,7 +231,7 @@ def test_of_a_training_there_are_means_at_every_look_though_nothing_is_relaxed()
         for seed, errors in enumerate([(1.0, 0.5), (3.0, 0.7)])
         for stage, (steps, error) in enumerate(zip((1, 10), errors, strict=True))
     ]
-    run = the_run(*looks, unit=job_runs)
+    run = the_run(*looks, unit="job")
     told = {each["trained_steps"]: each["error"] for stage in run.history.values() for each in stage}
     assert told == pytest.approx({1: 2.0, 10: 0.6})
 
@@ -231,11 +239,11 @@ def test_of_a_training_there_are_means_at_every_look_though_nothing_is_relaxed()
 def test_a_job_tells_of_a_stage_when_all_its_replicas_are_there():
     here = [{"point": point, "seed": seed} for seed, point in enumerate("ab")]
     rows = [*here, here[0] | {"stage": 1, "l2": 0.2}]
-    half = the_run(*rows, unit=job_runs)
-    assert list(half.history) == [0.1]
+    half = the_run(*rows, unit="job")
+    assert [place for place, _ in half.history] == [0.1]
     assert not half.complete
-    full = the_run(*rows, here[1] | {"stage": 1, "l2": 0.2}, unit=job_runs)
-    assert list(full.history) == [0.1, 0.2]
+    full = the_run(*rows, here[1] | {"stage": 1, "l2": 0.2}, unit="job")
+    assert [place for place, _ in full.history] == [0.1, 0.2]
     assert full.complete
     assert (full.id, full.name) == (half.id, "K=2 L=3 λ=0.1…0.2 up 2 seeds")
     assert full.config["seeds"] == [0, 1]

@@ -3,6 +3,7 @@
 from spinodal.campaign.attempts import NOT_FINITE, Attempt, Failure, Running, alive, begin, read_attempts
 from spinodal.campaign.launches import commit, read_launches, waiting_here, write_launch
 from spinodal.campaign.machine import this_process
+from spinodal.campaign.origin import Origin, origin_of
 from spinodal.campaign.packs import (
     Pack,
     Part,
@@ -21,20 +22,24 @@ from spinodal.campaign.submissions import (
     submission_file,
     write_submission,
 )
+from spinodal.campaign.sweeps import Sweeps, sweeps_of
 from spinodal.campaign.tidy import tidy
 
 __all__ = [
     "NOT_FINITE",
     "Attempt",
     "Failure",
+    "Origin",
     "Pack",
     "Part",
     "Running",
     "Submission",
+    "Sweeps",
     "alive",
     "begin",
     "checkpoint_file",
     "commit",
+    "origin_of",
     "own_values",
     "pack_file",
     "read_attempts",
@@ -44,6 +49,7 @@ __all__ = [
     "read_submission",
     "read_submissions",
     "submission_file",
+    "sweeps_of",
     "this_process",
     "tidy",
     "waiting_here",

@@ -39,6 +39,7 @@ Fraction = Annotated[
 ]
 Decay = Annotated[float, Field(strict=True, ge=0, lt=1, description="a number from 0 to below 1")]
 OptionalCount = Annotated[Count | None, Field(description="an integer ≥ 1, or null")]
+OptionalText = Annotated[str | None, Field(strict=True, min_length=1, description="a name, or null")]
 Phase = Annotated[
     Annotated[int, Field(strict=True, ge=0)] | None,
     Field(description="an integer from 0 to data.complexity, or null"),

@@ -4,7 +4,7 @@ Each serves twice: OmegaConf takes its types (under the name `schema_…`, which
 pydantic its ranges. Default values are in conf/. Descriptions complete the sentence "must be …".
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, get_type_hints
 
 from hydra.core.config_store import ConfigStore
@@ -22,6 +22,7 @@ from spinodal.planning.ranges import (
     Fraction,
     NonNegative,
     OptionalCount,
+    OptionalText,
     Phase,
     Positive,
     Switch,
@@ -158,13 +159,22 @@ class Packing(Checked):
 
 @dataclass
 class Mirror(Checked):
-    """Arguments of `spinodal.tracking.mirror.Mirror` and its session."""
+    """What a job is mirrored with on W&B, most of it as Lightning's WandbLogger has it."""
 
     _target_: Target
     project: Annotated[str, Field(strict=True, min_length=1, description="a name")]
-    entity: Annotated[str | None, Field(description="a name, or null")]
+    entity: OptionalText
     mode: Annotated[str, one_of("offline", "online", "disabled")]
     unit: Annotated[str, one_of("replica", "job")]
+    name: OptionalText = None
+    group: OptionalText = None
+    tags: Annotated[list[str], Field(strict=True, description="a list of words")] = field(
+        default_factory=list
+    )
+    notes: OptionalText = None
+    log_model: Switch = False
+    console: Switch = False
+    system_metrics: Switch = False
 
 
 @dataclass

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
+import shutil
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from spinodal.errors import UserError, in_a_line
 
+if TYPE_CHECKING:
+    from spinodal.tracking.runs import Run
+    from spinodal.tracking.session import Session
 
-def sync(arguments: Sequence[str]) -> int:
+REBUILT = "rebuilt"
+"""Folder of a campaign for runs that are made again from its records."""
+
+
+def sync(flags: Namespace) -> int:
     """Upload what W&B does not have yet.
+
+    Args:
+        flags: As `spinodal.arguments` has them.
 
     Returns:
         Exit code: 0, or 1 if some runs could not be uploaded.
@@ -23,109 +35,89 @@ def sync(arguments: Sequence[str]) -> int:
     Raises:
         UserError: If there is no such campaign, or no server.
     """
-    parser = _parser(
-        "sync",
-        "Uploads the W&B runs of campaigns that are not there yet, each once, and says what went and what did not. "
-        "May be stopped at any time: the same command continues.",
-    )
-    parser.add_argument(
-        "campaigns", nargs="+", type=Path, metavar="campaign", help="a folder, as in outputs/onset"
-    )
-    parser.add_argument(
-        "--rebuild", action="store_true", help="first write all runs again, from the records alone"
-    )
-    parser.add_argument("--project", help="on W&B, instead of each run's own")
-    parser.add_argument("--entity", help="on W&B, instead of each run's own")
-    parser.add_argument("--parallel", type=int, default=5, metavar="N", help="runs at a time (default: 5)")
-    parser.add_argument("--dry-run", action="store_true", help="upload nothing, only say what would be")
-    flags = parser.parse_args(arguments)
-    for campaign in flags.campaigns:
-        if not campaign.is_dir():
-            raise UserError(f"sync {campaign}: no such folder; a campaign is a folder under outputs/")
     if flags.parallel < 1:
         raise UserError(f"--parallel {flags.parallel}: must be at least 1")
-    return max([_sync(campaign, flags) for campaign in flags.campaigns])
+    return max([_sync(campaign, flags) for campaign in _campaigns(flags)])
 
 
-def _sync(campaign: Path, flags: argparse.Namespace) -> int:
-    from spinodal.tracking.session import unreachable
-    from spinodal.tracking.sync import take_inventory, upload
+def _sync(campaign: Path, flags: Namespace) -> int:
+    from spinodal.tracking.jobs import jobs_of
+    from spinodal.tracking.report_run import report_run
+    from spinodal.tracking.runs import runs_of
+    from spinodal.tracking.session import Session, unreachable
 
+    @cache
+    def session(where: tuple[str, str | None], online: bool, folder: Path) -> Session:
+        return Session(campaign, *where, online, remarks.append, folder)
+
+    def where(run: Run) -> tuple[str, str | None]:
+        project, entity = run.job.where
+        return flags.project or project, flags.entity or entity
+
+    remarks: list[str] = []
     console = Console(highlight=False, soft_wrap=True)
+    jobs = [(job, rows) for job, rows in jobs_of(campaign) if job.mirrored or flags.rebuild]
+    runs = [run for job, rows in jobs for run in runs_of(rows, job)]
     if flags.rebuild:
-        _rebuild(campaign, flags, console)
-    found = take_inventory(campaign)
-    waiting = len(found.waiting)
-    if waiting and not flags.dry_run and (trouble := unreachable()):
-        raise UserError(f"sync {campaign}: {waiting} runs are waiting, but {trouble}")
-    failed: dict[Path, str] = {}
+        shutil.rmtree(campaign / REBUILT, ignore_errors=True)
+        for run in _followed(runs, "rebuilding", console):
+            _write([run], session(where(run), False, campaign / REBUILT))
+        console.print(f"{campaign}: {len(runs)} runs made again in {campaign / REBUILT}", markup=False)
+    if any((campaign / "wandb" / "closed").glob("report-*")):
+        runs.append(report_run(campaign))
+    there = [run for run in runs if not run.running]
+    waiting = [run for run in there if not session(where(run), True, campaign).told(run, uploaded=True)]
+    failed = 0
     if waiting and not flags.dry_run:
-        options = [
-            *(("-p", flags.project) if flags.project else ()),
-            *(("-e", flags.entity) if flags.entity else ()),
-        ]
-        with _progress(console, "uploading", waiting) as (progress, bar):
-            failed = upload(
-                found.waiting, flags.parallel, options, lambda count: progress.advance(bar, count)
-            )
-    failed |= dict.fromkeys(found.broken, "its run file is empty; --rebuild makes it from the records")
-    went = waiting - sum(folder.path in failed for folder in found.waiting)
+        if trouble := unreachable():
+            raise UserError(f"sync {campaign}: {len(waiting)} runs are waiting, but {trouble}")
+        with TemporaryDirectory() as folder:
+            for at in _followed(range(0, len(waiting), flags.parallel), "uploading", console):
+                batch = waiting[at : at + flags.parallel]
+                of_all = session(where(batch[0]), True, Path(folder))
+                failed += len(batch) - (sum(_write(batch, of_all)) if of_all.online else 0)
     lines = [
-        f"{waiting} to upload" if flags.dry_run else f"{went} uploaded",
-        f"{found.uploaded} uploaded before" if found.uploaded else "",
-        f"{found.superseded} older folders of the same runs left out" if found.superseded else "",
-        f"{len(found.unclosed)} still running or killed (--rebuild makes them from the records)"
-        if found.unclosed
-        else "",
-        f"{len(failed)} failed" if failed else "",
+        f"{len(waiting)} to upload" if flags.dry_run else f"{len(waiting) - failed} uploaded",
+        f"{len(there) - len(waiting)} uploaded before" if len(there) > len(waiting) else "",
+        f"{len(runs) - len(there)} still running" if len(runs) > len(there) else "",
+        f"{failed} failed: {remarks[0] if remarks else ''}" if failed else "",
     ]
     console.print(f"{campaign}: " + "; ".join(filter(None, lines)), markup=False)
-    for path, reason in failed.items():
-        console.print(f"  {path.name}: {reason}", markup=False)
     return int(bool(failed))
 
 
-def _rebuild(campaign: Path, flags: argparse.Namespace, console: Console) -> None:
-    from spinodal.tracking.rebuild import REBUILT, rebuild
+def _write(runs: Sequence[Run], session: Session) -> list[bool]:
+    """Tell all of some runs, and return of which the server has everything."""
+    from spinodal.tracking.session import close_all
 
-    with _progress(console, "rebuilding", None) as (progress, bar):
-        count = rebuild(campaign, flags.project, flags.entity, lambda: progress.advance(bar))
-    console.print(f"{campaign}: {count} runs made again in {campaign / REBUILT}", markup=False)
+    opened = [session.open(run) for run in runs]
+    for each, run in zip(opened, runs, strict=True):
+        each.log(run)
+    return close_all(list(zip(opened, runs, strict=True)))
 
 
-def dashboard(arguments: Sequence[str]) -> int:
+def dashboard(flags: Namespace) -> int:
     """Save the dashboard of a project on W&B.
+
+    Args:
+        flags: As `spinodal.arguments` has them.
 
     Returns:
         Exit code 0.
 
     Raises:
-        UserError: If it is not installed, or the server does not take it.
+        UserError: If the server does not take it.
     """
-    parser = _parser(
-        "dashboard",
-        "Saves a workspace for phase transitions on W&B: E, accuracy, ‖θ‖, curvature and soft mode against λ, the grid "
-        "in parallel coordinates, the quality of relaxation. Each call saves a new view; none is changed.",
-    )
-    parser.add_argument("project", metavar="entity/project", help="on W&B; may still be empty")
-    parser.add_argument("--print", action="store_true", help="only print it, as JSON")
-    flags = parser.parse_args(arguments)
     entity, _, project = flags.project.partition("/")
     if not entity or not project or "/" in project:
         raise UserError(f"dashboard {flags.project}: must be entity/project, as on W&B")
-    try:
-        from spinodal.tracking.dashboard import workspace
-    except ModuleNotFoundError as error:
-        if error.name != "wandb_workspaces":
-            raise
-        raise UserError("dashboard: needs wandb-workspaces: pip install wandb-workspaces") from error
-    view = workspace(entity, project)
+    from spinodal.tracking.dashboard import workspace
+    from spinodal.tracking.session import unreachable
+
+    view = workspace(entity, project, _campaigns(flags))
     if flags.print:
         print(view._to_model().spec.model_dump_json(by_alias=True, exclude_none=True))
         return 0
-
-    from spinodal.tracking.session import unreachable
-
     if trouble := unreachable():
         raise UserError(f"dashboard {flags.project}: {trouble}")
     try:
@@ -137,18 +129,22 @@ def dashboard(arguments: Sequence[str]) -> int:
     return 0
 
 
-@contextmanager
-def _progress(console: Console, what: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield progress, progress.add_task(what, total=total)
+def _campaigns(flags: Namespace) -> list[Path]:
+    """Return the campaigns that folders are, or hold."""
+    from spinodal.tracking.jobs import campaigns_below
+
+    found: dict[Path, None] = {}
+    for folder in flags.folders:
+        if not folder.is_dir():
+            raise UserError(
+                f"{flags.command} {folder}: no such folder; a campaign is a folder under outputs/"
+            )
+        if not (below := campaigns_below(folder)):
+            raise UserError(f"{flags.command} {folder}: no records to read; spinodal run makes them")
+        found |= dict.fromkeys(below)
+    return list(found)
 
 
-def _parser(command: str, description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"spinodal {command}", description=description)
-    parser.error = _refuse  # type: ignore[method-assign]
-    return parser
-
-
-def _refuse(message: str) -> NoReturn:
-    raise UserError(f"{message}; --help says more")
+def _followed(work: Sequence[Any], what: str, console: Console) -> Iterator[Any]:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield from progress.track(work, description=what)

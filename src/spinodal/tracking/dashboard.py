@@ -2,173 +2,176 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import polars as pl
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 
-from spinodal.records import COLUMN
-from spinodal.tracking.runs import STEPS, TRAINED
-from spinodal.tracking.survival import HELD, SURVIVAL
+from spinodal.analysis.curves import own_observables
+from spinodal.campaign import control
+from spinodal.records import COLUMN, Column, read_records
+from spinodal.tracking.metrics import HELD, STEPS, SURVIVAL, TRAINED
 
 NAME = "Phase transitions"
 
+GROUPS = ("campaign", "curve_name")
+"""Of the configuration: runs that agree in these are one line, a mean with its standard error."""
+
 SECTIONS = {
-    "Order parameters against λ": ("error", "accuracy", "test_error", "test_accuracy"),
-    "Norm, curvature and soft mode against λ": (
-        *("norm", "scalar_curvature", "soft_mode", "trace_hessian", "hessian_min", "learned_features"),
+    "Order parameters": ("error", "accuracy", "test_error", "test_accuracy", "rank", "learned_features"),
+    "Norm, curvature and soft mode": (
+        "norm",
+        "scalar_curvature",
+        "soft_mode",
+        "trace_hessian",
+        "hessian_min",
     ),
     "Quality of relaxation": ("grad_max", "stationary", "minimum", "saddles", "steps", "wall_time"),
 }
-"""Columns of the records, all drawn against λ."""
+"""Columns of the records, all drawn against the control parameter."""
 
-TRAININGS = (("accuracy", "test_accuracy"), ("norm",), ("scalar_curvature",), ("soft_mode",))
-"""Columns of a panel each, drawn against steps where networks are not relaxed."""
+TRAININGS = ("accuracy", "test_accuracy", "norm", "scalar_curvature", "soft_mode")
+"""Columns that are drawn against steps, too, where networks are not relaxed."""
+
+ONSET, COUNT, BEST = "transitions/1/control", "transitions/count", "best/test_accuracy"
+"""What sums up a branch: its first transition, how many there are, and what it is good for."""
 
 
-def workspace(entity: str, project: str) -> ws.Workspace:
-    """The dashboard of a project, whatever is in it: every campaign finds its place.
+_LAMBDA = pl.DataFrame({"control": ["l2"], "control_value": [1.0]})
 
-    Runs are grouped by complexity and branch, so that lines are means over seeds with their standard errors.
+
+def workspace(entity: str, project: str, campaigns: Sequence[Path] = ()) -> ws.Workspace:
+    """Return the dashboard of a project, whatever is in it: every campaign finds its place.
 
     Args:
         entity: Whose project it is, on W&B.
         project: Its name.
+        campaigns: Folders of those whose control parameters and own columns get panels; λ > 0 by default.
+
+    Raises:
+        UserError: If one of them has no records.
     """
-    sections = [
-        ws.Section(name, panels=[_against_l2(column) for column in columns], is_open=True, pinned=not place)
-        for place, (name, columns) in enumerate(SECTIONS.items())
-    ]
-    sections[0].panels.append(_quenches())
+    records = read_records(*campaigns) if campaigns else _LAMBDA
+    controls = dict(records.group_by("control").agg(pl.col("control_value").min() > 0).sort("control").rows())
+    own = tuple(own_observables(records))
+    columns = SECTIONS | ({"Columns of your own": own} if own and campaigns else {})
+    along = {
+        f"{section} against {_symbol(axis)}": [_lines(name, axis, positive) for name in names]
+        for axis, positive in controls.items()
+        for section, names in columns.items()
+    }
+    sections = {
+        "Transitions": _transitions(controls),
+        **along,
+        "Training": [
+            _lines(f"training_{name}", STEPS, False, f"training/{name}") for name in ("loss", "grad_max")
+        ],
+        "Training that is not relaxed": [_lines(name, TRAINED, True) for name in TRAININGS],
+        "Escape under noise": [
+            _curves("Fraction still in its phase", HELD, False, y=[SURVIVAL], log_y=True),
+            _dots("escape_time", wr.Config("temperature"), "escape_time", log_y=True),
+        ],
+        "Report": _report(controls),
+    }
     return ws.Workspace(
         entity=entity,
         project=project,
         name=NAME,
         sections=[
-            *sections[:2],
-            ws.Section("Grid", panels=[_grid()], is_open=True),
-            sections[2],
-            ws.Section("Training", panels=[_training("loss"), _training("grad_max")]),
-            ws.Section("Training that is not relaxed", panels=[_trained(*columns) for columns in TRAININGS]),
-            ws.Section("Escape under noise", panels=_escape()),
-            ws.Section("Report", panels=_report()),
+            ws.Section(
+                name, panels=panels, is_open=name in ("Transitions", *along), pinned=name == "Transitions"
+            )
+            for name, panels in sections.items()
         ],
-        settings=ws.WorkspaceSettings(x_axis="l2", max_runs=100),
-        runset_settings=ws.RunsetSettings(groupby=[ws.Config("complexity"), ws.Config("branch")]),
+        settings=ws.WorkspaceSettings(x_axis=next(iter(controls)), max_runs=100),
+        runset_settings=ws.RunsetSettings(groupby=[ws.Config(name) for name in GROUPS]),
+        auto_generate_panels=True,  # of what is in none of these
     )
 
 
-def _against_l2(column: str) -> wr.LinePlot:
-    meaning, unit = COLUMN[column].meaning, COLUMN[column].unit
-    return wr.LinePlot(
-        title=f"{column}: {meaning}",
-        x="l2",
-        y=[column],
-        log_x=True,
-        log_y=COLUMN[column].scale == "log",
-        title_x="λ",
-        title_y=f"{column} ({unit})" if unit not in ("", "1") else column,
+def _symbol(axis: str) -> str:
+    return control.symbol({"control": axis})
+
+
+def _lines(name: str, axis: str, logarithmic: bool, metric: str = "") -> wr.LinePlot:
+    """Draw a column of the records, as means over the runs of a group."""
+    column = COLUMN.get(name) or Column(name, pl.Float64, "", "a column of your own")
+    return _curves(
+        f"{name}: {column.meaning}",
+        axis,
+        logarithmic,
+        y=[metric or name],
+        log_y=column.scale == "log",
+        title_y=f"{name} ({column.unit})" if column.unit not in ("", "1") else name,
         groupby_aggfunc="mean",
         groupby_rangefunc="stderr",
+    )
+
+
+def _curves(title: str, axis: str, logarithmic: bool, **more: Any) -> wr.LinePlot:
+    return wr.LinePlot(
+        title=title,
+        x=axis,
+        log_x=logarithmic,
+        title_x=_symbol(axis),
+        max_runs_to_show=100,
         smoothing_type="none",
-        max_runs_to_show=100,
+        **more,
     )
 
 
-def _quenches() -> wr.ScatterPlot:
-    """A quench is a run for each λ, and W&B draws no lines across runs."""
-    return wr.ScatterPlot(
-        title="error at the last λ of each run",
-        x=wr.SummaryMetric("l2"),
-        y=wr.SummaryMetric("error"),
-        z=wr.Config("complexity"),
-        log_x=True,
-    )
+def _dots(title: str, x: Any, y: str, **more: Any) -> wr.ScatterPlot:
+    """Draw a dot for each run: W&B draws no lines across runs."""
+    return wr.ScatterPlot(title=title, x=x, y=wr.SummaryMetric(y), z=wr.Config("complexity"), **more)
 
 
-def _grid() -> wr.ParallelCoordinatesPlot:
-    columns: dict[str, Any] = {
-        "λ": wr.SummaryMetric("l2"),
-        "K": wr.Config("complexity"),
-        "depth": wr.Config("depth"),
-        "seed": wr.Config("seed"),
-        "error": wr.SummaryMetric("error"),
-    }
-    return wr.ParallelCoordinatesPlot(
-        title="What was asked for, and the error at its last λ",
-        columns=[
-            wr.ParallelCoordinatesPlotColumn(metric, display_name=name, log=name == "λ")
-            for name, metric in columns.items()
-        ],
-    )
-
-
-def _training(name: str) -> wr.LinePlot:
-    return wr.LinePlot(
-        title=COLUMN[f"training_{name}"].meaning,
-        x=STEPS,
-        y=[f"training/{name}"],
-        log_y=True,
-        title_x="gradients",
-        title_y=name,
-        max_runs_to_show=100,
-    )
-
-
-def _trained(*columns: str) -> wr.LinePlot:
-    return wr.LinePlot(
-        title="; ".join(COLUMN[column].meaning for column in columns),
-        x=TRAINED,
-        y=list(columns),
-        log_x=True,
-        title_x="steps",
-        title_y=", ".join(columns),
-        max_runs_to_show=100,
-    )
-
-
-def _escape() -> list[Any]:
-    """First passages: a curve for each strength of the noise, or a dot for each replica that is a run."""
-    unit = COLUMN["escape_time"].unit
+def _transitions(controls: Mapping[str, bool]) -> list[Any]:
+    logarithmic = all(controls.values())
+    axes = ("depth", "width", "complexity", "samples")
+    dots = [
+        _dots(f"First transition against {axis}", wr.Config(axis), ONSET, log_y=logarithmic) for axis in axes
+    ]
+    dots += [
+        _dots(
+            f"error of each quench against {_symbol(axis)}", wr.SummaryMetric(axis), "error", log_x=positive
+        )
+        for axis, positive in controls.items()
+    ]
+    bars = [
+        wr.BarPlot(
+            title=f"{name} of each campaign", metrics=[wr.SummaryMetric(name)], groupby=wr.Config("campaign")
+        )
+        for name in (ONSET, COUNT, BEST)
+    ]
+    asked = [wr.Config(name) for name in ("campaign", "complexity", "depth", "width", "seed")]
+    columns = [wr.ParallelCoordinatesPlotColumn(each) for each in asked]
+    columns += [wr.ParallelCoordinatesPlotColumn(wr.SummaryMetric(name)) for name in (ONSET, COUNT, BEST)]
     return [
-        wr.LinePlot(
-            title="Fraction still in its phase",
-            x=HELD,
-            y=[SURVIVAL],
-            log_y=True,
-            title_x=f"time ({unit})",
-            max_runs_to_show=100,
-        ),
-        wr.ScatterPlot(
-            title=f"escape_time ({unit}): {COLUMN['escape_time'].meaning}",
-            x=wr.Config("temperature"),
-            y=wr.SummaryMetric("escape_time"),
-            z=wr.SummaryMetric("escaped"),
-            log_y=True,
-        ),
+        *dots,
+        *bars,
+        wr.ParallelCoordinatesPlot(title="What was asked for, and what came of it", columns=columns),
     ]
 
 
-def _report() -> list[Any]:
-    """What `spinodal report --wandb` adds: mean curves with their bands, survival, and the page."""
+def _report(controls: Mapping[str, bool]) -> list[Any]:
+    """What `spinodal report --wandb` adds."""
+    means = [
+        _curves(f"{name}: mean, and mean ± standard error", axis, positive, metric_regex=f"^{name}/")
+        for axis, positive in controls.items()
+        for name in ("error", "accuracy", "norm", "scalar_curvature")
+    ]
     return [
-        *(
-            wr.LinePlot(
-                title=f"{name}: mean, and mean ± standard error", x="l2", metric_regex=f"^{name}/", log_x=True
-            )
-            for name in ("error", "accuracy", "norm", "scalar_curvature")
-        ),
-        wr.LinePlot(
-            title="Fraction still in its phase", x=HELD, metric_regex="^survival/", log_y=True, title_x="time"
-        ),
-        wr.LinePlot(
-            title="Mean escape time, its 95 % interval, and Kramers'",
-            x="temperature",
+        *means,
+        _curves("Fraction still in its phase", HELD, False, metric_regex="^survival/", log_y=True),
+        _curves(
+            "Mean escape time, its 95 % interval, and Kramers'",
+            "temperature",
+            False,
             metric_regex="^mean_time/",
             log_y=True,
-            title_x="T",
         ),
-        wr.MediaBrowser(
-            title="Figures, phase diagram and page of the report", media_keys=["figures", "phases", "page"]
-        ),
+        wr.MediaBrowser(title="Figures and page of the report", media_keys=["figures", "page"]),
     ]

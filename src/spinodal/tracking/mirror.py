@@ -1,118 +1,122 @@
-"""The mirror of a job on W&B: what its records say, as soon as they say it."""
+"""The way to the process that tells W&B of jobs: one for all that this process runs, one after the other.
+
+Its start takes more than a second of a core, which is more than many a job does. So it stays until this process ends.
+"""
 
 from __future__ import annotations
 
-import io
-import math
-import time
-from collections.abc import Callable, Mapping, Sequence
+import atexit
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from signal import SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2
+from typing import IO, Any
 
-import polars as pl
-import pytorch_lightning as lightning
+from rich.console import Console
 
-from spinodal.records import RecordWriter
-from spinodal.tracking.limits import GRACE, LIVE, PAUSE
-from spinodal.tracking.messenger import Messenger, finish, messenger
-from spinodal.training import Interrupted
+THE_JOBS = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}
+"""Signals for a job, which a terminal or SLURM sends to all processes of it: the job alone decides what follows."""
 
-COMPLETE = (pl.col("stage").n_unique() >= pl.col("stages").max()).over("point")
-"""Whether a row's point has all its stages."""
+GRACE = 30.0
+"""Seconds that a process waits in its end; what is not told by then goes on by itself."""
+
+SILENCE = 5.0
+"""Seconds after which somebody who waits is told so."""
+
+_here: list[subprocess.Popen[str]] = []
 
 
-class Mirror(lightning.Callback):
-    """Hands what is recorded to a process that tells W&B, so that the job does not wait for it.
-
-    Comes after the callback that records. The first `LIVE` replicas are followed stage by stage; each of the others is
-    told of when its trajectory is complete, so that never more runs are open. Whatever happens there, the job goes on.
+@contextmanager
+def mirrored(records: Path, logger: Mapping[str, Any]) -> Iterator[None]:
+    """Have a job followed from here on, by a process that no job depends on.
 
     Args:
-        writer: Of the job's records.
-        points: Identity of every replica's trajectory [R].
-        configuration: The job's, resolved, in plain containers; its logger is the mirror's.
-        folder: Of the campaign.
-        live: Whether a recorded stage stays as it is. With refinement, later visits may replace it.
-        say: Gets a line for whoever waits.
+        records: Of the job; its configuration lies beside them already.
+        logger: Of that configuration.
     """
+    if not (_here and _here[0].poll() is None):
+        finish()
+        _here.append(_start())
+    with suppress(OSError):  # it has just ended, which `finish` says
+        assert _here[0].stdin is not None
+        _here[0].stdin.write(f"{records.resolve()}\n")
+        _here[0].stdin.flush()
+    with ExitStack() as stack:
+        if logger.get("console"):
+            stack.enter_context(_copied(console_file(records.parent.parent, records.stem)))
+        yield
 
-    def __init__(
-        self,
-        writer: RecordWriter,
-        points: Sequence[str],
-        configuration: Mapping[str, Any],
-        folder: Path,
-        live: bool,
-        say: Callable[[str], None],
-    ) -> None:
-        self.writer, self.points, self.configuration = writer, tuple(points), dict(configuration)
-        self.folder, self.say = folder, say
-        self.whole = configuration["logger"]["unit"] == "job"
-        self.followed = self.points[: None if self.whole else LIVE] if live else ()
-        self._sent: set[str] = set()
-        self._looked = -math.inf
-        self._messenger: Messenger | None = None
-        self._interrupted = False
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Begins. Of a job that continues, what was complete before may be told already."""
-        self._messenger = messenger()
-        self._send("begin", self.folder, self.configuration)
-        before = self.writer.rows_of(self.points).filter(COMPLETE)
-        if not before.is_empty():
-            self._send("told_before", _bytes(before))
+def finish(patience: float = float("inf")) -> bool:
+    """Wait until everything is told, or never will be.
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Hands over what is new, once in a while."""
-        if time.monotonic() < self._looked + PAUSE:
+    Args:
+        patience: Seconds.
+
+    Returns:
+        Whether it is.
+    """
+    for process in _here:
+        with suppress(OSError):
+            assert process.stdin is not None
+            process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            if process.wait(None if patience == float("inf") else patience):
+                _say("W&B: its process was ended; `spinodal sync` makes what is missing from the records")
+    _here[:] = [process for process in _here if process.returncode is None]
+    return not _here
+
+
+def console_file(campaign: Path, job: str) -> Path:
+    """Return where the console of a job is copied to, if its logger asks for that."""
+    return campaign / "jobs" / job / "console.log"
+
+
+def _start() -> subprocess.Popen[str]:
+    # Held back from the first moment of the process, which inherits what is blocked and keeps it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, THE_JOBS)
+    # A child would share the process behind W&B with its parent.
+    environment = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+    command = [sys.executable, "-P", "-m", "spinodal.tracking.follow"]
+    try:
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment, text=True
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _copied(path: Path) -> Iterator[None]:
+    """Copy what is printed to a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file, ExitStack() as stack:
+
+        def copy(stream: IO[str], write: Callable[[str], int]) -> None:
+            stream.write = lambda text: (file.write(text), file.flush(), write(text))[2]  # type: ignore
+            stack.callback(setattr, stream, "write", write)
+
+        for stream in (sys.stdout, sys.stderr):
+            copy(stream, stream.write)
+        yield
+
+
+@atexit.register
+def _finish_in_the_end() -> None:
+    # A person (Ctrl-C) or SLURM (SIGTERM) need not wait: the process goes on by itself.
+    with suppress(KeyboardInterrupt, SystemExit):
+        if finish(SILENCE):
             return
-        self._looked = time.monotonic()
-        followed = pl.col("point").is_in(list(self.followed))
-        rows = self._unsent(self.points).filter(followed if self.whole else followed | COMPLETE)
-        if not self.whole:
-            self._sent.update(rows.filter(COMPLETE)["point"])
-        if not rows.is_empty():
-            self._send("tell", _bytes(rows))
-
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Ends what could not be completed."""
-        self._end("failed", self.points)
-
-    def on_exception(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
-    ) -> None:
-        """Ends the runs in the state they are in. An interrupted job begins no other: it will continue."""
-        if not isinstance(exception, Interrupted | KeyboardInterrupt):
-            self._end("failed", self.points)
-            return
-        self._interrupted = True
-        self._end("interrupted", self.followed)
+        _say(
+            f"W&B: telling the rest; it goes on by itself after {GRACE:.0f} s, or if you stop waiting (Ctrl-C)"
+        )
         if not finish(GRACE):
-            self.say(
-                f"W&B: not done within {GRACE:.0f} s; `spinodal sync --rebuild` makes it from the records"
-            )
-
-    def _end(self, outcome: str, points: Sequence[str]) -> None:
-        self._send("tell", _bytes(self._unsent(points)), outcome)
-
-    def _unsent(self, points: Sequence[str]) -> pl.DataFrame:
-        return self.writer.rows_of(set(points) - self._sent)
-
-    def _send(self, *message: Any) -> None:
-        if self._messenger is None:
-            return
-        try:
-            self._messenger.send(*message)
-        except OSError as error:
-            self._messenger = None
-            if self._interrupted:
-                self.say("W&B: its process was ended with the job, and tells the rest when the job continues")
-            else:
-                why = "its process has ended" if isinstance(error, BrokenPipeError) else str(error)
-                self.say(f"W&B: given up ({why}); `spinodal sync --rebuild` makes it from the records")
+            _say("W&B: goes on by itself; `spinodal sync` makes from the records what will be missing")
 
 
-def _bytes(rows: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    rows.write_ipc(buffer)
-    return buffer.getvalue()
+def _say(line: str) -> None:
+    Console(stderr=True).print(line, soft_wrap=True, markup=False, highlight=False)

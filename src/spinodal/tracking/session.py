@@ -4,124 +4,114 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import wandb
+from requests.utils import get_netrc_auth
 from wandb.errors import Error as WandBError
 
+from spinodal.campaign import checkpoint_file
 from spinodal.errors import in_a_line
-from spinodal.tracking.folders import MARKER
-from spinodal.tracking.limits import PATIENCE
-from spinodal.tracking.runs import Run, axis_of
-
-Mode = Literal["offline", "online"]
-Outcome = Literal["finished", "failed", "interrupted"]
+from spinodal.files import write_atomically
+from spinodal.tracking.metrics import axis_of
+from spinodal.tracking.mirror import console_file
+from spinodal.tracking.runs import Outcome, Run
 
 EXIT_CODES: dict[Outcome, int] = {"finished": 0, "failed": 1, "interrupted": 143}
 
+PATIENCE = 60.0
+"""Seconds that a run may need to be opened on the server, or to be uploaded when it is closed."""
+
 
 class Session:
-    """Where the runs of a process go.
+    """Where the runs of a campaign go.
 
     Args:
-        folder: W&B makes a folder `wandb` in it.
+        campaign: Its folder, which has a word on each run that was closed.
         project: On W&B.
         entity: On W&B; None is the key's own.
-        mode: offline, or online; an online session whose server cannot be had goes on offline.
+        online: Whether to the server; if that cannot be had, the rest goes into a folder.
         say: Gets a line for whoever waits.
+        folder: W&B makes its folder in this one; by default in the campaign's.
+        late: Whether no server is waited for any more.
     """
 
     def __init__(
         self,
-        folder: Path,
+        campaign: Path,
         project: str,
         entity: str | None = None,
-        mode: Mode = "offline",
+        online: bool = False,
         say: Callable[[str], None] = print,
+        folder: Path | None = None,
+        late: Callable[[], bool] = lambda: False,
     ) -> None:
-        # What W&B itself says is about each of a thousand runs.
-        os.environ.setdefault("WANDB_SILENT", "true")
+        os.environ.setdefault("WANDB_SILENT", "true")  # what W&B prints is about each of a thousand runs
         wandb.setup()  # starts its process, which takes a while
-        self.folder, self.project, self.entity, self.mode, self.say = folder, project, entity, mode, say
-        self.url, self.count = "", 0
-        self._lock = threading.Lock()
-        self._closing: list[tuple[Path, dict[str, Any]]] = []
+        self.campaign, self.project, self.entity, self.online, self.say = (
+            campaign,
+            project,
+            entity,
+            online,
+            say,
+        )
+        self.folder, self.url, self.count, self._late = folder or campaign, "", 0, late
 
     @property
     def where(self) -> str:
         """Where the runs are, for people."""
-        return self.url if self.mode == "online" else f"`spinodal sync {self.folder}` uploads"
+        return self.url if self.online else f"`spinodal sync {self.campaign}` uploads"
+
+    @property
+    def server(self) -> str:
+        """Names server, owner and project."""
+        return "/".join([str(wandb.setup().settings.base_url), self.entity or "", self.project])
 
     def fall_back(self, trouble: str) -> None:
-        """Goes on offline; what was logged online so far is on disk, too."""
-        online, self.mode = self.mode == "online", "offline"
-        if online:
-            self.say(f"W&B: {trouble}: offline from here on; `spinodal sync {self.folder}` uploads later")
+        """Go on offline."""
+        if self.online:
+            self.say(f"W&B: {trouble}: offline from here on; `spinodal sync {self.campaign}` uploads later")
+        self.online = False
 
     def open(self, run: Run) -> OpenRun:
-        """Opens a run; the same id again takes the place of what the server has of it."""
-        if self.mode == "online" and (trouble := unreachable()):
+        """Open a run; the same id again takes the place of what the server has of it."""
+        if self.online and (trouble := "too slow a server" if self._late() else unreachable()):
             self.fall_back(trouble)
         try:
             opened = self._init(run)
         except WandBError as error:
-            if self.mode != "online":
+            if not self.online:
                 raise
             self.fall_back(in_a_line(error)[:200])
-            # Or the id of the run that could not be opened would be in use.
-            wandb.teardown()
+            wandb.teardown()  # or the id of the run that could not be opened would be in use
             opened = self._init(run)
-        self.url = self.url or (opened.project_url or "" if self.mode == "online" else "")
-        return OpenRun(self, opened)
+        self.url = self.url or (opened.project_url or "" if self.online else "")
+        return OpenRun(self, opened, run)
 
-    def write(self, run: Run, outcome: Outcome) -> None:
-        """Tells all of a run."""
-        opened = self.open(run)
-        opened.log(run)
-        opened.close(run, outcome)
-
-    def settle(self, patience: float = 10.0) -> None:
-        """Waits until all that was closed is on disk: W&B writes behind."""
-        end = time.monotonic() + patience
-        while self._closing and time.monotonic() < end:
-            self._mark()
-            time.sleep(0.01 if self._closing else 0.0)
-
-    def conclude(self) -> None:
-        """Says where the runs are, if there are any, and whether some could not be written."""
-        if self._closing:
-            lost = f"runs not on disk: {len(self._closing)}"
-            self.say(f"W&B: {lost}; `spinodal sync {self.folder} --rebuild` makes them from the records")
-        if self.count:
-            self.say(f"W&B: {self.count} run{'s' * (self.count != 1)}: {self.where}")
-
-    def closed(self, folder: Path, marker: dict[str, Any]) -> None:
-        """Remembers to mark the folder of a run as closed, once it is on disk."""
-        with self._lock:
-            self._closing.append((folder, marker))
-            self._mark()
-
-    def _mark(self) -> None:
-        for folder, marker in [each for each in self._closing if _written(each[0])]:
-            (folder / MARKER).write_text(json.dumps(marker) + "\n", encoding="utf-8")
-            self._closing.remove((folder, marker))
-            self.count += 1
+    def told(self, run: Run, uploaded: bool = False) -> bool:
+        """Return whether all there is of a run was told before, to a folder or, if need be, to the server."""
+        try:
+            word = json.loads(_word(self.campaign, run.id).read_bytes())
+            same = (word["rows"], word["complete"]) == (len(run.rows), run.complete)
+            return bool(same and (word["server"] == self.server or not uploaded))
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     def _init(self, run: Run) -> wandb.Run:
         # Where it cannot write, W&B would write to a temporary folder.
         (self.folder / "wandb").mkdir(parents=True, exist_ok=True)
+        origin, statistics = run.config.get("origin", {}), bool(run.logger.get("system_metrics"))
         return wandb.init(
             project=self.project,
             entity=self.entity,
             id=run.id,
             name=run.name,
+            notes=run.logger.get("notes"),
             group=run.group,
             job_type=run.job_type,
             tags=run.tags,
@@ -129,18 +119,21 @@ class Session:
             dir=self.folder,
             reinit="create_new",  # several at once, and none of them `wandb.run`
             settings=wandb.Settings(
-                mode=self.mode,
+                mode="online" if self.online else "offline",
                 silent=True,
                 console="off",
                 init_timeout=PATIENCE,
                 finish_timeout=PATIENCE,
                 finish_timeout_raises=True,
+                host=origin.get("host"),
+                git_commit=run.config.get("commit"),
                 # The records say what was run where. Listing all packages alone would double the cost.
                 disable_code=True,
                 disable_git=True,
                 x_disable_meta=True,
-                x_disable_stats=True,
-                x_disable_machine_info=True,
+                x_disable_stats=not statistics,
+                x_stats_pid=origin.get("pid", os.getpid()),
+                x_disable_machine_info=not statistics,
                 x_save_requirements=False,
             ),
         )
@@ -149,80 +142,75 @@ class Session:
 class OpenRun:
     """A run that is being logged to."""
 
-    def __init__(self, session: Session, opened: wandb.Run) -> None:
-        self.session, self.opened = session, opened
-        self._online = session.mode == "online"
+    def __init__(self, session: Session, opened: wandb.Run, run: Run) -> None:
+        self.session, self.opened, self._online = session, opened, session.online
+        self._summary = "none" if run.along else None
         self._logged: set[Hashable] = set()
         self._drawn: set[str] = set()
 
     def log(self, run: Run) -> None:
-        """Logs the stages that were not there yet."""
+        """Log the stages that were not there yet."""
         for stage, rows in run.history.items():
-            if stage not in self._logged:
-                for row in rows:
-                    self._draw(row)
-                    self.opened.log(row)
-                self._logged.add(stage)
+            for row in rows if stage not in self._logged else ():
+                # What a metric is drawn against, by exact names: of two globs W&B picks one at random.
+                for name in row.keys() - self._drawn:
+                    axis = axis_of(name, row)
+                    self.opened.define_metric(name, None if axis == name else axis, summary=self._summary)
+                self._drawn |= row.keys()
+                self.opened.log(row)
+            self._logged.add(stage)
 
-    def _draw(self, row: Mapping[str, Any]) -> None:
-        """Says what each metric is drawn against, by exact names: of two globs W&B picks one at random."""
-        for name in row:
-            if name not in self._drawn:
-                axis = axis_of(name, row)
-                self.opened.define_metric(name, step_metric=None if axis == name else axis)
-                self._drawn.add(name)
+    def close(self, run: Run) -> bool:
+        """End the run in the state it is in, and leave word of it.
 
-    def close(self, run: Run, outcome: Outcome) -> None:
-        """Ends the run in the state it is in, and says so in its folder and on W&B."""
+        Returns:
+            Whether the server has all of it.
+        """
+        outcome = run.outcome
+        self._attach(run)
         self.opened.summary.update({**run.summary, "outcome": outcome})
         if outcome == "interrupted":
             self.opened.mark_preempting()
-        uploaded = self._online
         try:
             self.opened.finish(exit_code=EXIT_CODES[outcome])
         except TimeoutError:
-            uploaded = False
+            self._online = False
             self.session.fall_back(f"no upload within {PATIENCE:.0f} s")
-        marker: dict[str, Any] = {
-            "id": run.id,
-            "project": self.session.project,
-            "entity": self.session.entity,
-            "outcome": outcome,
-            "complete": run.complete,
-            "rows": sum(map(len, run.history.values())),
-            "uploaded": uploaded,
-        }
-        self.session.closed(Path(self.opened.dir).parent, marker)
+        server = self.session.server if self._online else ""
+        word = {"rows": len(run.rows), "complete": run.complete, "outcome": outcome, "server": server}
+        write_atomically(_word(self.session.campaign, run.id), json.dumps(word).encode())
+        self.session.count += 1
+        return self._online
+
+    def _attach(self, run: Run) -> None:
+        """Add what is no number, and the files of the job that its logger asks for."""
+        folder, job = run.job.origin.folder, run.job.name
+        if media := run.media:
+            self.opened.log(media)
+        if run.logger.get("console") and (console := console_file(folder, job)).is_file():
+            copy = shutil.copy(console, Path(self.opened.dir) / "output.log")  # where W&B looks for it
+            self.opened.save(copy, base_path=self.opened.dir, policy="now")
+        if run.logger.get("log_model") and (kept := checkpoint_file(folder, job)).is_file():
+            model = wandb.Artifact(f"model-{job}", type="model")
+            model.add_file(str(kept), policy="immutable")
+            self.opened.log_artifact(model)
 
 
-Ending = tuple[OpenRun, Run, Outcome]
-"""A run to be closed: with what it has told, and how it ended."""
-
-
-def close_all(ending: Sequence[Ending]) -> None:
-    """Closes runs; online all at the same time, since each waits until the server has everything."""
+def close_all(ending: Sequence[tuple[OpenRun, Run]]) -> list[bool]:
+    """Close runs, all at the same time, since each may wait until the server has everything."""
     with ThreadPoolExecutor(max(1, len(ending))) as pool:
-        closing = [pool.submit(opened.close, run, outcome) for opened, run, outcome in ending]
-    for each in closing:
-        each.result()
+        return list(pool.map(lambda each: each[0].close(each[1]), ending))
 
 
-def _written(folder: Path) -> bool:
-    """Whether a run's file ends as `OpenRun.close` ends it: what was said before is there, too."""
-    for path in folder.glob("*.wandb"):
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 2**16))
-            tail = file.read()
-        # A block of the file may end within one of these words.
-        if b"outcome" in tail or b"complete" in tail:
-            return True
-    return False
+def _word(campaign: Path, run: str) -> Path:
+    """Where word of a run is left that was closed."""
+    return campaign / "wandb" / "closed" / f"{run}.json"
 
 
 def unreachable(patience: float = 10.0) -> str:
-    """Why the server cannot be used; empty if it can, or at least answers."""
+    """Return why the server cannot be used; empty if it can, or at least answers."""
     settings = wandb.setup().settings
-    if not (settings.api_key or wandb.api.api_key):
+    if not (settings.api_key or settings.identity_token_file or get_netrc_auth(settings.base_url)):
         return "no API key (`wandb login` asks for one)"
     try:
         urlopen(settings.base_url, timeout=patience).close()

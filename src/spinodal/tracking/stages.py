@@ -1,4 +1,4 @@
-"""Curves against λ through loggers of Lightning's that somebody brings along."""
+"""Curves against the control parameter, for loggers of Lightning's that a user brings along."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pytorch_lightning as lightning
 
 from spinodal.records import RecordWriter
-from spinodal.tracking.runs import job_runs
+from spinodal.tracking.jobs import Job
+from spinodal.tracking.runs import curve_runs
 
 
 class LogStages(lightning.Callback):
@@ -31,9 +32,9 @@ class LogStages(lightning.Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Logs what is new."""
-        for run in job_runs(self.writer.rows_of(self.points), self.configuration):
-            for control, (row,) in run.history.items():
-                if (run.id, control) not in self._logged:
-                    self._logged.add((run.id, control))
+        for run in curve_runs(self.writer.rows_of(self.points), Job(self.configuration, self.writer.path)):
+            for stage, (row, *_) in run.history.items():
+                if (run.id, stage) not in self._logged:
+                    self._logged.add((run.id, stage))
                     for logger in trainer.loggers:
                         logger.log_metrics(row)
