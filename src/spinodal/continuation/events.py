@@ -1,0 +1,251 @@
+"""Where a branch turns or branches: folds and pitchforks, located and told apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from spinodal.continuation.charts import TIGHT, Chart, Control, Level, Plane, Point, scalar
+from spinodal.continuation.computations import lowest, newton_anywhere, tracked
+from spinodal.continuation.family import unit
+from spinodal.continuation.rows import Request, Row
+from spinodal.continuation.walk import STEEP, Leg
+
+EXACT = 1e-10
+"""Relative error of c at which an event counts as located."""
+
+SYMMETRIC = 1e-5
+"""|cos| between a mode and ∇P below which the branch does not answer to it: a symmetry forbids it."""
+
+FULL, GLANCE, TRACK = 120, 40, 40
+"""Products for a thorough look at the lowest mode, for one on the way, and for following a known mode."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Where ∇²𝓛 becomes singular along a branch.
+
+    Attributes:
+        point: there; its tangent is that of the branch it was reached on.
+        mode: the null vector, of length one [n].
+        overlap: |cos| between mode and ∇P: 0 at a pitchfork, where a symmetry forbids more.
+        error: bound of the error of c.
+    """
+
+    point: Point
+    mode: Float[Tensor, " n"]
+    overlap: float
+    error: float
+
+    @property
+    def pitchfork(self) -> bool:
+        """Whether the branch does not answer to the mode."""
+        return self.overlap < SYMMETRIC
+
+
+@dataclass(frozen=True)
+class Lowest:
+    """The lower end of the spectrum of ∇²𝓛.
+
+    Attributes:
+        value: the lowest eigenvalue found.
+        mode: its mode [n].
+        negative: whether it is negative beyond rounding and what is left of ∇𝓛.
+        index: how many such were found.
+    """
+
+    value: float
+    mode: Float[Tensor, " n"]
+    negative: bool
+    index: int
+
+
+def inspect(point: Point, products: int) -> Row[Lowest]:
+    """Look for the lowest mode of ∇²𝓛, from where it was seen last and a random direction.
+
+    A Ritz value is an upper bound: one that is negative proves a negative eigenvalue. Zero modes of symmetries are off
+    by ‖∇𝓛‖/‖θ‖, and by rounding.
+
+    Args:
+        point: Where.
+        products: At most so many.
+    """
+    generator = torch.Generator().manual_seed(len(point.theta))
+    start = torch.randn(len(point.theta), generator=generator, dtype=torch.float64).to(point.theta)
+    start = unit(start) if point.mode is None else unit(start) + point.mode
+    request = (point.theta, scalar(point.control, start), start)
+    value, mode, _, largest, index = yield Request(
+        lowest, request, (min(products, len(start)),)
+    )
+    size = max(float(point.theta.norm()), 1e-300)
+    noise = 1e-11 * float(largest) + 10 * float(point.force.norm()) / size
+    return Lowest(float(value), mode, float(value) < -noise, int(index))
+
+
+def track(point: Point, mode: Float[Tensor, " n"]) -> Row[tuple[float, Float[Tensor, " n"]]]:
+    """Find the eigenvalue and the mode that continue a known one.
+
+    Args:
+        point: Where.
+        mode: As it was at a neighbour.
+    """
+    steps = min(TRACK, len(mode))
+    value, mode, _ = yield Request(tracked, (point.theta, scalar(point.control, mode), mode), (steps,))
+    return float(value), mode
+
+
+def locate_fold(leg: Leg) -> Row[Event | None]:
+    """Find where c has its extremum on a leg, at whose ends dc/ds has different signs.
+
+    The null vector is the tangent: ∇²𝓛·t = −(dc/ds)∇P = 0.
+
+    Args:
+        leg: Of a branch.
+
+    Returns:
+        The fold; or the pitchfork at which a branch of lower symmetry turns into its mirror image.
+    """
+    if not (isinstance(leg.chart, Level) and min(leg.first.steepness, leg.last.steepness) >= STEEP):
+        border = unit(leg.first.t + leg.last.t)
+        leg = Leg(Plane(leg.first.theta, border), leg.first, leg.last)
+    reach = 0.5 * float((leg.last.theta - leg.first.theta).norm())
+    for _ in range(12):
+        point = yield from leg.chart.correct(*leg.state_at(x := leg.extremum()), x, TIGHT, reach)
+        if point is None:
+            return None
+        point = yield from leg.chart.tangent(point, leg.first, 1e-7)
+        # The parabola through the slopes here and at the nearer end.
+        a, b = leg.ends
+        other = leg.first if abs(x - a) < abs(x - b) else leg.last
+        slope = leg.slope_at(point)
+        bend = (slope - leg.slope_at(other)) / (x - leg.chart.coordinate(other))
+        off = abs(slope) / abs(bend) if bend else float("inf")
+        error = slope**2 / (2 * abs(bend)) if bend else float("inf")
+        if error <= 1e-3 * EXACT * abs(point.control) or off <= 1e-9 * abs(b - a):
+            return _event(point, point.t, error)
+        if (point.slope > 0) == (leg.first.slope > 0):
+            leg = replace(leg, first=point)
+        else:
+            leg = replace(leg, last=point)
+    return None
+
+
+def _event(point: Point, mode: Float[Tensor, " n"], error: float) -> Event:
+    """An event with c corrected for what is left of ∇𝓛 along the mode, where the branch answers to it."""
+    overlap = abs(float(unit(point.push) @ mode))
+    answer = float(mode @ point.push)
+    if overlap >= SYMMETRIC:
+        change = -float(mode @ point.force) / answer
+        error += abs(change) + 1e-15 * float(point.push.norm()) / abs(answer)
+        point = replace(point, control=point.control + change)
+    return Event(point, mode, overlap, error + 4e-16 * abs(point.control))
+
+
+def locate_pitchfork(leg: Leg, mode: Float[Tensor, " n"]) -> Row[Event | None]:
+    """Find where a mode that the branch does not answer to becomes zero, by the secant through its eigenvalues.
+
+    Args:
+        leg: At whose end the eigenvalue is negative, and positive where it begins.
+        mode: At the end.
+    """
+    chart: Chart = Level(mode)
+    if min(leg.first.steepness, leg.last.steepness) < STEEP:
+        chart = Plane(leg.first.theta, unit(leg.first.t + leg.last.t))
+    leg = replace(leg, chart=chart)
+    (a, b), reach = leg.ends, float((leg.last.theta - leg.first.theta).norm())
+    at_a, _ = yield from track(leg.first, mode)
+    at_b, mode = yield from track(leg.last, mode)
+    if not at_a > 0 > at_b:
+        return None
+    per_x = abs((leg.last.control - leg.first.control) / (b - a))
+    older, newer = (a, at_a), (b, at_b)
+    for _ in range(40):
+        rate = (newer[1] - older[1]) / (newer[0] - older[0])
+        x = newer[0] - newer[1] / rate if rate else (a + b) / 2
+        if not min(a, b) < x < max(a, b):
+            x = (a + b) / 2
+        point = yield from chart.correct(*leg.state_at(x), x, TIGHT, reach)
+        if point is None:
+            return None
+        value, mode = yield from track(point, mode)
+        older, newer = newer, (x, value)
+        error = abs(value * (x - older[0]) / (value - older[1])) * per_x
+        if error <= EXACT * abs(point.control):
+            point = yield from chart.tangent(point, leg.first, 1e-6)
+            return _event(point, mode, error)
+        a, b = (x, b) if value > 0 else (a, x)
+    return None
+
+
+def branch_off(event: Event, direction: float) -> Row[Point | None]:
+    """Find the branch of lower symmetry that leaves a pitchfork towards larger or smaller c.
+
+    On it c − c_0 is a quadratic function of the amplitude δ of the mode (linear where the symmetry is none of
+    reflection); steps are halved until it is, so that the answer is the bifurcation's own.
+
+    Args:
+        event: A pitchfork.
+        direction: +1 or −1, of c.
+
+    Returns:
+        A point on it, with its tangent away from the pitchfork; None where it leaves the other way: subcritical.
+
+    Raises:
+        ArithmeticError: If no branch is found.
+    """
+    start, mode = event.point, event.mode
+    if float(mode[mode.abs().argmax()]) < 0:
+        mode = -mode
+    delta = 0.02 * max(float(start.theta.norm()), 0.5)
+    while delta > 2e-4 * max(float(start.theta.norm()), 0.5):
+        gains = {}
+        for sign in (1.0, -1.0):
+            chart = Plane(start.theta, sign * mode)
+            far = yield from _off(start, chart, delta)
+            near = yield from _off(start, chart, delta / 2)
+            if far is None or near is None:
+                break
+            gain, half = (direction * (each.control - start.control) for each in (far, near))
+            if half == 0 or not 1.6 <= gain / half <= 5:
+                break
+            gains[sign] = gain, far, chart
+            if gain > 0:
+                like = replace(start, tangent=sign * mode, slope=0.0)
+                return (yield from chart.tangent(far, like, 1e-5))
+        if len(gains) == 2:
+            return None
+        delta /= 2
+    raise ArithmeticError("no branch leaves the pitchfork")
+
+
+def _off(start: Point, chart: Plane, delta: float) -> Row[Point | None]:
+    guess = start.theta + delta * chart.border
+    return (yield from chart.correct(guess, start.control, delta, TIGHT, delta))
+
+
+def go_on_symmetrically(event: Event, direction: float) -> Row[Point | None]:
+    """Find the symmetric branch at a pitchfork that was reached on the branch of lower symmetry.
+
+    Args:
+        event: The pitchfork.
+        direction: +1 or −1, of c.
+
+    Returns:
+        A point on it, with its tangent away from the pitchfork; None if it is not found.
+    """
+    start, mode = event.point, event.mode
+    request = (start.theta, scalar(start.control, mode), mode[None], -start.push, scalar(1e-6, mode))
+    (z,) = yield Request(newton_anywhere, request)
+    change = direction * min(4e-3 * abs(start.control), 0.02 * float(start.theta.norm() / z.norm()))
+    control = start.control + change
+    reach = abs(change) * float(z.norm())
+    chart = Control(minimum=False, border=mode)
+    point = yield from chart.correct(start.theta + change * z, control, control, 1e-8, reach)
+    if point is None:
+        return None
+    like = replace(start, tangent=direction * unit(z), slope=direction / float(z.norm()))
+    found = yield from chart.tangent(point, like, 1e-5)
+    return found if float(found.t @ like.t) > 0.5 else None
