@@ -37,7 +37,7 @@ from spinodal.ensemble import Objective
 from spinodal.errors import UserError
 from spinodal.files import delete_strays
 from spinodal.networks import class_of
-from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Trajectory, looks
+from spinodal.protocols import ESCAPE, EXACT, EXACT_DIGITS, TRAIN, UNDER_NOISE, Trajectory, looks
 from spinodal.records import RecordWriter, write_configuration
 from spinodal.training import (
     Checkpoint,
@@ -124,7 +124,7 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
         "control": control.name(config),
         "held": control.stated(config),
         "l2": control.held(config).get(control.L2, 0.0),
-        "refine": plan.protocol.refine,
+        "refine": EXACT_DIGITS if plan.protocol.refine == EXACT else plan.protocol.refine,
         "parameters": ensemble.theta.shape[-1],
         "device": str(plan.trainer.get("accelerator", "")),
         "dtype": str(ensemble.theta.dtype).removeprefix("torch."),
