@@ -14,7 +14,7 @@ from rich.console import Console
 
 import spinodal
 from spinodal.building.made import BuildError, made
-from spinodal.building.networks import build_ensemble, build_task
+from spinodal.building.networks import build_ensemble, build_task, refuse_kinks
 from spinodal.building.penalties import check_penalties, penalties_of
 from spinodal.building.training import (
     accelerator,
@@ -84,13 +84,16 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
     penalties = penalties_of(plan)
     check_penalties(plan, ensemble, task, any(each.unlearned for each in points.values()))
     objective = Objective(ensemble, task, penalty=penalties.penalty, held=penalties.held)
+    settings = RelaxationSettings.of(plan.relaxation, objective)
+    if plan.protocol.refine == EXACT:
+        refuse_kinks(settings.smooth)
     try:
         module = EnsembleModule(
             ensemble,
             tasks,
             list(points.values()),
             rule,
-            RelaxationSettings.of(plan.relaxation, objective),
+            settings,
             refine=plan.protocol.refine,
             perturbation=[each["protocol.perturbation"] for each in values],
             hold=_hold(plan.protocol),
