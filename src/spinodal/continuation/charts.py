@@ -33,7 +33,10 @@ TIGHT = 1e-12
 LOOSE = 1e-8
 """The same on the way."""
 
-SOLVED = 1e-4
+FORCING = 1e-5
+"""Relative residuals of Newton's steps: soft modes need them small."""
+
+SOLVED = 1e-6
 """Relative residuals of tangents on the way."""
 
 
@@ -233,23 +236,16 @@ class Plane:
     def correct(  # noqa: D102
         self, theta: Float[Tensor, " n"], control: float, x: float, tolerance: float, reach: float
     ) -> Row[Point | None]:
-        guess = theta = theta + (x - float(self.border @ (theta - self.origin))) * self.border
+        theta = theta + (x - float(self.border @ (theta - self.origin))) * self.border
         point = yield from point_at(theta, control)
-        for _ in range(8):
-            if point.converged(tolerance):
-                return point
-            numbers = (scalar(each, theta) for each in (1e-3, 0.0))
+
+        def step(point: Point) -> Row[Point]:
+            numbers = (scalar(each, theta) for each in (FORCING, 0.0))
             request = (point.theta, scalar(point.control, theta), point.push, self.border, -point.force)
             step, change = yield Request(bordered, (*request, *numbers))
-            new = yield from point_at(point.theta + step, point.control + float(change))
-            shorter = float(new.force.norm()) < 0.7 * float(point.force.norm())
-            if not shorter and point.converged(100 * tolerance):
-                return point if point.converged(10 * tolerance) else None
-            far = not float((new.theta - guess).norm()) <= reach
-            if far or not shorter:
-                return None
-            point = new
-        return point if point.converged(tolerance) else None
+            return (yield from point_at(point.theta + step, point.control + float(change)))
+
+        return (yield from newtons_method(point, step, tolerance, reach))
 
     def tangent(self, point: Point, like: Point | None, tolerance: float) -> Row[Point]:  # noqa: D102
         nothing = torch.zeros_like(point.theta)
@@ -291,25 +287,53 @@ class Control:
                     point, lambda theta: point_at(theta, x), self._borders, tolerance, reach
                 )
             )
-        for _ in range(12):
-            if point.converged(tolerance):
-                return point
+
+        def step(point: Point) -> Row[Point]:
             request = (point.theta, scalar(x, theta), self._borders(point), -point.force)
-            (step,) = yield Request(newton_anywhere, (*request, scalar(1e-3, theta)))
-            new = yield from point_at(point.theta + step, x)
-            shorter = float(new.force.norm()) < 0.7 * float(point.force.norm())
-            if not shorter and point.converged(10 * tolerance):
-                return point
-            if not shorter or not float((new.theta - theta).norm()) <= reach:
-                return None
-            point = new
-        return point if point.converged(tolerance) else None
+            (step,) = yield Request(newton_anywhere, (*request, scalar(FORCING, theta)))
+            return (yield from point_at(point.theta + step, x))
+
+        return (yield from newtons_method(point, step, tolerance, reach))
 
     def tangent(self, point: Point, like: Point | None, tolerance: float) -> Row[Point]:  # noqa: D102
         request = (point.theta, scalar(point.control, point.theta), self._borders(point), -point.push)
         (tangent,) = yield Request(newton_anywhere, (*request, scalar(tolerance, point.theta)))
         found = point.along(tangent, 1.0)
         return found if like is None or float(found.t @ like.t) >= 0 else found.reversed()
+
+
+def newtons_method(
+    point: Point, step: Callable[[Point], Row[Point]], tolerance: float, reach: float, steps: int = 12
+) -> Row[Point | None]:
+    """Take Newton's steps, to a minimum or a saddle.
+
+    With soft modes ‖∇𝓛‖ may grow for a step, as they move far: it may not twice in succession.
+
+    Args:
+        point: Where to begin.
+        step: Makes the next point.
+        tolerance: ‖∇𝓛‖ as a fraction of ‖c∇P‖.
+        reach: The stationary point may lie this far from where it began.
+        steps: At most so many.
+
+    Returns:
+        The stationary point; None if there is none within reach.
+    """
+    start, grown, best = point.theta, 0, point
+    for _ in range(steps):
+        if point.converged(tolerance):
+            return point
+        point = yield from step(point)
+        if not float((point.theta - start).norm()) <= reach:
+            return None
+        shorter = float(point.force.norm()) < 0.5 * float(best.force.norm())
+        grown = 0 if shorter else grown + 1
+        if not shorter and best.converged(10 * tolerance):
+            return best  # rounding: it does not get shorter than this
+        if grown == 3:
+            return None
+        best = point if float(point.force.norm()) < float(best.force.norm()) else best
+    return best if best.converged(tolerance) else None
 
 
 def minimise(

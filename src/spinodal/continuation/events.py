@@ -24,6 +24,11 @@ FULL, GLANCE, TRACK = 120, 40, 40
 """Products for a thorough look at the lowest mode, for one on the way, and for following a known mode."""
 
 
+ONWARDS, KICK, CLOSE = 3e-4, 0.01, 0.05
+"""How far beyond a pitchfork the other branch is looked for, how far off the unstable one the search begins, and how far
+it may end, as fractions of ‖θ‖."""
+
+
 @dataclass(frozen=True)
 class Event:
     """Where ∇²𝓛 becomes singular along a branch.
@@ -181,49 +186,59 @@ def locate_pitchfork(leg: Leg, mode: Float[Tensor, " n"]) -> Row[Event | None]:
 
 
 def branch_off(event: Event, direction: float) -> Row[Point | None]:
-    """Find the branch of lower symmetry that leaves a pitchfork towards larger or smaller c.
+    """Find the minimum of lower symmetry that leaves a pitchfork towards larger or smaller c.
 
-    On it c − c_0 is a quadratic function of the amplitude δ of the mode (linear where the symmetry is none of
-    reflection); steps are halved until it is, so that the answer is the bifurcation's own.
+    A little further on, E is minimised on its level of P from both sides of the unstable branch. At a supercritical
+    pitchfork that ends close by, as the square root of the distance; at a subcritical one there is nothing close by.
+    Modes of several dimensions (three units alike) have cubic terms, and then the minimum close by is reached by a jump,
+    however small: a minimum within `CLOSE` counts as the same one.
 
     Args:
-        event: A pitchfork.
+        event: A pitchfork, with the unstable branch's tangent.
         direction: +1 or −1, of c.
 
     Returns:
-        A point on it, with its tangent away from the pitchfork; None where it leaves the other way: subcritical.
-
-    Raises:
-        ArithmeticError: If no branch is found.
+        The minimum, with its tangent onwards; None where there is none.
     """
-    start, mode = event.point, event.mode
-    if float(mode[mode.abs().argmax()]) < 0:
-        mode = -mode
-    delta = 0.02 * max(float(start.theta.norm()), 0.5)
-    while delta > 2e-4 * max(float(start.theta.norm()), 0.5):
-        gains = {}
-        for sign in (1.0, -1.0):
-            chart = Plane(start.theta, sign * mode)
-            far = yield from _off(start, chart, delta)
-            near = yield from _off(start, chart, delta / 2)
-            if far is None or near is None:
-                break
-            gain, half = (direction * (each.control - start.control) for each in (far, near))
-            if half == 0 or not 1.6 <= gain / half <= 5:
-                break
-            gains[sign] = gain, far, chart
-            if gain > 0:
-                like = replace(start, tangent=sign * mode, slope=0.0)
-                return (yield from chart.tangent(far, like, 1e-5))
-        if len(gains) == 2:
-            return None
-        delta /= 2
-    raise ArithmeticError("no branch leaves the pitchfork")
+    start = event.point
+    size = max(float(start.theta.norm()), 0.5)
+    found: Point | None = None
+    for sign in (1.0, -1.0):
+        guess = start.theta + size * (ONWARDS * start.t + sign * KICK * event.mode)
+        x = start.penalty + ONWARDS * size * Level().rate(start)
+        point = yield from Level().correct(guess, start.control, x, 1e-10, CLOSE * size)
+        if point is not None and (found is None or point.error < found.error):
+            found = point
+    if found is None:
+        return None
+    found = yield from Level().tangent(found, start, 1e-6)
+    seen = yield from inspect(found, FULL)
+    if seen.negative or found.slope * direction < 0:
+        return None
+    return replace(found, mode=seen.mode)
 
 
-def _off(start: Point, chart: Plane, delta: float) -> Row[Point | None]:
-    guess = start.theta + delta * chart.border
-    return (yield from chart.correct(guess, start.control, delta, TIGHT, delta))
+def branch_off_rest(event: Event, direction: float) -> Row[Point | None]:
+    """Find the minimum that leaves a state at rest, where ∇P = 0 and θ did not move with c so far.
+
+    Args:
+        event: Where the state loses its stability.
+        direction: +1 or −1, of c.
+
+    Returns:
+        The minimum, with its tangent onwards; None where there is none close by.
+    """
+    start = event.point
+    size = max(float(start.theta.norm()), 0.5)
+    control = start.control + direction * ONWARDS * abs(start.control)
+    guess = start.theta + KICK * size * event.mode
+    point = yield from Control().correct(guess, control, control, 1e-10, 2 * CLOSE * size)
+    if point is None:
+        return None
+    point = yield from Level().tangent(point, None, 1e-6)
+    point = point if point.slope * direction > 0 else point.reversed()
+    seen = yield from inspect(point, FULL)
+    return None if seen.negative else replace(point, mode=seen.mode)
 
 
 def go_on_symmetrically(event: Event, direction: float) -> Row[Point | None]:

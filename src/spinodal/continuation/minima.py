@@ -8,12 +8,13 @@ from enum import StrEnum
 from jaxtyping import Float
 from torch import Tensor
 
-from spinodal.continuation.charts import LOOSE, TIGHT, Control, Level, Point, point_at
+from spinodal.continuation.charts import LOOSE, SOLVED, TIGHT, Control, Level, Point, point_at
 from spinodal.continuation.events import (
     FULL,
     GLANCE,
     Event,
     branch_off,
+    branch_off_rest,
     go_on_symmetrically,
     inspect,
     locate_fold,
@@ -105,10 +106,7 @@ class Way:
         if seen.negative:
             return self._lost(start, "the state that was given is a saddle of 𝓛")
         point = replace(point, mode=seen.mode)
-        try:
-            return (yield from self._go(point))
-        except ArithmeticError as reason:
-            return self._lost(point, str(reason))
+        return (yield from self._go(point))
 
     def _lost(self, point: Point, reason: str) -> End:
         return End(Kind.LOST, point, None, tuple(self.passed), reason)
@@ -117,7 +115,8 @@ class Way:
         if _at_rest(point):
             return (yield from self._rest(point))
         size = float(point.theta.norm())
-        point = yield from Level().tangent(point, None, 1e-4)
+        if point.tangent is None:
+            point = yield from Level().tangent(point, None, SOLVED)
         if point.slope * self.direction < 0:
             point = point.reversed()
         stride = Stride(0.02 * size)
@@ -189,10 +188,10 @@ class Way:
             return self._lost(leg.first, f"the pitchfork before c = {leg.last.control:.6g} is not located")
         if self.past(event.point.control):
             return (yield from self._arrive(Leg(leg.chart, leg.first, event.point)))
-        return (yield from self._off(event))
-
-    def _off(self, event: Event) -> Row[End | Point]:
         on = yield from branch_off(event, self.direction)
+        return self._go_over(event, on)
+
+    def _go_over(self, event: Event, on: Point | None) -> End | Point:
         if on is None:
             return End(Kind.PITCHFORK, event.point, event, tuple(self.passed))
         self.passed.append(event)
@@ -207,12 +206,12 @@ class Way:
         event = yield from _lose_rest(first, last, seen.mode)
         if event is None:
             return self._lost(point, "the pitchfork of the state at rest is not located")
-        on = yield from self._off(event)
+        on = self._go_over(event, (yield from branch_off_rest(event, self.direction)))
         return on if isinstance(on, End) else (yield from self._go(on))
 
     def _to_rest(self, point: Point) -> Row[End]:
         """A branch on which ∇P vanishes continuously, as at the onset of a network with one hidden layer."""
-        level = yield from Level().tangent(point, None, 1e-4)
+        level = yield from Level().tangent(point, None, SOLVED)
         end = point.control - level.slope / Level().rate(level) * point.penalty
         control = end + self.direction * max(10 * abs(end - point.control), 1e-4 * abs(end))
         reach = 10 * float(point.theta.norm())

@@ -173,8 +173,7 @@ def advance(
             leg = Leg(chart, point, new)
             if leg.smooth() and accept(leg):
                 stride.failures = 0
-                if off < 0.1:
-                    stride.length = 1.6 * ds
+                stride.length = ds * (2.5 if off < 0.01 else 1.6 if off < 0.1 else 1.0)
                 return leg
         stride.length, stride.failures = ds / 2, stride.failures + 1
     return None
