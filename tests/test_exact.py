@@ -11,6 +11,7 @@ from spinodal.records import read_records
 from spinodal.theory import spinodal
 
 SMALL = ["logger=none", "hydra/launcher=basic", "model=deep_linear", "model.width=4", "data.samples=24"]
+SMALL += ["data.input_dim=2", "data.output_dim=2"]
 SMALL += ["protocol=up", "protocol.refine=exact", "campaign=c"]
 
 
@@ -73,8 +74,8 @@ def test_a_replica_does_not_feel_its_neighbours(records: pl.DataFrame, folder: P
 def test_kinks_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert go("model=mlp", "model.activation=relu", "l2=[0.1,0.2]") == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "error: protocol.refine=exact: must be an integer, since 𝓛 has kinks (ReLU, maxima), and minima are followed by "
-        "their Hessian"
+        "error: protocol.refine=exact: must be an integer, since 𝓛 has kinks (ReLU, maxima), and minima are followed "
+        "by their Hessian"
     )
 
 

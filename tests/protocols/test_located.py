@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,7 +91,7 @@ def test_two_jumps_between_neighbours_on_the_path_are_both_located(
     rows = world.sorted()
     assert [row.get("located") for row in rows] == [None, None, 0.13, None, 0.1302, None, None, 0.3, None]
     assert [row["phase"] for row in rows] == [0, 0, 1, 1, 2, 2, 2, 3, 3]
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in itertools.pairwise(rows):
         if at := after.get("located"):
             assert before["control"] == pytest.approx(at * (1 - OFFSET), rel=1e-12)
             assert after["control"] == pytest.approx(at * (1 + OFFSET), rel=1e-12)
@@ -125,7 +126,7 @@ def test_a_way_that_is_lost_is_bisected() -> None:
     world = World(lost=(0.25, 0.35))
     world.follow(ExactItinerary(up([0.1, 0.2, 0.4], 0)[0], BISECTED, 1.0), restored)
     rows = world.sorted()
-    last = [row for row in rows if row["phase"] == 2][-1], [row for row in rows if row["phase"] == 3][0]
+    last = [row for row in rows if row["phase"] == 2][-1], next(row for row in rows if row["phase"] == 3)
     assert last[0]["control"] <= 0.3 <= last[1]["control"]
     assert last[1]["control"] / last[0]["control"] < 1 + 2 * 10**-BISECTED
     assert [row["control"] for row in rows if row.get("not_followed") == "no way"] == [0.4]

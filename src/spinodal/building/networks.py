@@ -100,6 +100,6 @@ def refuse_kinks(smooth: bool) -> None:
     """
     if not smooth:
         raise BuildError(
-            f"protocol.refine={EXACT}: must be an integer, since 𝓛 has kinks (ReLU, maxima), and minima are followed by "
-            "their Hessian"
+            f"protocol.refine={EXACT}: must be an integer, since 𝓛 has kinks (ReLU, maxima), and minima are followed "
+            "by their Hessian"
         )

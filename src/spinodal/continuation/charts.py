@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -138,6 +138,7 @@ def _level_point(theta: Float[Tensor, " n"], level: float) -> Row[Point]:
     return Point(theta, control, float(error), float(penalty), gradient + control * push, push)
 
 
+@runtime_checkable
 class Chart(Protocol):
     """A coordinate x along a branch."""
 
