@@ -9,10 +9,10 @@ from math import sqrt
 from jaxtyping import Float
 from torch import Tensor
 
-from spinodal.continuation.charts import LOOSE, SOLVED, Chart, Level, Plane, Point
+from spinodal.continuation.charts import LOOSE, SOLVED, TIGHT, Chart, Level, Plane, Point
 from spinodal.continuation.rows import Row
 
-STEEP = 0.125
+STEEP = 0.04
 """|cos| between branch and ∇P above which P is a good coordinate."""
 
 LONGEST = 0.12
@@ -166,7 +166,8 @@ def advance(
         x = chart.coordinate(point) + ds * chart.rate(point)
         guess = point.theta + ds * point.t + 0.5 * ds**2 * bend
         control = point.control + ds * point.slope + 0.5 * ds**2 * turn
-        new = yield from chart.correct(guess, control, x, LOOSE, NEAR * ds)
+        tolerance = LOOSE if stride.failures < 2 else TIGHT  # where modes are soft, or zero by a symmetry
+        new = yield from chart.correct(guess, control, x, tolerance, NEAR * ds)
         if new is not None:
             off = float((new.theta - guess).norm()) / ds
             new = yield from chart.tangent(new, point, SOLVED)
