@@ -180,9 +180,11 @@ class Level:
 
     Attributes:
         border: a mode that is kept out of θ's way, as on the unstable side of a pitchfork.
+        minimum: whether E is minimised on levels; else stationary points of any index are found by Newton's steps.
     """
 
     border: Float[Tensor, " n"] | None = None
+    minimum: bool = True
 
     def coordinate(self, point: Point) -> float:  # noqa: D102
         return point.penalty
@@ -202,7 +204,14 @@ class Level:
                 return b[None]
             return torch.stack([b, unit(self.border - (self.border @ b) * b)])
 
+        def step(point: Point) -> Row[Point]:
+            request = (point.theta, scalar(point.control, theta), borders(point), -point.force)
+            (step,) = yield Request(newton_anywhere, (*request, scalar(FORCING, theta)))
+            return (yield from _level_point(point.theta + step, x))
+
         start = yield from _level_point(theta, x)
+        if not self.minimum:
+            return (yield from newtons_method(start, step, tolerance, reach))
         return (
             yield from minimise(start, lambda theta: _level_point(theta, x), borders, tolerance, reach)
         )
@@ -344,6 +353,7 @@ def minimise(
     tolerance: float,
     reach: float,
     steps: int = 60,
+    longest: float = float("inf"),
 ) -> Row[Point | None]:
     """Minimise by Newton steps within a trust region, each accepted by the slope at its end.
 
@@ -356,11 +366,12 @@ def minimise(
         tolerance: ‖∇𝓛‖ as a fraction of ‖c∇P‖.
         reach: The minimum may lie this far from where it began.
         steps: At most so many.
+        longest: Length of a step, where the way down matters.
 
     Returns:
         The minimum; None if there is none within reach.
     """
-    start, radius = point.theta, 0.5 * reach
+    start, radius = point.theta, min(0.5 * reach, longest)
     for _ in range(steps):
         if point.converged(tolerance):
             return point
@@ -377,7 +388,7 @@ def minimise(
             return point  # rounding: it does not get shorter than this
         if mismatch <= 0.5:
             point = new
-            radius *= 2.0 if mismatch <= 0.1 else 1.0
+            radius = min(radius * (2.0 if mismatch <= 0.1 else 1.0), longest)
         else:
             radius = float(step.norm()) / 4
         if not float((point.theta - start).norm()) <= reach:

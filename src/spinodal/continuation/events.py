@@ -72,7 +72,7 @@ def inspect(point: Point, products: int) -> Row[Lowest]:
     """Look for the lowest mode of ∇²𝓛, from where it was seen last and a random direction.
 
     A Ritz value is an upper bound: one that is negative proves a negative eigenvalue. Zero modes of symmetries are off
-    by ‖∇𝓛‖/‖θ‖, and by rounding.
+    by ‖∇𝓛‖ over the part of ‖θ‖ that is turned, and by rounding.
 
     Args:
         point: Where.
@@ -85,8 +85,8 @@ def inspect(point: Point, products: int) -> Row[Lowest]:
     value, mode, _, largest, index = yield Request(
         lowest, request, (min(products, len(start)),)
     )
-    size = max(float(point.theta.norm()), 1e-300)
-    noise = 1e-11 * float(largest) + 10 * float(point.force.norm()) / size
+    size = max(float(point.theta.norm()), 1e-6)
+    noise = 1e-10 * float(largest) + 100 * float(point.force.norm()) / size
     return Lowest(float(value), mode, float(value) < -noise, int(index))
 
 
@@ -117,30 +117,35 @@ def locate_fold(leg: Leg) -> Row[Event | None]:
         border = unit(leg.first.t + leg.last.t)
         leg = Leg(Plane(leg.first.theta, border), leg.first, leg.last)
     reach = 0.5 * float((leg.last.theta - leg.first.theta).norm())
+    whole, (a, b) = leg, leg.ends
+    bend = (leg.slope_at(leg.last) - leg.slope_at(leg.first)) / (b - a)
+    best: Event | None = None
     for _ in range(12):
         point = yield from leg.chart.correct(*leg.state_at(x := leg.extremum()), x, TIGHT, reach)
         if point is None:
-            return None
+            break
         point = yield from leg.chart.tangent(point, leg.first, 1e-7)
-        # The parabola through the slopes here and at the nearer end.
-        a, b = leg.ends
-        other = leg.first if abs(x - a) < abs(x - b) else leg.last
-        slope = leg.slope_at(point)
-        bend = (slope - leg.slope_at(other)) / (x - leg.chart.coordinate(other))
-        off = abs(slope) / abs(bend) if bend else float("inf")
-        error = slope**2 / (2 * abs(bend)) if bend else float("inf")
-        if error <= 1e-3 * EXACT * abs(point.control) or off <= 1e-9 * abs(b - a):
-            return _event(point, point.t, error)
+        error = leg.slope_at(point) ** 2 / abs(bend)  # twice what a parabola through the ends has
+        if best is None or error < best.error:
+            best = _event(point, point.t, error, _overlap_at_extremum(point, whole))
+        if error <= 1e-3 * EXACT * abs(point.control):
+            break
         if (point.slope > 0) == (leg.first.slope > 0):
             leg = replace(leg, first=point)
         else:
             leg = replace(leg, last=point)
-    return None
+    return best if best is not None and best.error <= EXACT * abs(best.point.control) else None
 
 
-def _event(point: Point, mode: Float[Tensor, " n"], error: float) -> Event:
+def _overlap_at_extremum(point: Point, leg: Leg) -> float:
+    """|cos| between tangent and ∇P where dc/ds is zero, by the secant from an end of the leg to a point close by."""
+    other = max(leg.first, leg.last, key=lambda each: abs(each.slope))
+    here, there = (float(unit(each.push) @ each.t) for each in (point, other))
+    return abs(here - point.slope * (there - here) / (other.slope - point.slope))
+
+
+def _event(point: Point, mode: Float[Tensor, " n"], error: float, overlap: float) -> Event:
     """An event with c corrected for what is left of ∇𝓛 along the mode, where the branch answers to it."""
-    overlap = abs(float(unit(point.push) @ mode))
     answer = float(mode @ point.push)
     if overlap >= SYMMETRIC:
         change = -float(mode @ point.force) / answer
@@ -180,7 +185,7 @@ def locate_pitchfork(leg: Leg, mode: Float[Tensor, " n"]) -> Row[Event | None]:
         error = abs(value * (x - older[0]) / (value - older[1])) * per_x
         if error <= EXACT * abs(point.control):
             point = yield from chart.tangent(point, leg.first, 1e-6)
-            return _event(point, mode, error)
+            return _event(point, mode, error, abs(float(unit(point.push) @ mode)))
         a, b = (x, b) if value > 0 else (a, x)
     return None
 
@@ -206,7 +211,7 @@ def branch_off(event: Event, direction: float) -> Row[Point | None]:
     for sign in (1.0, -1.0):
         guess = start.theta + size * (ONWARDS * start.t + sign * KICK * event.mode)
         x = start.penalty + ONWARDS * size * Level().rate(start)
-        point = yield from Level().correct(guess, start.control, x, 1e-10, CLOSE * size)
+        point = yield from Level().correct(guess, start.control, x, TIGHT, CLOSE * size)
         if point is not None and (found is None or point.error < found.error):
             found = point
     if found is None:
@@ -232,7 +237,7 @@ def branch_off_rest(event: Event, direction: float) -> Row[Point | None]:
     size = max(float(start.theta.norm()), 0.5)
     control = start.control + direction * ONWARDS * abs(start.control)
     guess = start.theta + KICK * size * event.mode
-    point = yield from Control().correct(guess, control, control, 1e-10, 2 * CLOSE * size)
+    point = yield from Control().correct(guess, control, control, TIGHT, 2 * CLOSE * size)
     if point is None:
         return None
     point = yield from Level().tangent(point, None, 1e-6)

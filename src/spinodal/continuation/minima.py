@@ -137,6 +137,11 @@ class Way:
                     continue
                 leg = replace(leg, last=replace(fold.point, mode=point.mode))
             seen = yield from inspect(leg.last, FULL if turned else GLANCE)
+            if seen.negative and not turned:  # or rather, ∇𝓛 is not small enough for one to know?
+                x = leg.ends[1]
+                exact = yield from leg.chart.correct(leg.last.theta, leg.last.control, x, TIGHT, 0.01 * size)
+                if exact is not None:
+                    seen = yield from inspect(replace(exact, mode=seen.mode), FULL)
             branching = seen.negative and (
                 not turned or abs(float(seen.mode @ leg.last.t)) < 0.7
             )

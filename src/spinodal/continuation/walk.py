@@ -9,10 +9,10 @@ from math import sqrt
 from jaxtyping import Float
 from torch import Tensor
 
-from spinodal.continuation.charts import LOOSE, SOLVED, Chart, Level, Plane, Point
+from spinodal.continuation.charts import LOOSE, SOLVED, TIGHT, Chart, Level, Plane, Point
 from spinodal.continuation.rows import Row
 
-STEEP = 0.125
+STEEP = 0.08
 """|cos| between branch and ∇P above which P is a good coordinate."""
 
 LONGEST = 0.12
@@ -139,7 +139,7 @@ def advance(
     before: Point | None,
     stride: Stride,
     accept: Callable[[Leg], bool] = lambda leg: True,
-    level: bool = True,
+    minimum: bool = True,
 ) -> Row[Leg | None]:
     """Take one step along a branch, in the direction of the point's tangent.
 
@@ -148,7 +148,7 @@ def advance(
         before: Where it was before, for the bend of the branch.
         stride: Step length; adapted.
         accept: A further condition on the step.
-        level: Whether P may be the coordinate, and E be minimised.
+        minimum: Whether E is minimised on levels of P; else points of any index are followed.
 
     Returns:
         The step; None if the branch is lost.
@@ -157,8 +157,8 @@ def advance(
     while stride.length >= SHORTEST * size:
         chart: Chart = Plane(point.theta, point.t)
         longest = LONGEST * size
-        if level and point.steepness >= STEEP and stride.failures < 5:
-            chart, longest = Level(), min(longest, ACROSS * size / point.steepness)
+        if point.steepness >= STEEP and stride.failures < 5:
+            chart, longest = Level(minimum=minimum), min(longest, ACROSS * size / point.steepness)
         ds = stride.length = min(stride.length, longest)
         bend, turn = 0.0 * point.theta, 0.0
         if before is not None and (back := float((point.theta - before.theta).norm())) > 0:
@@ -166,7 +166,8 @@ def advance(
         x = chart.coordinate(point) + ds * chart.rate(point)
         guess = point.theta + ds * point.t + 0.5 * ds**2 * bend
         control = point.control + ds * point.slope + 0.5 * ds**2 * turn
-        new = yield from chart.correct(guess, control, x, LOOSE, NEAR * ds)
+        tolerance = LOOSE if stride.failures < 2 else TIGHT  # where modes are soft, or zero by a symmetry
+        new = yield from chart.correct(guess, control, x, tolerance, NEAR * ds)
         if new is not None:
             off = float((new.theta - guess).norm()) / ds
             new = yield from chart.tangent(new, point, SOLVED)
