@@ -15,7 +15,6 @@ from spinodal.continuation.events import (
     Event,
     branch_off,
     branch_off_rest,
-    go_on_symmetrically,
     inspect,
     locate_fold,
     locate_pitchfork,
@@ -162,11 +161,11 @@ class Way:
             if fold is not None:
                 if not fold.pitchfork:
                     return End(Kind.FOLD, fold.point, fold, tuple(self.passed))
-                on = yield from go_on_symmetrically(fold, self.direction)
-                if on is None:
-                    return self._lost(fold.point, f"no branch goes on from the pitchfork at c = {fold.point.control:.6g}")
+                if fold.onwards is None:
+                    where = f"c = {fold.point.control:.6g}"
+                    return self._lost(fold.point, f"no branch goes on from the pitchfork at {where}")
                 self.passed.append(fold)
-                point, self.legs, stride = on, [], Stride(0.01 * size)
+                point, self.legs, stride = fold.onwards, [], Stride(0.01 * size)
                 continue
             point = replace(leg.last, mode=seen.mode)
             self.legs.append(replace(leg, last=point))
