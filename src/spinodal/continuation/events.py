@@ -60,14 +60,17 @@ class Lowest:
     Attributes:
         value: the lowest eigenvalue found.
         mode: its mode [n].
-        negative: whether it is negative beyond rounding and what is left of ∇𝓛.
-        index: how many such were found.
+        index: how many were found that are negative beyond rounding and what is left of ∇𝓛.
     """
 
     value: float
     mode: Float[Tensor, " n"]
-    negative: bool
     index: int
+
+    @property
+    def negative(self) -> bool:
+        """Whether one is."""
+        return self.index > 0
 
 
 def inspect(point: Point, products: int) -> Row[Lowest]:
@@ -83,13 +86,26 @@ def inspect(point: Point, products: int) -> Row[Lowest]:
     generator = torch.Generator().manual_seed(len(point.theta))
     start = torch.randn(len(point.theta), generator=generator, dtype=torch.float64).to(point.theta)
     start = unit(start) if point.mode is None else unit(start) + point.mode
-    request = (point.theta, scalar(point.control, start), start)
-    value, mode, _, largest, index = yield Request(
-        lowest, request, (min(products, len(start)),)
-    )
-    size = max(float(point.theta.norm()), 1e-6)
-    noise = 1e-10 * float(largest) + 100 * float(point.force.norm()) / size
-    return Lowest(float(value), mode, float(value) < -noise, int(index))
+    floor = 100 * float(point.force.norm()) / max(float(point.theta.norm()), 1e-6)
+    request = (point.theta, scalar(point.control, start), start, scalar(floor, start))
+    value, mode, index = yield Request(lowest, request, (min(products, len(start)),))
+    return Lowest(float(value), mode, int(index))
+
+
+def purify(point: Point, mode: Float[Tensor, " n"]) -> Row[Float[Tensor, " n"]]:
+    """Iterate the lowest mode, by Lanczos from what it found last, until it does not turn any more.
+
+    Args:
+        point: Where.
+        mode: The mode as first found; others as soft may be mixed with it.
+    """
+    floor = scalar(0.0, mode)
+    for _ in range(20):
+        before, request = mode, (point.theta, scalar(point.control, mode), mode, floor)
+        _, mode, _ = yield Request(lowest, request, (min(FULL, len(mode)),))
+        if abs(float(mode @ before)) > 1 - 1e-12:
+            break
+    return mode
 
 
 def track(point: Point, mode: Float[Tensor, " n"]) -> Row[tuple[float, Float[Tensor, " n"]]]:
