@@ -118,7 +118,8 @@ def saddles(
         point = yield from saddle_at(fold.along(spinodal.mode[number], 0.0), float(value[number]), trail)
         return (yield from _looked_at(point, trail.end))
 
-    return _stationary(*follow_rows(Family(error, penalty), [row(k) for k in range(len(value))]), value)
+    found, cost = follow_rows(Family(error, penalty), [row(k) for k in range(len(value))])
+    return _stationary(found, cost, value, spinodal.theta.shape[-1])
 
 
 def barrier(
@@ -156,7 +157,7 @@ def barrier(
         return saddle, sides[0], sides[1]
 
     found, cost = follow_rows(Family(error, penalty), [row(k) for k in range(len(value))])
-    saddle, first, second = (_stationary([each[k] for each in found], cost, value) for k in range(3))
+    saddle, first, second = (_stationary([each[k] for each in found], cost, value, theta.shape[-1]) for k in range(3))
     heights = torch.stack([saddle.loss - first.loss, saddle.loss - second.loss])
     apart = [
         (abs(a - b) > 1e-8 * (abs(a) + abs(b)))
@@ -188,38 +189,47 @@ def coexistence(
         states = [first[number], second[number]]
         if not all(bool(each.isfinite().all()) for each in states):
             return None, None, torch.nan, "there are no two minima to begin with"
+        last: tuple[Point, Point] | None = None
+        change = 0.0
         for _ in range(50):
-            points = []
-            for state in states:
-                reach = 0.1 * float(state.norm()) + 1e-6
-                point = yield from Control().correct(state, control, control, TIGHT, reach)
-                if point is None:
+            a, b = (yield from _moved(states[0], control)), (yield from _moved(states[1], control))
+            if a is None or b is None:  # it went too far
+                if last is None or abs(change) < 1e-6 * abs(control):
                     return None, None, torch.nan, f"a minimum is lost at c = {control:.6g}"
-                points.append(point)
-            a, b = points
-            apart = a.penalty - b.penalty
-            if abs(apart) <= 1e-9 * (a.penalty + b.penalty):
-                return None, None, torch.nan, "the two minima are copies of one state"
-            change = -(a.loss - b.loss) / apart
-            noise = 4e-16 * (abs(a.loss) + abs(b.loss)) / abs(apart)
-            if abs(change) <= max(1e-11 * abs(control), 2 * noise):
-                return a, b, abs(change) + noise, ""
-            # Not so far that a minimum would be left behind.
-            limit = 0.1 * abs(control)
-            change = max(-limit, min(limit, change))
-            for k, point in enumerate(points):
-                moved = yield from Control().tangent(point, None, 1e-4)
-                states[k] = point.theta + change / moved.slope * moved.t
-            control += change
+                control, change = control - change / 2, change / 2
+            else:
+                last = yield from _tangents(a, b)
+                apart = a.penalty - b.penalty
+                if abs(apart) <= 1e-9 * (a.penalty + b.penalty):
+                    return None, None, torch.nan, "the two minima are copies of one state"
+                change = -(a.loss - b.loss) / apart
+                noise = 4e-16 * (abs(a.loss) + abs(b.loss)) / abs(apart)
+                if abs(change) <= max(1e-11 * abs(control), 2 * noise):
+                    return a, b, abs(change) + noise, ""
+                # Not so far that a minimum would be left behind.
+                change = max(-0.1 * abs(control), min(0.1 * abs(control), change))
+                control += change
+            step = control - last[0].control
+            states = [each.theta + step / each.slope * each.t for each in last]
         return None, None, torch.nan, "Newton's method does not converge"
 
     found, cost = follow_rows(Family(error, penalty), [row(k) for k in range(len(value))])
     ends = []
     for k in range(2):
         points = [(each[k], 0, torch.nan, each[3]) for each in found]
-        ends.append(_stationary(points, cost, value))
+        ends.append(_stationary(points, cost, value, first.shape[-1]))
     bounds = value.new_tensor([each[2] for each in found])
     return Coexistence(ends[0].control, bounds, (ends[0], ends[1]), tuple(each[3] for each in found))
+
+
+def _moved(theta: Float[Tensor, " n"], control: float) -> Row[Point | None]:
+    reach = 0.1 * float(theta.norm()) + 1e-6
+    return (yield from Control().correct(theta, control, control, TIGHT, reach))
+
+
+def _tangents(first: Point, second: Point) -> Row[tuple[Point, Point]]:
+    first = yield from Control().tangent(first, None, 1e-4)
+    return first, (yield from Control().tangent(second, None, 1e-4))
 
 
 def _looked_at(point: Point | None, reason: str) -> Row[_Found]:
@@ -256,9 +266,8 @@ def _descended(saddle: Point, sign: float) -> Row[_Found]:
     return None, -1, torch.nan, "the descent from the saddle ends in saddles"
 
 
-def _stationary(found: list[_Found], cost: list[float], value: Float[Tensor, " R"]) -> Stationary:
+def _stationary(found: list[_Found], cost: list[float], value: Float[Tensor, " R"], n: int) -> Stationary:
     points = [each[0] for each in found]
-    n = next((len(point.theta) for point in points if point is not None), 0)
     nothing = value.new_full((n,), torch.nan)
 
     def numbers(name: str) -> Tensor:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spinodal.continuation.charts import TIGHT, Control, Plane, Point
-from spinodal.continuation.events import FULL, Event, go_on_symmetrically, inspect, locate_fold
+from spinodal.continuation.events import FULL, Event, inspect, locate_fold
 from spinodal.continuation.family import unit
 from spinodal.continuation.rows import Row
 from spinodal.continuation.walk import Leg, Stride, advance
@@ -165,8 +165,7 @@ class Trail:
                     continue
                 self.note(event)
                 if event.pitchfork:
-                    direction = 1.0 if leg.first.slope > 0 else -1.0
-                    on = yield from go_on_symmetrically(event, direction)
+                    on = event.onwards
                     if on is None:
                         self.end = f"no branch goes on from the pitchfork at c = {event.point.control:.6g}"
                         return None

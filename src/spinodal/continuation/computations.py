@@ -148,16 +148,26 @@ def lowest(
     theta: Float[Tensor, "A n"],
     control: Float[Tensor, " A"],
     start: Float[Tensor, "A n"],
+    floor: Float[Tensor, " A"],
     steps: int,
 ) -> tuple[Answer, Tensor]:
-    """Compute the lowest eigenvalue μ of A that Lanczos finds, its mode v, ‖Av − μv‖, the largest, how many are negative."""
+    """Compute the lowest eigenvalue of A that Lanczos finds, its mode, and how many are negative.
+
+    Args:
+        family: 𝓛_c.
+        theta: Where.
+        control: c.
+        start: of the Krylov space.
+        floor: eigenvalues as small as this may be zero.
+        steps: products.
+    """
     krylov = lanczos(family.product(theta, control), start, steps)
     mode = torch.einsum("krn,rk->rn", krylov.basis, krylov.vectors[:, :, 0])
-    residual = (krylov.remainder[:, None] * krylov.last)[:, 0].abs()
     largest = krylov.ritz.gather(1, (krylov.dimensions[:, None] - 1).clamp_min(0)).squeeze(1)
-    negative = (krylov.ritz < -1e-10 * largest[:, None]).sum(-1)
+    noise = 1e-10 * largest + floor
+    negative = (krylov.ritz < -noise[:, None]).sum(-1)
     cost = 1 + 2 * krylov.dimensions.to(theta)
-    return (krylov.ritz[:, 0], unit(mode), residual, largest, negative), cost
+    return (krylov.ritz[:, 0], unit(mode), negative), cost
 
 
 def tracked(

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spinodal.continuation.charts import TIGHT, Chart, Control, Level, Plane, Point, scalar
+from spinodal.continuation.charts import TIGHT, Chart, Control, Level, Plane, Point, point_at, scalar
 from spinodal.continuation.computations import lowest, newton_anywhere, tracked
 from spinodal.continuation.family import unit
 from spinodal.continuation.rows import Request, Row
@@ -38,12 +38,14 @@ class Event:
         mode: the null vector, of length one [n].
         overlap: |cos| between mode and ∇P: 0 at a pitchfork, where a symmetry forbids more.
         error: bound of the error of c.
+        onwards: where it was reached on the branch of lower symmetry, a point of the symmetric branch beyond it.
     """
 
     point: Point
     mode: Float[Tensor, " n"]
     overlap: float
     error: float
+    onwards: Point | None = None
 
     @property
     def pitchfork(self) -> bool:
@@ -58,14 +60,17 @@ class Lowest:
     Attributes:
         value: the lowest eigenvalue found.
         mode: its mode [n].
-        negative: whether it is negative beyond rounding and what is left of ∇𝓛.
-        index: how many such were found.
+        index: how many were found that are negative beyond rounding and what is left of ∇𝓛.
     """
 
     value: float
     mode: Float[Tensor, " n"]
-    negative: bool
     index: int
+
+    @property
+    def negative(self) -> bool:
+        """Whether one is."""
+        return self.index > 0
 
 
 def inspect(point: Point, products: int) -> Row[Lowest]:
@@ -81,13 +86,26 @@ def inspect(point: Point, products: int) -> Row[Lowest]:
     generator = torch.Generator().manual_seed(len(point.theta))
     start = torch.randn(len(point.theta), generator=generator, dtype=torch.float64).to(point.theta)
     start = unit(start) if point.mode is None else unit(start) + point.mode
-    request = (point.theta, scalar(point.control, start), start)
-    value, mode, _, largest, index = yield Request(
-        lowest, request, (min(products, len(start)),)
-    )
-    size = max(float(point.theta.norm()), 1e-6)
-    noise = 1e-10 * float(largest) + 100 * float(point.force.norm()) / size
-    return Lowest(float(value), mode, float(value) < -noise, int(index))
+    floor = 100 * float(point.force.norm()) / max(float(point.theta.norm()), 1e-6)
+    request = (point.theta, scalar(point.control, start), start, scalar(floor, start))
+    value, mode, index = yield Request(lowest, request, (min(products, len(start)),))
+    return Lowest(float(value), mode, int(index))
+
+
+def purify(point: Point, mode: Float[Tensor, " n"]) -> Row[Float[Tensor, " n"]]:
+    """Iterate the lowest mode, by Lanczos from what it found last, until it does not turn any more.
+
+    Args:
+        point: Where.
+        mode: The mode as first found; others as soft may be mixed with it.
+    """
+    floor = scalar(0.0, mode)
+    for _ in range(20):
+        before, request = mode, (point.theta, scalar(point.control, mode), mode, floor)
+        _, mode, _ = yield Request(lowest, request, (min(FULL, len(mode)),))
+        if abs(float(mode @ before)) > 1 - 1e-12:
+            break
+    return mode
 
 
 def track(point: Point, mode: Float[Tensor, " n"]) -> Row[tuple[float, Float[Tensor, " n"]]]:
@@ -113,6 +131,9 @@ def locate_fold(leg: Leg) -> Row[Event | None]:
     Returns:
         The fold; or the pitchfork at which a branch of lower symmetry turns into its mirror image.
     """
+    restored = yield from _restored(leg)
+    if restored is not None:
+        return restored
     if not (isinstance(leg.chart, Level) and min(leg.first.steepness, leg.last.steepness) >= STEEP):
         border = unit(leg.first.t + leg.last.t)
         leg = Leg(Plane(leg.first.theta, border), leg.first, leg.last)
@@ -158,17 +179,17 @@ def locate_pitchfork(leg: Leg, mode: Float[Tensor, " n"]) -> Row[Event | None]:
     """Find where a mode that the branch does not answer to becomes zero, by the secant through its eigenvalues.
 
     Args:
-        leg: At whose end the eigenvalue is negative, and positive where it begins.
-        mode: At the end.
+        leg: At whose ends the eigenvalue has different signs.
+        mode: At its end.
     """
-    chart: Chart = Level(mode)
-    if min(leg.first.steepness, leg.last.steepness) < STEEP:
+    chart: Chart = leg.chart if isinstance(leg.chart, Control) else Level(mode)
+    if not isinstance(chart, Control) and min(leg.first.steepness, leg.last.steepness) < STEEP:
         chart = Plane(leg.first.theta, unit(leg.first.t + leg.last.t))
     leg = replace(leg, chart=chart)
     (a, b), reach = leg.ends, float((leg.last.theta - leg.first.theta).norm())
     at_a, _ = yield from track(leg.first, mode)
     at_b, mode = yield from track(leg.last, mode)
-    if not at_a > 0 > at_b:
+    if not at_a * at_b < 0:
         return None
     per_x = abs((leg.last.control - leg.first.control) / (b - a))
     older, newer = (a, at_a), (b, at_b)
@@ -186,7 +207,7 @@ def locate_pitchfork(leg: Leg, mode: Float[Tensor, " n"]) -> Row[Event | None]:
         if error <= EXACT * abs(point.control):
             point = yield from chart.tangent(point, leg.first, 1e-6)
             return _event(point, mode, error, abs(float(unit(point.push) @ mode)))
-        a, b = (x, b) if value > 0 else (a, x)
+        a, b = (x, b) if value * at_a > 0 else (a, x)
     return None
 
 
@@ -246,26 +267,32 @@ def branch_off_rest(event: Event, direction: float) -> Row[Point | None]:
     return None if seen.negative else replace(point, mode=seen.mode)
 
 
-def go_on_symmetrically(event: Event, direction: float) -> Row[Point | None]:
-    """Find the symmetric branch at a pitchfork that was reached on the branch of lower symmetry.
+def _restored(leg: Leg) -> Row[Event | None]:
+    """Find the pitchfork at which a branch of lower symmetry turns into its mirror image, from the symmetric branch.
 
-    Args:
-        event: The pitchfork.
-        direction: +1 or −1, of c.
-
-    Returns:
-        A point on it, with its tangent away from the pitchfork; None if it is not found.
+    There dc/ds and ∇P·t change sign together, and no chart of the branch itself is regular. The symmetric branch is: it
+    is found at c on both sides.
     """
-    start, mode = event.point, event.mode
-    request = (start.theta, scalar(start.control, mode), mode[None], -start.push, scalar(1e-6, mode))
-    (z,) = yield Request(newton_anywhere, request)
-    change = direction * min(4e-3 * abs(start.control), 0.02 * float(start.theta.norm() / z.norm()))
-    control = start.control + change
-    reach = abs(change) * float(z.norm())
-    chart = Control(minimum=False, border=mode)
-    point = yield from chart.correct(start.theta + change * z, control, control, 1e-8, reach)
-    if point is None:
+    at = [float(unit(each.push) @ each.t) for each in (leg.first, leg.last)]
+    span = leg.last.slope - leg.first.slope
+    if not at[0] * at[1] < 0 or abs(at[0] - leg.first.slope * (at[1] - at[0]) / span) > 0.1 * min(map(abs, at)):
         return None
-    like = replace(start, tangent=direction * unit(z), slope=direction / float(z.norm()))
-    found = yield from chart.tangent(point, like, 1e-5)
-    return found if float(found.t @ like.t) > 0.5 else None
+    theta, control = leg.state_at(leg.extremum())
+    middle = yield from point_at(theta, control)
+    mode = unit(leg.first.t + leg.last.t)
+    request = (theta, scalar(control, theta), mode[None], -middle.push, scalar(1e-5, theta))
+    (z,) = yield Request(newton_anywhere, request)
+    change = 0.3 * max(abs(control - each.control) for each in (leg.first, leg.last))
+    change = min(change, 0.05 * float(theta.norm() / z.norm())) * (1.0 if leg.first.slope > 0 else -1.0)
+    found, chart = [], Control(minimum=False, border=mode)
+    for side in (-change, change):
+        x, reach = control + side, float((leg.last.theta - leg.first.theta).norm()) + abs(change * float(z.norm()))
+        point = yield from Control(minimum=False).correct(theta + side * z, x, x, TIGHT, reach)
+        if point is None:
+            return None
+        point = yield from chart.tangent(point, None, 1e-6)
+        found.append(point if change > 0 else point.reversed())
+    if not float(found[0].t @ found[1].t) > 0.5:
+        return None
+    event = yield from locate_pitchfork(Leg(chart, found[0], found[1]), mode)
+    return event and replace(event, onwards=found[1])

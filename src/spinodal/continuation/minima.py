@@ -15,10 +15,10 @@ from spinodal.continuation.events import (
     Event,
     branch_off,
     branch_off_rest,
-    go_on_symmetrically,
     inspect,
     locate_fold,
     locate_pitchfork,
+    purify,
     track,
 )
 from spinodal.continuation.family import unit
@@ -153,6 +153,12 @@ class Way:
                         return self._lost(point, f"an instability near c = {leg.last.control:.6g} is not resolved")
                     continue
                 end = yield from self._branch(leg, seen.mode)
+                if end is None:  # no symmetry: the branch bends, and the step has crossed to another one
+                    stride.length = float((leg.last.theta - leg.first.theta).norm()) / 4
+                    if stride.length < 1e-6 * size:
+                        where = f"c = {leg.last.control:.6g}"
+                        return self._lost(point, f"the pitchfork before {where} is not located")
+                    continue
                 if isinstance(end, End):
                     return end
                 point, self.legs, stride = end, [], Stride(0.01 * size)
@@ -162,11 +168,11 @@ class Way:
             if fold is not None:
                 if not fold.pitchfork:
                     return End(Kind.FOLD, fold.point, fold, tuple(self.passed))
-                on = yield from go_on_symmetrically(fold, self.direction)
-                if on is None:
-                    return self._lost(fold.point, f"no branch goes on from the pitchfork at c = {fold.point.control:.6g}")
+                if fold.onwards is None:
+                    where = f"c = {fold.point.control:.6g}"
+                    return self._lost(fold.point, f"no branch goes on from the pitchfork at {where}")
                 self.passed.append(fold)
-                point, self.legs, stride = on, [], Stride(0.01 * size)
+                point, self.legs, stride = fold.onwards, [], Stride(0.01 * size)
                 continue
             point = replace(leg.last, mode=seen.mode)
             self.legs.append(replace(leg, last=point))
@@ -181,16 +187,19 @@ class Way:
             return self._lost(leg.first, f"no minimum is found at c = {self.beyond:.6g}")
         return End(Kind.NONE, point, None, tuple(self.passed))
 
-    def _branch(self, leg: Leg, mode: Float[Tensor, " n"]) -> Row[End | Point]:
+    def _branch(self, leg: Leg, mode: Float[Tensor, " n"]) -> Row[End | Point | None]:
         """Locate the pitchfork that made a leg's end a saddle; the way ends there, or goes on elsewhere."""
-        while self.legs:  # a glance may have overlooked the mode so far
+        mode = yield from purify(leg.last, mode)
+        first = len(self.legs)
+        while first:  # a glance may have overlooked the mode so far
             value, _ = yield from track(leg.first, mode)
             if value > 0:
                 break
-            leg = replace(self.legs.pop(), last=leg.first)
+            first -= 1
+            leg = replace(self.legs[first], last=leg.first)
         event = yield from locate_pitchfork(leg, mode)
         if event is None:
-            return self._lost(leg.first, f"the pitchfork before c = {leg.last.control:.6g} is not located")
+            return None
         if self.past(event.point.control):
             return (yield from self._arrive(Leg(leg.chart, leg.first, event.point)))
         on = yield from branch_off(event, self.direction)

@@ -56,7 +56,7 @@ def minres(
     delta_next, epsilon_next = torch.zeros_like(size), torch.zeros_like(size)
     vector = _scaled(right, beta)
     previous = torch.zeros_like(right)
-    running = size > 0
+    running = (size > 0) & (tolerance < 1)
     products = torch.zeros_like(size, dtype=torch.int64)
     largest = torch.zeros_like(size)
     for _ in range(max_products):
