@@ -14,7 +14,7 @@ from rich.console import Console
 
 import spinodal
 from spinodal.building.made import BuildError, made
-from spinodal.building.networks import build_ensemble, build_task
+from spinodal.building.networks import build_ensemble, build_task, refuse_kinks
 from spinodal.building.penalties import check_penalties, penalties_of
 from spinodal.building.training import (
     accelerator,
@@ -37,7 +37,7 @@ from spinodal.ensemble import Objective
 from spinodal.errors import UserError
 from spinodal.files import delete_strays
 from spinodal.networks import class_of
-from spinodal.protocols import ESCAPE, TRAIN, UNDER_NOISE, Trajectory, looks
+from spinodal.protocols import ESCAPE, EXACT, EXACT_DIGITS, TRAIN, UNDER_NOISE, Trajectory, looks
 from spinodal.records import RecordWriter, write_configuration
 from spinodal.training import (
     Checkpoint,
@@ -84,13 +84,16 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
     penalties = penalties_of(plan)
     check_penalties(plan, ensemble, task, any(each.unlearned for each in points.values()))
     objective = Objective(ensemble, task, penalty=penalties.penalty, held=penalties.held)
+    settings = RelaxationSettings.of(plan.relaxation, objective)
+    if plan.protocol.refine == EXACT:
+        refuse_kinks(settings.smooth)
     try:
         module = EnsembleModule(
             ensemble,
             tasks,
             list(points.values()),
             rule,
-            RelaxationSettings.of(plan.relaxation, objective),
+            settings,
             refine=plan.protocol.refine,
             perturbation=[each["protocol.perturbation"] for each in values],
             hold=_hold(plan.protocol),
@@ -124,7 +127,7 @@ def fit(pack: Pack, points: Mapping[str, Trajectory], running: Running, interrup
         "control": control.name(config),
         "held": control.stated(config),
         "l2": control.held(config).get(control.L2, 0.0),
-        "refine": plan.protocol.refine,
+        "refine": EXACT_DIGITS if plan.protocol.refine == EXACT else plan.protocol.refine,
         "parameters": ensemble.theta.shape[-1],
         "device": str(plan.trainer.get("accelerator", "")),
         "dtype": str(ensemble.theta.dtype).removeprefix("torch."),

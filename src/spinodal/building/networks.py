@@ -13,6 +13,7 @@ from spinodal.building.made import BuildError, made
 from spinodal.ensemble import Ensemble, check_network
 from spinodal.errors import UserError
 from spinodal.planning.explain import place
+from spinodal.protocols import EXACT
 from spinodal.signatures import accepted, located, names
 from spinodal.tasks import Task
 
@@ -86,3 +87,19 @@ def build_ensemble(
         where = place(error.__cause__) if error.__cause__ else ""
         raise BuildError(f"{error}{where}", shared=False) from error  # it may depend on the seed
     return ensemble
+
+
+def refuse_kinks(smooth: bool) -> None:
+    """Refuse to follow the minima of an objective with kinks.
+
+    Args:
+        smooth: Whether 𝓛 has a Hessian everywhere.
+
+    Raises:
+        BuildError: If it has not.
+    """
+    if not smooth:
+        raise BuildError(
+            f"protocol.refine={EXACT}: must be an integer, since 𝓛 has kinks (ReLU, maxima), and minima are followed "
+            "by their Hessian"
+        )

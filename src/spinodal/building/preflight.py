@@ -19,6 +19,7 @@ from spinodal.planning.explain import shown
 from spinodal.planning.identity import canonical
 from spinodal.planning.memory import bytes_per_replica, bytes_with
 from spinodal.planning.parallelism import GB, here
+from spinodal.protocols import EXACT
 from spinodal.waiting import waiting
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class _Check:
                 self.networks[which] = self._tried("model", alike[0], partial(_size, alike[0], task))
             if size := self.networks[which]:
                 self._tried("model", alike[0], partial(_phases, alike, task))
+                self._tried("model", alike[0], partial(_followed, alike, task))
                 self._measure(alike, task, size)
                 for same in _distinct_penalties(alike).values():
                     derivatives = self._tried("penalties", same[0], partial(_penalties, same, task))
@@ -202,6 +204,20 @@ def _phases(parts: Sequence[Part], task: Task, plan: DictConfig) -> None:
         ensemble = _network(parts[0], task, plan)
         for phase, l2 in sorted(phases):
             phase_parameters(ensemble, task, phase, l2)
+
+
+def _followed(parts: Sequence[Part], task: Task, plan: DictConfig) -> None:
+    """Look for kinks, if minima are to be followed."""
+    from spinodal.building.networks import refuse_kinks
+    from spinodal.ensemble import Objective
+
+    given = {
+        part.config["relaxation"].get("smooth")
+        for part in parts
+        if part.config["protocol"].get("refine") == EXACT
+    }
+    for smooth in given:
+        refuse_kinks(Objective(_network(parts[0], task, plan), task).smooth if smooth is None else smooth)
 
 
 def _penalties(parts: Sequence[Part], task: Task, plan: DictConfig) -> DerivativeBytes:

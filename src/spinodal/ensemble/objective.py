@@ -95,7 +95,12 @@ class Objective:
         self, theta: Float[Tensor, "A n"]
     ) -> tuple[Float[Tensor, " A"], Float[Tensor, "A n"]]:
         """Compute P, which is d𝓛/dc along minima, and ∇P: with c a minimum moves by ∂θ*/∂c = −(∇²𝓛)⁻¹∇P."""
-        return value_and_gradient(self._mean(lambda block, rows: self.penalty(block, rows)), theta)
+        return value_and_gradient(self.penalised, theta)
+
+    @property
+    def penalised(self) -> RowFunction:
+        """P(θ), what the control parameter multiplies: θ [A, n] → [A]."""
+        return self._mean(lambda block, rows: self.penalty(block, rows))
 
     def shift(self, control: Float[Tensor, " A"]) -> Float[Tensor, " A"] | None:
         """Return by how much eigenvalues of ∇²𝓛 lie above those of ∇²E; None where each is moved by another amount."""

@@ -17,6 +17,7 @@ from spinodal.geometry.spectrum import (
     spectral_density,
     zero_modes,
 )
+from spinodal.geometry.trust_region import NewtonStep, newton_step
 
 __all__ = [
     "FLAT",
@@ -24,6 +25,7 @@ __all__ = [
     "RESPONSE",
     "Estimate",
     "Extremes",
+    "NewtonStep",
     "ScalarCurvature",
     "SoftMode",
     "SpectralDensity",
@@ -37,6 +39,7 @@ __all__ = [
     "kinked",
     "lanczos",
     "linearise_gradient",
+    "newton_step",
     "negative_modes",
     "parametrise",
     "rows_at_once",

@@ -24,6 +24,13 @@ def folder_name(value: object) -> str:
     return text
 
 
+def digits(value: object) -> object:
+    """Digits to which jumps are bisected; or the word for their location by continuation."""
+    if value != "exact" and not (type(value) is int and 0 <= value <= 10):
+        raise ValueError("must be an integer from 0 to 10, or exact")
+    return value
+
+
 Target = Annotated[str, Field(strict=True)]
 Switch = Annotated[bool, Field(strict=True, description="true or false")]
 Count = Annotated[int, Field(strict=True, ge=1, description="an integer ≥ 1")]

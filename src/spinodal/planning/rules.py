@@ -109,6 +109,11 @@ def surveying(plan: Values) -> Iterator[str]:
             f"relaxation.flow={flow:g}: must be null with protocol={name}, as with relaxation=exact; a survey follows "
             "branches without noise"
         )
+    if flow is not None and plan["protocol"]["refine"] == "exact":
+        yield (
+            f"protocol.refine=exact: must be an integer with relaxation.flow={flow:g}, as with relaxation=survey; "
+            "minima are followed, and a survey has none"
+        )
 
 
 def phases(plan: Values) -> Iterator[str]:

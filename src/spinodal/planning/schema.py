@@ -27,6 +27,7 @@ from spinodal.planning.ranges import (
     Positive,
     Switch,
     Target,
+    digits,
     folder_name,
     one_of,
 )
@@ -67,7 +68,7 @@ class Protocol(Checked):
 
     name: Annotated[str, one_of("quench", "up", "down", "loop", or_dotted=True)]
     perturbation: NonNegative
-    refine: Annotated[int, Field(strict=True, ge=0, le=10, description="an integer from 0 to 10")]
+    refine: Annotated[Any, BeforeValidator(digits)]
 
 
 @dataclass

@@ -31,6 +31,8 @@ class Visit:
         start: the state to start from; None for the one the replica is in.
         perturbed: whether the protocol's perturbation is added to it.
         exact: whether the state is to be a minimum; else a survey is enough.
+        walked_from: λ from which the minimum `start` is followed to `control`, where nothing is relaxed then; None
+            where it relaxes.
     """
 
     stage: int | None
@@ -39,6 +41,7 @@ class Visit:
     start: Any = None
     perturbed: bool = False
     exact: bool = True
+    walked_from: float | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """Return the attributes as tensors and plain values, from which `Visit(**state)` is the same."""

@@ -258,6 +258,17 @@ COLUMNS = (
         "whether, taken back to λ of the row before it on the path, it restores E there; if not, E jumps in between; "
         "null where that was not tested (protocol.refine), or did not relax",
     ),
+    Column("located", pl.Float64, "1", "where the minimum of the row before ends, by continuation (refine: exact)"),
+    Column("located_error", pl.Float64, "1", "bound of the error of located"),
+    Column("located_kind", pl.String, "", "fold, where it meets a saddle, or pitchfork, where it becomes one"),
+    Column("located_E", pl.Float64, "E", "E where it ends"),
+    Column(
+        "pitchforks",
+        pl.List(pl.Float64),
+        "1",
+        "where, since the row before, the minimum went over to one of other symmetry (refine: exact)",
+    ),
+    Column("not_followed", pl.String, "", "why the minimum of the row before was not followed, but bisected"),
     Column("saddles", pl.Int64, "1", "saddles left on the way"),
     Column("steps", pl.Int64, "1", "gradients, the cost of the stage", scale="log"),
     # the way there, at a handful of moments of the stage

@@ -16,8 +16,18 @@ from torch import Tensor
 from spinodal import theory
 from spinodal.ensemble import Ensemble, Objective
 from spinodal.penalties import Penalty, l2, symbol
-from spinodal.protocols import ESCAPE, Itinerary, SurveyItinerary, Trajectory, Visit
+from spinodal.protocols import (
+    BISECTED,
+    ESCAPE,
+    EXACT,
+    ExactItinerary,
+    Itinerary,
+    SurveyItinerary,
+    Trajectory,
+    Visit,
+)
 from spinodal.tasks import Task, stacked
+from spinodal.training.continuing import ContinuedRelaxation
 from spinodal.training.descent import DescentRule
 from spinodal.training.holding import Holding, HoldSettings
 from spinodal.training.interruption import Interrupted
@@ -46,7 +56,7 @@ class EnsembleModule(pl.LightningModule):
         trajectories: one per replica.
         rule: of descent.
         settings: of the relaxation.
-        refine: digits to which jumps are located, or 0.
+        refine: digits to which jumps are bisected, or 0; "exact" locates them by continuation.
         perturbation: standard deviation of the noise added to every parameter at the start of a stage: of all
             replicas, or of each [R].
         hold: how the last stage is held under noise, if it is.
@@ -70,7 +80,7 @@ class EnsembleModule(pl.LightningModule):
         trajectories: Sequence[Trajectory],
         rule: DescentRule,
         settings: RelaxationSettings,
-        refine: int = 0,
+        refine: int | str = 0,
         perturbation: float | Sequence[float] = 0.0,
         hold: HoldSettings | None = None,
         ends: Sequence[int] | None = None,
@@ -97,9 +107,11 @@ class EnsembleModule(pl.LightningModule):
             for row, trajectory in enumerate(trajectories):
                 ensemble.theta[row] *= not trajectory.unlearned
             put_in_phase(ensemble, tasks, trajectories)
+        self.exact = refine == EXACT
+        digits = BISECTED if self.exact else int(refine)
+        kind = ExactItinerary if self.exact else Itinerary if settings.flow is None else SurveyItinerary
         self.itineraries = [
-            (Itinerary if settings.flow is None else SurveyItinerary)(trajectory, refine, scale)
-            for trajectory, scale in zip(trajectories, scales, strict=True)
+            kind(trajectory, digits, scale) for trajectory, scale in zip(trajectories, scales, strict=True)
         ]
         self.visits: list[Visit | None] = [None] * len(trajectories)
         self.failures: dict[int, str] = {}
@@ -136,7 +148,8 @@ class EnsembleModule(pl.LightningModule):
         if self.ends is not None:
             return Training(*of_rows, self.ends, self._noise(getattr(self.rule, "lr", 0.0)), self.lr)
         if self.hold is None:
-            return (Relaxation if self.settings.flow is None else SurveyRelaxation)(*of_rows, self.lr)
+            surveyed = Relaxation if self.settings.flow is None else SurveyRelaxation
+            return (ContinuedRelaxation if self.exact else surveyed)(*of_rows, self.lr)
         last = max(len(itinerary.trajectory.path) for itinerary in self.itineraries) - 1
         noise = self._noise(self.hold.time_step)
         assert noise is not None
@@ -185,6 +198,10 @@ class EnsembleModule(pl.LightningModule):
         exact = [visit is not None and visit.exact for visit in self.visits]
         if isinstance(self.relaxation, SurveyRelaxation):
             self.relaxation.exactly(torch.tensor(exact, device=self.device))
+        if isinstance(self.relaxation, ContinuedRelaxation):
+            origins = [math.nan if visit is None else visit.walked_from for visit in self.visits]
+            known = [math.nan if each is None else each for each in origins]
+            self.relaxation.follow(torch.tensor(known, dtype=torch.float64, device=self.device))
 
     @torch.no_grad()
     def _conclude(self) -> None:
@@ -198,7 +215,13 @@ class EnsembleModule(pl.LightningModule):
                 continue
             if math.isfinite(errors[row]) and theta[row].isfinite().all():
                 relaxed = visit.exact and stationary[row] and minimum[row] is not False
-                reversible = itinerary.conclude(errors[row], theta[row].clone(), relaxed)
+                found = errors[row], theta[row].clone(), relaxed
+                if visit.walked_from is not None:
+                    assert isinstance(itinerary, ExactItinerary)
+                    assert isinstance(self.relaxation, ContinuedRelaxation)
+                    itinerary.conclude(*found, self.relaxation.ending(row))
+                    continue
+                reversible = itinerary.conclude(*found)
                 if visit.stage is None and (checked := self._rows[row]):
                     checked["reversible"] = reversible
             else:
@@ -248,7 +271,7 @@ class EnsembleModule(pl.LightningModule):
         counted = theory.order_parameter(facts_of(self.ensemble, self.task))
         rows = []
         for replica, (itinerary, visit) in enumerate(zip(self.itineraries, self.visits, strict=True)):
-            if visit is None:
+            if visit is None or visit.walked_from is not None:
                 continue
             if visit.stage is not None:
                 self._rows[replica] = {
@@ -258,6 +281,7 @@ class EnsembleModule(pl.LightningModule):
                     **_start(itinerary.trajectory, visit, self._rows[replica], counted),
                     "stage": visit.stage,
                     **{name: values[replica] for name, values in listed.items()},
+                    **(itinerary.columns if isinstance(itinerary, ExactItinerary) else {}),
                 }
             row = self._rows[replica]
             assert row is not None

@@ -17,6 +17,7 @@ from spinodal.geometry import (
     each_term,
     extreme_eigenvalues,
     linearise_gradient,
+    newton_step,
     rows_at_once,
     value_and_gradient,
 )
@@ -24,7 +25,6 @@ from spinodal.geometry.derivatives import RowFunction, RowOperator
 from spinodal.training.descent import DescentRule, Position, State
 from spinodal.training.randomness import standard_normal
 from spinodal.training.settings import RelaxationSettings
-from spinodal.training.trust_region import newton_step
 
 """(θ [A, n], λ [A]) → 𝓛 [A]."""
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from spinodal.training.trust_region import newton_step
+from spinodal.geometry.trust_region import newton_step
 
 
 def solve(matrices, gradient, radius, tolerance=1e-12):
