@@ -50,11 +50,11 @@ class ContinuedRelaxation(Relaxation):
             row: its number.
         """
         kind = KINDS[int(self.rows["end.kind"][row])]
-        numbers = {name: float(self.rows[f"end.{name}"][row]) for name in ("control", "bound", "error")}
+        control, bound, error = (float(self.rows[f"end.{name}"][row]) for name in ("control", "bound", "error"))
         ended = kind in (Kind.FOLD, Kind.PITCHFORK)
         onwards = self.rows["end.onwards"][row].clone() if ended else None
-        known = {"pitchforks": tuple(self.rows["pitchforks"][row]), "reason": self.rows["reasons"][row]}
-        return Ending(str(kind), **numbers, onwards=onwards, **known)
+        passed, reason = tuple(self.rows["pitchforks"][row]), self.rows["reasons"][row]
+        return Ending(str(kind), control, bound, error, onwards, passed, reason)
 
     def _block(self) -> None:
         rows = (self.active & self.rows["origin"].isfinite()).nonzero().squeeze(-1)
@@ -130,4 +130,5 @@ def _kick(found: Spinodal, theta: Float[Tensor, "A n"]) -> Float[Tensor, "A n"]:
     largest = mode.gather(-1, mode.abs().argmax(-1, keepdim=True))
     either = torch.tensor([kind is not Kind.FOLD for kind in found.kind], device=theta.device)[:, None]
     turned = torch.where(either & (largest < 0), -mode, mode)
-    return (KICK[0] * theta.norm(dim=-1, keepdim=True)).clamp(min=KICK[1]) * turned
+    length: Tensor = (KICK[0] * theta.norm(dim=-1, keepdim=True)).clamp(min=KICK[1])
+    return length * turned
