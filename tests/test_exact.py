@@ -8,6 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from spinodal import cli
+from spinodal.analysis import find_transitions
 from spinodal.records import read_records
 from spinodal.theory import spinodal
 
@@ -70,6 +71,17 @@ def test_a_replica_does_not_feel_its_neighbours(records: pl.DataFrame, folder: P
     assert alone["point"].to_list() == together["point"].to_list()
     columns = ["stage", "control_value", "error", "located", "located_E"]
     assert_frame_equal(alone.select(columns), together.select(columns), rel_tol=1e-9)
+
+
+def test_reports_have_jumps_as_located(records: pl.DataFrame) -> None:
+    """Of one feature of strength 1 in three layers, a³ is 1/4 where it ends, and E is ½(1 − a³)² and then ½."""
+    (jump,) = find_transitions(records.filter(complexity=1)).iter_rows(named=True)
+    assert (jump["order"], jump["evidence"]) == (1, "followed, the minimum ends")
+    assert jump["control_high"] / jump["control_low"] < 1 + 1e-8
+    assert jump["control_low"] <= spinodal([1.0], 3)[0] <= jump["control_high"]
+    assert jump["before"] == pytest.approx(0.5 * 0.75**2, abs=1e-9)
+    assert jump["after"] == pytest.approx(0.5, abs=1e-9)
+    assert abs(jump["jump"] - (0.5 - 0.5 * 0.75**2)) <= jump["jump_error"] < 1e-6
 
 
 def test_kinks_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

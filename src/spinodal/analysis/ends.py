@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float64, Int
 
 from spinodal.analysis.branch import Columns
 from spinodal.analysis.extrapolation import ROWS, Jumped, Side, follow, jumped
@@ -32,8 +32,28 @@ def with_ends(jumps: Sequence[Jump]) -> list[Jump]:
     far = np.where(rising, [jump.high for jump in jumps], [jump.low for jump in jumps])
     kicked = np.array([branch.kicked for branch in branches])
     is_rest = np.array([observable == "error" and branch.held is None for branch in branches])
-    ends = follow(before, after, far, is_rest, kicked)
+    ends = np.array(follow(before, after, far, is_rest, kicked))
+    if observable == "error":
+        for i, jump in enumerate(jumps):
+            ends[:, i] = _known(jump, ends[:, i])
     return [replace(jump, ends=ends[:, i]) for i, jump in enumerate(jumps)]
+
+
+def _known(jump: Jump, ends: Float64[np.ndarray, "5 w"]) -> Float64[np.ndarray, "5 w"]:
+    """Put E at the end of the minimum, where it was located, in the place of what the branch before leads to.
+
+    The branch after begins so near that what it does from there to its next row, as a line, is its error.
+    """
+    branch, i = jump.branch, jump.at + 1
+    at, error = branch.column("located")[i], branch.column("located_E")[i]
+    if not np.isfinite(error):
+        return ends
+    off = 0.0
+    if i < jump.last:
+        rise = np.diff(branch.values[i : i + 2]) / np.diff(branch.control[i : i + 2])
+        off = abs(float(rise[0])) * abs(float(branch.control[i] - at))
+    known = [error, 0.0, branch.values[i], off, 0.0]
+    return np.repeat(np.array(known)[:, None], ends.shape[1], axis=1)
 
 
 def jumped_by(group: Sequence[Jump]) -> Jumped:

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 
 from spinodal.analysis.branch import Branch
 from spinodal.analysis.curves import grouped
-from spinodal.analysis.jumps import Steepening, find_jumps, find_steepening
+from spinodal.analysis.jumps import RESOLUTION, Steepening, find_jumps, find_steepening
 from spinodal.analysis.kinks import find_kinks
 
 APART = math.log(1.25)
@@ -139,20 +139,47 @@ class Kink(Place):
 Placed = TypeVar("Placed", Jump, Kink)
 
 
+LOCATED = 1e-9
+"""Fraction of λ to which continuation locates the end of a minimum, at best."""
+
+
 def branch_jumps(branch: Branch, power: float) -> list[Jump]:
     """Find the jumps of one trajectory, in the order of its path.
+
+    Where minima were followed from each λ to the next (`protocol.refine=exact`), these are where minima were found to
+    end, and nothing is inferred from how the observable looks.
 
     Args:
         branch: The trajectory.
         power: Of λ, in which it is a straight line far from a transition.
     """
-    jumps = find_jumps(branch.control, branch.values, power, branch.errors)
-    steepening = find_steepening(branch.control, branch.values, jumps, power, branch.errors)
+    if np.isfinite(branch.column("located")).any():
+        jumps = _known(branch)
+        steepening = [Steepening(0.0, 0.0, 0.0)] * len(jumps)
+    else:
+        jumps = find_jumps(branch.control, branch.values, power, branch.errors)
+        steepening = find_steepening(branch.control, branch.values, jumps, power, branch.errors)
     ends = [-1, *jumps, len(branch.control) - 1]
     return [
-        Jump(branch, i, _between(branch, i), steep, before + 1, last)
+        Jump(branch, i, _located(branch, i), steep, before + 1, last)
         for i, steep, before, last in zip(jumps, steepening, ends, ends[2:], strict=False)
     ]
+
+
+def _known(branch: Branch) -> list[int]:
+    """Return the intervals in which a minimum ends and the observable changes by more than its resolution."""
+    ends = branch.column("reversible")[1:] == 0
+    large = np.abs(np.diff(branch.values)) > RESOLUTION * np.ptp(branch.values)
+    return [int(i) for i in np.flatnonzero(ends & large)]
+
+
+def _located(branch: Branch, i: int) -> Bracket:
+    """λ at which the minimum before an interval ends, with its error, or λ of both points."""
+    at, error = (branch.column(name)[i + 1] for name in ("located", "located_error"))
+    if not math.isfinite(at):
+        return _between(branch, i)
+    half = max(float(error), LOCATED * float(at))
+    return Bracket(float(at) - half, float(at) + half)
 
 
 def branch_kinks(branch: Branch, jumps: Sequence[Jump], power: float) -> list[Kink]:

@@ -180,7 +180,8 @@ def _order(group: Sequence[Jump]) -> tuple[int | None, str]:
     answers = [_restored(jump) for jump in group]
     restored = next((each for each in (False, True) if 2 * answers.count(each) > len(answers)), None)
     if restored is False:
-        return 1, "taken back, E is not restored"
+        followed = all(np.isfinite(jump.branch.column("located")[jump.at + 1]) for jump in group)
+        return 1, "followed, the minimum ends" if followed else "taken back, E is not restored"
     if 2 * sum(jump.unrelaxed > 0 for jump in group) > len(group):
         return None, "rows in between did not relax"
     steepening = np.array([jump.steepening for jump in group])
