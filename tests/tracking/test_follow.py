@@ -231,7 +231,7 @@ def test_a_process_that_takes_long_is_not_waited_for_long():
 
 
 SIGNALLED = """
-import os, signal, subprocess, sys, threading
+import os, signal, subprocess, sys
 from spinodal.tracking import mirror
 
 def end(number, frame):
@@ -241,7 +241,8 @@ signal.signal(signal.SIGTERM, end)
 slow = subprocess.Popen(["sleep", "1000"], stdin=-1, stdout=-3, stderr=-3, text=True)
 mirror._here.append(slow)
 print(slow.pid)
-threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+signal.signal(signal.SIGALRM, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
+signal.setitimer(signal.ITIMER_REAL, 0.5)
 sys.exit(143)
 """
 

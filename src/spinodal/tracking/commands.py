@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -14,10 +16,16 @@ from rich.console import Console
 from rich.progress import Progress
 
 from spinodal.errors import UserError, in_a_line
+from spinodal.tracking.mirror import afresh
 
 if TYPE_CHECKING:
     from spinodal.tracking.runs import Run
     from spinodal.tracking.session import Session
+
+WANDB = (sys.executable, "-m", "wandb")
+
+BATCH = 40
+"""Runs that one `wandb sync` gets: its start takes seconds."""
 
 REBUILT = "rebuilt"
 """Folder of a campaign for runs that are made again from its records."""
@@ -47,53 +55,63 @@ def _sync(campaign: Path, flags: Namespace) -> int:
     from spinodal.tracking.session import Session, unreachable
 
     @cache
-    def session(where: tuple[str, str | None], online: bool, folder: Path) -> Session:
-        return Session(campaign, *where, online, remarks.append, folder)
+    def session(where: tuple[str, str | None], folder: Path) -> Session:
+        return Session(campaign, *where, folder=folder)
 
     def where(run: Run) -> tuple[str, str | None]:
         project, entity = run.job.where
         return flags.project or project, flags.entity or entity
 
-    remarks: list[str] = []
     console = Console(highlight=False, soft_wrap=True)
     jobs = [(job, rows) for job, rows in jobs_of(campaign) if job.mirrored or flags.rebuild]
     runs = [run for job, rows in jobs for run in runs_of(rows, job)]
     if flags.rebuild:
         shutil.rmtree(campaign / REBUILT, ignore_errors=True)
         for run in _followed(runs, "rebuilding", console):
-            _write([run], session(where(run), False, campaign / REBUILT))
+            session(where(run), campaign / REBUILT).write(run)
         console.print(f"{campaign}: {len(runs)} runs made again in {campaign / REBUILT}", markup=False)
     if any((campaign / "wandb" / "closed").glob("report-*")):
         runs.append(report_run(campaign))
     there = [run for run in runs if not run.running]
-    waiting = [run for run in there if not session(where(run), True, campaign).told(run, uploaded=True)]
-    failed = 0
+    waiting = [run for run in there if not session(where(run), campaign).told(run, uploaded=True)]
+    reasons: dict[str, str] = {}
     if waiting and not flags.dry_run:
         if trouble := unreachable():
             raise UserError(f"sync {campaign}: {len(waiting)} runs are waiting, but {trouble}")
-        with TemporaryDirectory() as folder:
-            for at in _followed(range(0, len(waiting), flags.parallel), "uploading", console):
-                batch = waiting[at : at + flags.parallel]
-                of_all = session(where(batch[0]), True, Path(folder))
-                failed += len(batch) - (sum(_write(batch, of_all)) if of_all.online else 0)
+        for at in _followed(range(0, len(waiting), BATCH), "uploading", console):
+            with TemporaryDirectory() as folder:
+                batch = [(run, session(where(run), Path(folder))) for run in waiting[at : at + BATCH]]
+                reasons |= _upload(batch, flags.parallel)
+    failed = len(reasons)
     lines = [
         f"{len(waiting)} to upload" if flags.dry_run else f"{len(waiting) - failed} uploaded",
         f"{len(there) - len(waiting)} uploaded before" if len(there) > len(waiting) else "",
         f"{len(runs) - len(there)} still running" if len(runs) > len(there) else "",
-        f"{failed} failed: {remarks[0] if remarks else ''}" if failed else "",
+        f"{failed} failed: {'; '.join({*reasons.values()})}" if failed else "",
     ]
     console.print(f"{campaign}: " + "; ".join(filter(None, lines)), markup=False)
     return int(bool(failed))
 
 
-def _write(runs: Sequence[Run], session: Session) -> list[bool]:
-    """Tell all of some runs, and return of which the server has everything."""
-    from spinodal.tracking.session import close_all
+def _upload(runs: Sequence[tuple[Run, Session]], parallel: int) -> dict[str, str]:
+    """Upload runs with W&B's own command, and return why not, of those that did not go."""
+    import wandb
 
-    opened = [session.open(run) for run in runs]
-    for each, run in zip(opened, runs, strict=True):
-        each.log(run)
-    return close_all(list(zip(opened, runs, strict=True)))
+    folders = [session.write(run) for run, session in runs]
+    wandb.teardown()  # it writes behind
+    command = [*WANDB, "sync", "--yes", "-n", str(parallel), *map(str, folders)]
+    # The key travels in the environment or in the user's netrc file, never among the arguments.
+    environment = {name: value for name, value in afresh().items() if name != "WANDB_SILENT"}
+    done = subprocess.run(command, stdin=-3, stdout=-1, stderr=subprocess.STDOUT, env=environment, text=True)
+    there = [any(folder.glob("*.wandb.synced")) for folder in folders]
+    for (run, session), uploaded in zip(runs, there, strict=True):
+        session.leave_word(run, session.server if uploaded else "")
+    printed = [line.removeprefix("wandb:").strip() for line in done.stdout.splitlines()]
+    errors = (
+        [line for line in printed if "error" in line.lower()] or printed or ["wandb sync printed nothing"]
+    )
+    failed = (run.id for (run, _), uploaded in zip(runs, there, strict=True) if not uploaded)
+    return dict.fromkeys(failed, errors[-1].removeprefix("ERROR").strip()[:200])
 
 
 def dashboard(flags: Namespace) -> int:

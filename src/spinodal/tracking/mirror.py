@@ -76,15 +76,18 @@ def console_file(campaign: Path, job: str) -> Path:
     return campaign / "jobs" / job / "console.log"
 
 
+def afresh() -> dict[str, str]:
+    """Return the environment for a child whose W&B begins afresh: it would share the process behind it."""
+    return {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+
+
 def _start() -> subprocess.Popen[str]:
     # Held back from the first moment of the process, which inherits what is blocked and keeps it.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, THE_JOBS)
-    # A child would share the process behind W&B with its parent.
-    environment = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
     command = [sys.executable, "-P", "-m", "spinodal.tracking.follow"]
     try:
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=afresh(), text=True
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

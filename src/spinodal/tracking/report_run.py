@@ -21,7 +21,7 @@ from spinodal.tracking.jobs import Job, jobs_of
 from spinodal.tracking.metrics import HELD, TRAINED, finite, survival
 from spinodal.tracking.naming import curve_name
 from spinodal.tracking.runs import CurveRun, History, Run, curve_runs, identity
-from spinodal.tracking.session import Session, close_all
+from spinodal.tracking.session import Session
 
 DRAWN = ("error", "accuracy", "test_accuracy", "norm", "scalar_curvature", "soft_mode")
 """Columns whose means are logged for each curve, with the band of their standard errors; besides, a user's own."""
@@ -140,9 +140,7 @@ def publish(campaign: Path) -> str:
     """
     run, remarks = report_run(campaign), list[str]()
     session = Session(campaign, *run.job.where, run.job.online, remarks.append)
-    opened = session.open(run)
-    opened.log(run)
-    close_all([(opened, run)])
+    session.write(run)
     return "\n".join([*remarks, f"W&B: {run.name}: {session.where}"])
 
 

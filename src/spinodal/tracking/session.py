@@ -102,6 +102,18 @@ class Session:
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
+    def leave_word(self, run: Run, server: str = "") -> None:
+        """Leave word of a run that was closed, and of the server that has all of it."""
+        word = {"rows": len(run.rows), "complete": run.complete, "outcome": run.outcome, "server": server}
+        write_atomically(_word(self.campaign, run.id), json.dumps(word).encode())
+
+    def write(self, run: Run) -> Path:
+        """Tell all of a run, and return its folder."""
+        opened = self.open(run)
+        opened.log(run)
+        opened.close(run)
+        return Path(opened.opened.dir).parent
+
     def _init(self, run: Run) -> wandb.Run:
         # Where it cannot write, W&B would write to a temporary folder.
         (self.folder / "wandb").mkdir(parents=True, exist_ok=True)
@@ -160,12 +172,8 @@ class OpenRun:
                 self.opened.log(row)
             self._logged.add(stage)
 
-    def close(self, run: Run) -> bool:
-        """End the run in the state it is in, and leave word of it.
-
-        Returns:
-            Whether the server has all of it.
-        """
+    def close(self, run: Run) -> None:
+        """End the run in the state it is in, and leave word of it."""
         outcome = run.outcome
         self._attach(run)
         self.opened.summary.update({**run.summary, "outcome": outcome})
@@ -176,11 +184,8 @@ class OpenRun:
         except TimeoutError:
             self._online = False
             self.session.fall_back(f"no upload within {PATIENCE:.0f} s")
-        server = self.session.server if self._online else ""
-        word = {"rows": len(run.rows), "complete": run.complete, "outcome": outcome, "server": server}
-        write_atomically(_word(self.session.campaign, run.id), json.dumps(word).encode())
+        self.session.leave_word(run, self.session.server if self._online else "")
         self.session.count += 1
-        return self._online
 
     def _attach(self, run: Run) -> None:
         """Add what is no number, and the files of the job that its logger asks for."""
@@ -196,10 +201,10 @@ class OpenRun:
             self.opened.log_artifact(model)
 
 
-def close_all(ending: Sequence[tuple[OpenRun, Run]]) -> list[bool]:
+def close_all(ending: Sequence[tuple[OpenRun, Run]]) -> None:
     """Close runs, all at the same time, since each may wait until the server has everything."""
     with ThreadPoolExecutor(max(1, len(ending))) as pool:
-        return list(pool.map(lambda each: each[0].close(each[1]), ending))
+        list(pool.map(lambda each: each[0].close(each[1]), ending))
 
 
 def _word(campaign: Path, run: str) -> Path:
