@@ -105,6 +105,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Gives out a file at a time; all that needs a SLURM to one process, and first: it waits more than it computes."""
     for item in items:
