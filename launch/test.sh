@@ -21,6 +21,6 @@ gate browser ./launch/browser.sh
 gate format ruff format --check .
 gate lint ruff check .
 gate types mypy
-[[ $# != 0 ]] || set -- -n 2 --dist loadgroup --no-loadscope-reorder
+[[ $# != 0 ]] || set -- -n 2 --dist loadfile --no-loadscope-reorder
 gate tests pytest -m "not slow and not benchmark" --durations=10 "$@"
 exit "$first_failure"

@@ -106,10 +106,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives out a file at a time; all that needs a SLURM to one process, and first: it waits more than it computes."""
-    for item in items:
-        group = "cluster" if item.get_closest_marker("cluster") else item.location[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Puts the long files that need a SLURM first, for no process to wait for another at the end."""
     items.sort(key=lambda item: item.get_closest_marker("cluster") is None)
 
 

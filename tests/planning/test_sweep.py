@@ -104,7 +104,7 @@ def test_other_launchers_find_the_same(launcher: str, outputs: Path) -> None:
 def test_replicas_may_differ_in_more_than_seed_and_l2(outputs: Path) -> None:
     """Curves in one ensemble are the curves that each has for itself."""
     swept = ("model.init_scale=0.5,1", "optimizer.lr=0.05,0.1", "protocol.perturbation=0,0.05")
-    swept = ("protocol=loop", "data.complexity=2", "seed=0", *swept)
+    swept = ("protocol=loop", "data.complexity=2", "seed=0,1", *swept)
     assert go(*swept, "campaign=together") == 0
     assert len(list((outputs / "together" / "records").glob("*.parquet"))) == 1
     table = results(outputs / "together")
