@@ -12,6 +12,7 @@ from spinodal.continuation.charts import SOLVED, Control, Level
 from spinodal.continuation.events import (
     FULL,
     GLANCE,
+    KICK,
     Event,
     branch_off,
     branch_off_rest,
@@ -103,11 +104,17 @@ class Way:
         point = yield from Control().correct(theta, self.value, self.value, LOOSE, reach)
         if point is None:
             return self._lost(start, "no minimum of 𝓛 is near the state that was given")
-        seen = yield from inspect(point, FULL)
-        if seen.negative:
-            return self._lost(start, "the state that was given is a saddle of 𝓛")
-        point = replace(point, mode=seen.mode)
-        return (yield from self._go(point))
+        for _ in range(6):
+            seen = yield from inspect(point, FULL)
+            if not seen.negative:
+                return (yield from self._go(replace(point, mode=seen.mode)))
+            # Relaxed to a saddle so weak that it passed for a minimum: there is one close by.
+            kicked = point.theta + KICK * max(float(theta.norm()), 0.5) * seen.mode
+            new = yield from Control().correct(kicked, self.value, self.value, TIGHT, reach)
+            if new is None:
+                break
+            point = new
+        return self._lost(start, "the state that was given is a saddle of 𝓛")
 
     def _lost(self, point: Point, reason: str) -> End:
         return End(Kind.LOST, point, None, tuple(self.passed), reason)
