@@ -27,6 +27,12 @@ def relax(objective: Objective, theta: Tensor, control: float | Tensor, seeds: S
 
 
 @pytest.fixture(scope="session")
+def relax_again() -> Callable[..., Tensor]:
+    """Relaxes rows at c of their own."""
+    return relax
+
+
+@pytest.fixture(scope="session")
 def relaxed() -> Callable[..., Relaxed]:
     """Makes an ensemble on a linear teacher, relaxed at c."""
 

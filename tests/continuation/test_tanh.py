@@ -6,7 +6,6 @@ import sys
 import pytest
 import torch
 
-from conftest import relax
 from spinodal.continuation import Kind, barrier, coexistence, locate, saddles
 from spinodal.geometry import hessian
 
@@ -38,30 +37,24 @@ def test_references_at_width_8(start, reference, pitchforks, fold_overlap, relax
     assert torch.linalg.eigvalsh(full)[0] > -1e-9
 
 
-def test_relaxation_jumps_where_the_fold_is(relaxed) -> None:
+def test_relaxation_jumps_where_the_fold_is(relaxed, relax_again) -> None:
     objective, theta = relaxed(TEACHER, 0.12, width=8, activation="tanh")
     found = locate(objective.error, theta, theta.new_tensor([0.12]), theta.new_tensor([0.5]))
-    before = locate(objective.error, theta, theta.new_tensor([0.12]), found.value * (1 - 1e-6))
+    low = found.value * (1 - 1e-6)
+    before = locate(objective.error, theta, theta.new_tensor([0.12]), low)
     assert before.kind == (Kind.NONE,)
-    beside = before.theta.repeat(2, 1)
-    there = relax(
-        objective,
-        beside,
-        torch.cat([before.value.nan_to_num(0), before.value.nan_to_num(0)])
-        + torch.tensor([float(found.value) * (1 - 1e-6), float(found.value) * (1 + 1e-6)]),
-        [0, 1],
-    )
-    error = objective.error(there)
+    both = torch.cat([low, found.value * (1 + 1e-6)])
+    error = objective.error(relax_again(objective, before.theta.repeat(2, 1), both, [0, 1]))
     assert float(error[0]) == pytest.approx(float(before.error), abs=1e-6)
     assert float(error[1]) > float(found.error) + 0.1
 
 
-def test_rows_together_are_what_they_are_alone(relaxed) -> None:
+def test_rows_together_are_what_they_are_alone(relaxed, relax_again) -> None:
     seeds = list(range(16))
     objective, theta = relaxed(TEACHER, 0.12, seeds, width=8, activation="tanh")
     start, beyond = torch.full((16,), 0.12).double(), torch.full((16,), 0.5).double()
     start[::2] *= 1.1
-    theta[::2] = relax(objective, theta, start, seeds)[::2]
+    theta[::2] = relax_again(objective, theta, start, seeds)[::2]
     together = locate(objective.error, theta, start, beyond)
     assert set(together.kind) == {Kind.FOLD}
     for row in (0, 5):

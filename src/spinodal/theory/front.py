@@ -7,9 +7,9 @@ L g² a^{2L−2}, w = 1 + v² and x = v²/w
     t·∇²E·t = a^{L−2} [(2L−1) u − (L−1) s],    t the direction of the branch,
 
 of which the second does not depend on the width. Neither changes sign at the spinodal. Two things do, in every smooth
-network, as λ = −dE/dρ along a branch: d²E/dρ² = −dλ/dρ, so that the front has an inflection at λ_sp and a double tangent
-at λ_co (Maxwell's construction); and Ric(t, t) = (t·A·t) tr A − ‖A·t‖² of the surface of 𝓛, A = ∇²𝓛. That is what a fold
-is, in other words: a theorem.
+network, as λ = −dE/dρ along a branch: d²E/dρ² = −dλ/dρ, so that the front has an inflection at λ_sp and a double
+tangent at λ_co (Maxwell's construction); and Ric(t, t) = (t·A·t) tr A − ‖A·t‖² of the surface of 𝓛, A = ∇²𝓛. That is
+what a fold is, in other words: a theorem.
 """
 
 from __future__ import annotations
@@ -50,11 +50,10 @@ def curvature_zero(strength: float, depth: int, width: int) -> float:
     """
 
     def inner(u: float) -> float:
-        a, g = u ** (1 / depth), strength - u
-        squares = depth * g**2 * a ** (2 * depth - 2)
-        return (
-            depth * u - (width - 1 + depth / 2) * g - squares / (1 + squares) * (depth * u - (depth - 1) * g)
-        )
+        g = strength - u
+        squares: float = depth * g**2 * u ** (2 - 2 / depth)
+        bent = squares / (1 + squares) * (depth * u - (depth - 1) * g)
+        return depth * u - (width - 1 + depth / 2) * g - bent
 
     return float(brentq(inner, 1e-9 * strength, strength, xtol=1e-15))
 
