@@ -32,7 +32,9 @@ def test_references_at_width_8(start, reference, pitchforks, fold_overlap, relax
     assert float(found.overlap) == pytest.approx(fold_overlap, rel=0.05)
     assert [event.point.control for event in found.passed[0]] == pytest.approx(pitchforks, abs=1e-7)
     # The null vector, by the full Hessian.
-    full = hessian(objective.error, found.theta)[0] + 2 * float(found.value) * torch.eye(theta.shape[1])
+    full = (
+        hessian(objective.error, found.theta)[0] + 2 * float(found.value) * torch.eye(theta.shape[1]).double()
+    )
     assert float((full @ found.mode[0]).norm()) < 1e-7
     assert torch.linalg.eigvalsh(full)[0] > -1e-9
 
