@@ -13,7 +13,7 @@ import spinodal
 
 SOURCE = Path(spinodal.__file__).parent
 
-MATHEMATICS = {"errors", "tasks", "networks", "penalties", "geometry", "theory"}
+MATHEMATICS = {"errors", "tasks", "networks", "penalties", "geometry", "continuation", "theory"}
 ALLOWED = {
     "errors": set(),
     "files": {"errors"},
@@ -22,6 +22,7 @@ ALLOWED = {
     "networks": {"errors"},
     "penalties": set(),
     "geometry": {"errors"},
+    "continuation": {"geometry"},
     "theory": {"errors"},
     "campaign": {"errors", "files", "protocols"},
     "records": {"errors", "files"},
@@ -70,6 +71,7 @@ HOMES = {
         "networks",
         "penalties",
         "geometry",
+        "continuation",
         "ensemble",
         "training",
         "observables",

@@ -9,11 +9,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from spinodal.continuation.branches import Trail, saddle_at
-from spinodal.continuation.charts import TIGHT, Control, Point, minimise, no_borders, point_at
+from spinodal.continuation.charts import Control
 from spinodal.continuation.events import FULL, inspect
 from spinodal.continuation.family import Family, squared_norm
 from spinodal.continuation.locate import Spinodal
 from spinodal.continuation.minima import Kind
+from spinodal.continuation.newton import minimise
+from spinodal.continuation.points import TIGHT, Point, no_borders, point_at
 from spinodal.continuation.rows import Row, follow_rows
 from spinodal.geometry.derivatives import RowFunction
 
@@ -157,7 +159,9 @@ def barrier(
         return saddle, sides[0], sides[1]
 
     found, cost = follow_rows(Family(error, penalty), [row(k) for k in range(len(value))])
-    saddle, first, second = (_stationary([each[k] for each in found], cost, value, theta.shape[-1]) for k in range(3))
+    saddle, first, second = (
+        _stationary([each[k] for each in found], cost, value, theta.shape[-1]) for k in range(3)
+    )
     heights = torch.stack([saddle.loss - first.loss, saddle.loss - second.loss])
     apart = [
         (abs(a - b) > 1e-8 * (abs(a) + abs(b)))
@@ -216,7 +220,7 @@ def coexistence(
     found, cost = follow_rows(Family(error, penalty), [row(k) for k in range(len(value))])
     ends = []
     for k in range(2):
-        points = [(each[k], 0, torch.nan, each[3]) for each in found]
+        points: list[_Found] = [(each[:2][k], 0, torch.nan, each[3]) for each in found]
         ends.append(_stationary(points, cost, value, first.shape[-1]))
     bounds = value.new_tensor([each[2] for each in found])
     return Coexistence(ends[0].control, bounds, (ends[0], ends[1]), tuple(each[3] for each in found))

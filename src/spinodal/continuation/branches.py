@@ -9,9 +9,10 @@ from enum import StrEnum
 from jaxtyping import Float
 from torch import Tensor
 
-from spinodal.continuation.charts import TIGHT, Control, Plane, Point
+from spinodal.continuation.charts import Control, Plane
 from spinodal.continuation.events import FULL, Event, inspect, locate_fold
 from spinodal.continuation.family import unit
+from spinodal.continuation.points import TIGHT, Point
 from spinodal.continuation.rows import Row
 from spinodal.continuation.walk import Leg, Stride, advance
 
@@ -132,8 +133,8 @@ class Trail:
     ) -> Row[Leg | None]:
         """Follow a branch onwards, whatever its index.
 
-        At a pitchfork that it reaches from the side of lower symmetry it goes on along the symmetric branch, in the same
-        direction of c; its mirror image would lead it back.
+        At a pitchfork that it reaches from the side of lower symmetry it goes on along the symmetric branch, in the
+        same direction of c; its mirror image would lead it back.
 
         Args:
             point: With its tangent.
@@ -191,12 +192,13 @@ def _turn(leg: Leg) -> Row[Event | None]:
     (a, b) = leg.ends
     at_a, at_b = (float(each.push @ each.t) for each in (leg.first, leg.last))
     reach = 0.5 * float((leg.last.theta - leg.first.theta).norm())
+    point, value = leg.first, at_a
     for _ in range(12):
         x = a - at_a * (b - a) / (at_b - at_a)
-        point = yield from chart.correct(*leg.state_at(x), x, TIGHT, reach)
-        if point is None:
+        new = yield from chart.correct(*leg.state_at(x), x, TIGHT, reach)
+        if new is None:
             return None
-        point = yield from chart.tangent(point, leg.first, 1e-7)
+        point = yield from chart.tangent(new, leg.first, 1e-7)
         value = float(point.push @ point.t)
         if abs(value) <= 1e-7 * abs(at_b - at_a):
             break
@@ -214,7 +216,9 @@ def saddle_at(fold: Point, control: float, trail: Trail) -> Row[Point | None]:
         trail: What lies on the way.
     """
     side = 1.0 if fold.control > control else -1.0
-    fold = replace(fold, slope=-side * abs(fold.slope))  # zero up to rounding: it must not count as another fold
+    fold = replace(
+        fold, slope=-side * abs(fold.slope)
+    )  # zero up to rounding: it must not count as another fold
     leg = yield from trail.walk(fold, lambda leg: (control - leg.last.control) * side >= 0)
     if leg is None:
         return None

@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spinodal.continuation.charts import TIGHT, Chart, Control, Level, Plane, Point, point_at, scalar
+from spinodal.continuation.charts import Chart, Control, Level, Plane
 from spinodal.continuation.computations import lowest, newton_anywhere, tracked
 from spinodal.continuation.family import unit
+from spinodal.continuation.points import TIGHT, Point, point_at, scalar
 from spinodal.continuation.rows import Request, Row
 from spinodal.continuation.walk import STEEP, Leg
 
@@ -25,8 +26,8 @@ FULL, GLANCE, TRACK = 120, 40, 40
 
 
 ONWARDS, KICK, CLOSE = 3e-4, 0.01, 0.05
-"""How far beyond a pitchfork the other branch is looked for, how far off the unstable one the search begins, and how far
-it may end, as fractions of ‖θ‖."""
+"""How far beyond a pitchfork the other branch is looked for, how far off the unstable one the search begins, and how
+far it may end, as fractions of ‖θ‖."""
 
 
 @dataclass(frozen=True)
@@ -151,10 +152,8 @@ def locate_fold(leg: Leg) -> Row[Event | None]:
             best = _event(point, point.t, error, _overlap_at_extremum(point, whole))
         if error <= 1e-3 * EXACT * abs(point.control):
             break
-        if (point.slope > 0) == (leg.first.slope > 0):
-            leg = replace(leg, first=point)
-        else:
-            leg = replace(leg, last=point)
+        same = (point.slope > 0) == (leg.first.slope > 0)
+        leg = Leg(leg.chart, point, leg.last) if same else Leg(leg.chart, leg.first, point)
     return best if best is not None and best.error <= EXACT * abs(best.point.control) else None
 
 
@@ -216,8 +215,8 @@ def branch_off(event: Event, direction: float) -> Row[Point | None]:
 
     A little further on, E is minimised on its level of P from both sides of the unstable branch. At a supercritical
     pitchfork that ends close by, as the square root of the distance; at a subcritical one there is nothing close by.
-    Modes of several dimensions (three units alike) have cubic terms, and then the minimum close by is reached by a jump,
-    however small: a minimum within `CLOSE` counts as the same one.
+    Modes of several dimensions (three units alike) have cubic terms, and then the minimum close by is reached by a
+    jump, however small: a minimum within `CLOSE` counts as the same one.
 
     Args:
         event: A pitchfork, with the unstable branch's tangent.
@@ -275,7 +274,9 @@ def _restored(leg: Leg) -> Row[Event | None]:
     """
     at = [float(unit(each.push) @ each.t) for each in (leg.first, leg.last)]
     span = leg.last.slope - leg.first.slope
-    if not at[0] * at[1] < 0 or abs(at[0] - leg.first.slope * (at[1] - at[0]) / span) > 0.1 * min(map(abs, at)):
+    if not at[0] * at[1] < 0 or abs(at[0] - leg.first.slope * (at[1] - at[0]) / span) > 0.1 * min(
+        map(abs, at)
+    ):
         return None
     theta, control = leg.state_at(leg.extremum())
     middle = yield from point_at(theta, control)
@@ -286,7 +287,10 @@ def _restored(leg: Leg) -> Row[Event | None]:
     change = min(change, 0.05 * float(theta.norm() / z.norm())) * (1.0 if leg.first.slope > 0 else -1.0)
     found, chart = [], Control(minimum=False, border=mode)
     for side in (-change, change):
-        x, reach = control + side, float((leg.last.theta - leg.first.theta).norm()) + abs(change * float(z.norm()))
+        x, reach = (
+            control + side,
+            float((leg.last.theta - leg.first.theta).norm()) + abs(change * float(z.norm())),
+        )
         point = yield from Control(minimum=False).correct(theta + side * z, x, x, TIGHT, reach)
         if point is None:
             return None

@@ -9,8 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from spinodal.continuation.branches import BranchPoint, Happening, Trail
-from spinodal.continuation.charts import LOOSE, SOLVED, Control, Level
+from spinodal.continuation.charts import SOLVED, Control, Level
 from spinodal.continuation.family import Family, squared_norm
+from spinodal.continuation.points import LOOSE
 from spinodal.continuation.rows import Row, follow_rows
 from spinodal.continuation.walk import Leg
 from spinodal.geometry.derivatives import RowFunction
@@ -91,5 +92,3 @@ def follow(
         Branch(tuple(trail.points), tuple(trail.happenings), trail.end, cost)
         for trail, cost in zip(trails, costs, strict=True)
     )
-
-

@@ -8,10 +8,11 @@ from enum import StrEnum
 from jaxtyping import Float
 from torch import Tensor
 
-from spinodal.continuation.charts import LOOSE, SOLVED, TIGHT, Control, Level, Point, point_at
+from spinodal.continuation.charts import SOLVED, Control, Level
 from spinodal.continuation.events import (
     FULL,
     GLANCE,
+    KICK,
     Event,
     branch_off,
     branch_off_rest,
@@ -22,6 +23,7 @@ from spinodal.continuation.events import (
     track,
 )
 from spinodal.continuation.family import unit
+from spinodal.continuation.points import LOOSE, TIGHT, Point, point_at
 from spinodal.continuation.rows import Row
 from spinodal.continuation.walk import Leg, Stride, advance
 
@@ -102,11 +104,17 @@ class Way:
         point = yield from Control().correct(theta, self.value, self.value, LOOSE, reach)
         if point is None:
             return self._lost(start, "no minimum of 𝓛 is near the state that was given")
-        seen = yield from inspect(point, FULL)
-        if seen.negative:
-            return self._lost(start, "the state that was given is a saddle of 𝓛")
-        point = replace(point, mode=seen.mode)
-        return (yield from self._go(point))
+        for _ in range(6):
+            seen = yield from inspect(point, FULL)
+            if not seen.negative:
+                return (yield from self._go(replace(point, mode=seen.mode)))
+            # Relaxed to a saddle so weak that it passed for a minimum: there is one close by.
+            kicked = point.theta + KICK * max(float(theta.norm()), 0.5) * seen.mode
+            new = yield from Control().correct(kicked, self.value, self.value, TIGHT, reach)
+            if new is None:
+                break
+            point = new
+        return self._lost(start, "the state that was given is a saddle of 𝓛")
 
     def _lost(self, point: Point, reason: str) -> End:
         return End(Kind.LOST, point, None, tuple(self.passed), reason)
@@ -142,15 +150,15 @@ class Way:
                 exact = yield from leg.chart.correct(leg.last.theta, leg.last.control, x, TIGHT, 0.01 * size)
                 if exact is not None:
                     seen = yield from inspect(replace(exact, mode=seen.mode), FULL)
-            branching = seen.negative and (
-                not turned or abs(float(seen.mode @ leg.last.t)) < 0.7
-            )
+            branching = seen.negative and (not turned or abs(float(seen.mode @ leg.last.t)) < 0.7)
             if branching:
                 along = abs(float(unit(leg.last.push) @ seen.mode))
                 if along > 0.02 and not turned:  # it stands on the far side of a fold that was stepped over
                     stride.length /= 4
                     if stride.length < 1e-6 * size:
-                        return self._lost(point, f"an instability near c = {leg.last.control:.6g} is not resolved")
+                        return self._lost(
+                            point, f"an instability near c = {leg.last.control:.6g} is not resolved"
+                        )
                     continue
                 end = yield from self._branch(leg, seen.mode)
                 if end is None:  # no symmetry: the branch bends, and the step has crossed to another one
@@ -266,5 +274,3 @@ def _lose_rest(first: Point, last: Point, mode: Float[Tensor, " n"]) -> Row[Even
             return Event(point, mode, 0.0, error + 4e-16 * abs(control))
         a, b = ((control, value), b) if value > 0 else (a, (control, value))
     return None
-
-

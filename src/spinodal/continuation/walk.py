@@ -9,7 +9,8 @@ from math import sqrt
 from jaxtyping import Float
 from torch import Tensor
 
-from spinodal.continuation.charts import LOOSE, SOLVED, TIGHT, Chart, Level, Plane, Point
+from spinodal.continuation.charts import SOLVED, Chart, Level, Plane
+from spinodal.continuation.points import LOOSE, TIGHT, Point
 from spinodal.continuation.rows import Row
 
 STEEP = 0.08
@@ -69,7 +70,9 @@ class Leg:
         values = (1 + 2 * u) * (1 - u) ** 2, u**2 * (3 - 2 * u)
         slopes = h * u * (1 - u) ** 2, -h * u**2 * (1 - u)
         theta = values[0] * first.theta + values[1] * last.theta
-        theta = theta + slopes[0] / self.chart.rate(first) * first.t + slopes[1] / self.chart.rate(last) * last.t
+        theta = (
+            theta + slopes[0] / self.chart.rate(first) * first.t + slopes[1] / self.chart.rate(last) * last.t
+        )
         control = values[0] * first.control + values[1] * last.control
         control += slopes[0] * self.slope_at(first) + slopes[1] * self.slope_at(last)
         return theta, control

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -106,15 +107,16 @@ def _linearised(
         values = function(theta)
         (gradient,) = torch.autograd.grad(values.sum(), theta, create_graph=True)
 
-    def product(vectors: Tensor) -> Tensor:
-        (result,) = torch.autograd.grad(
-            gradient, theta, vectors, retain_graph=True, is_grads_batched=vectors.dim() > theta.dim()
-        )
-        return result
-
     if not gradient.requires_grad:  # a function of degree one: its Hessian is zero
         return values.detach(), gradient, torch.zeros_like
-    return values.detach(), gradient.detach(), product
+    return values.detach(), gradient.detach(), partial(_product, gradient, theta)
+
+
+def _product(gradient: Tensor, theta: Tensor, vectors: Tensor) -> Tensor:
+    (result,) = torch.autograd.grad(
+        gradient, theta, vectors, retain_graph=True, is_grads_batched=vectors.dim() > theta.dim()
+    )
+    return result
 
 
 def hessian_columns(

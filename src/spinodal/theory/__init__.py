@@ -16,6 +16,7 @@ from spinodal.theory.feature import (
     saddle_amplitude,
     spinodal,
 )
+from spinodal.theory.front import Front, curvature_zero, ricci_along, stiffness_of_error
 from spinodal.theory.geometry import Geometry, geometry, soft_mode, zero_modes
 from spinodal.theory.phases import State, by_spinodal, global_minimum, learned_state, phases, saddles
 from spinodal.theory.reach import reach, relearning
@@ -27,6 +28,7 @@ __all__ = [
     "Barriers",
     "DeepLinear",
     "Escape",
+    "Front",
     "Geometry",
     "State",
     "amplitude",
@@ -34,6 +36,7 @@ __all__ = [
     "barriers",
     "by_spinodal",
     "coexistence",
+    "curvature_zero",
     "escape_time",
     "escapes",
     "geometry",
@@ -46,10 +49,12 @@ __all__ = [
     "potential",
     "reach",
     "relearning",
+    "ricci_along",
     "saddle_amplitude",
     "saddles",
     "scope",
     "soft_mode",
     "spinodal",
+    "stiffness_of_error",
     "zero_modes",
 ]
