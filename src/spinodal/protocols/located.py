@@ -107,13 +107,9 @@ class ExactItinerary(Itinerary):
         start = self._starts.get(target.stage)
         if start is None:
             return Visit(None, target.control, target.branch, anchor.state, walked_from=anchor.control)
-        return Visit(
-            target.stage, target.control, target.branch, start.state, perturbed=start.side == "on"
-        )
+        return Visit(target.stage, target.control, target.branch, start.state, perturbed=start.side == "on")
 
-    def conclude(
-        self, error: float, state: Any, relaxed: bool, ending: Ending | None = None
-    ) -> bool | None:
+    def conclude(self, error: float, state: Any, relaxed: bool, ending: Ending | None = None) -> bool | None:
         """Take what the visit found.
 
         Args:

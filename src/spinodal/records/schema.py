@@ -258,9 +258,16 @@ COLUMNS = (
         "whether, taken back to λ of the row before it on the path, it restores E there; if not, E jumps in between; "
         "null where that was not tested (protocol.refine), or did not relax",
     ),
-    Column("located", pl.Float64, "1", "where the minimum of the row before ends, by continuation (refine: exact)"),
+    Column(
+        "located",
+        pl.Float64,
+        "1",
+        "where the minimum of the row before ends, by continuation (refine: exact)",
+    ),
     Column("located_error", pl.Float64, "1", "bound of the error of located"),
-    Column("located_kind", pl.String, "", "fold, where it meets a saddle, or pitchfork, where it becomes one"),
+    Column(
+        "located_kind", pl.String, "", "fold, where it meets a saddle, or pitchfork, where it becomes one"
+    ),
     Column("located_E", pl.Float64, "E", "E where it ends"),
     Column(
         "pitchforks",

@@ -50,7 +50,9 @@ class ContinuedRelaxation(Relaxation):
             row: its number.
         """
         kind = KINDS[int(self.rows["end.kind"][row])]
-        control, bound, error = (float(self.rows[f"end.{name}"][row]) for name in ("control", "bound", "error"))
+        control, bound, error = (
+            float(self.rows[f"end.{name}"][row]) for name in ("control", "bound", "error")
+        )
         ended = kind in (Kind.FOLD, Kind.PITCHFORK)
         onwards = self.rows["end.onwards"][row].clone() if ended else None
         passed, reason = tuple(self.rows["pitchforks"][row]), self.rows["reasons"][row]
