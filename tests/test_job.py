@@ -14,6 +14,7 @@ OF_OTHERS = {
     *("held", "network"),
     *("start_phase", "temperature", "batch", "effective_temperature", "time_step", "hold_time"),
     *("escaped", "escape_time", "escape_resolution", "trained_steps", "reversible"),
+    *("located", "located_error", "located_kind", "located_E", "pitchforks", "not_followed"),
 }
 
 

@@ -53,6 +53,7 @@ def test_a_failed_job_leaves_the_next_one_alone_which_may_be_its_own_run_again(
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(SystemExit):
         go(BRANCH, "+callbacks.failing._target_=failing.Failing", wait=False)
+    assert finish()  # or the second may have ended before anything of the first is read
     go(BRANCH, "retry_failed=true")
     failed, finished = inspect()
     assert (failed.summary["outcome"], failed.summary["complete"]) == ("failed", False)

@@ -292,12 +292,12 @@ class LargestWeight(pl.Callback):
 def test_every_numeric_column_is_there_a_users_own_too_and_what_sums_up_a_run(
     outputs, go, inspect, leet, tmp_path, monkeypatch
 ):
-    (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "own_for_mirror.py").write_text(OWN)
     monkeypatch.syspath_prepend(str(tmp_path))
     logger = (
         "logger={name:mine,group:ours,tags:[first],notes:why,log_model:true,console:true,system_metrics:true}"
     )
-    own = ("callbacks=[curvature,spectrum]", "+callbacks.own._target_=own.LargestWeight")
+    own = ("callbacks=[curvature,spectrum]", "+callbacks.own._target_=own_for_mirror.LargestWeight")
     go("l2=geom:0.03:0.4:14", "data.complexity=1", *own, logger)
     (run,), records = inspect(), read_records(outputs)
     axes = {"control_value", *TRAINING}  # under names of their own

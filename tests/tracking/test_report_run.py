@@ -25,7 +25,7 @@ def reported(outputs, go, inspect, capsys):
     return make
 
 
-BRANCHES = [[f"data.complexity={complexity}", "l2=geom:0.03:0.4:14", "seed=[0,1]"] for complexity in (1, 2)]
+BRANCHES = [[f"data.complexity={complexity}", "l2=geom:0.03:0.4:20", "seed=[0,1]"] for complexity in (1, 2, 3)]
 
 
 def test_curves_have_their_bands_and_tables_figures_page_and_verdicts_are_there(reported, outputs):
@@ -33,7 +33,7 @@ def test_curves_have_their_bands_and_tables_figures_page_and_verdicts_are_there(
     records = read_records(outputs)
     rows = {row["l2"]: row for row in reported.history if "l2" in row}
     assert sorted(rows) == sorted(records["l2"].unique())
-    for complexity in (1, 2):
+    for complexity in (1, 2, 3):
         name = f"error/linear_teacher deep linear K={complexity} L=3 width=4 up"
         assert reported.axes[name] == reported.axes[f"{name}_low"] == "l2"
         for l2, row in rows.items():
@@ -45,19 +45,19 @@ def test_curves_have_their_bands_and_tables_figures_page_and_verdicts_are_there(
     (media,) = (row for row in reported.history if "transitions.path" in row)
     folder = next((outputs / "wandb").glob("*-report-*")) / "files"
     comparison = json.loads((folder / media["transitions.path"]).read_text())
-    assert len(comparison["data"]) == 3  # one transition of K = 1, two of K = 2
+    assert len(comparison["data"]) == 6  # K transitions of K = 1, 2 and 3
     assert {"location", "control_exact", "inside"} <= set(comparison["columns"])
     columns = json.loads((folder / media["columns.path"]).read_text())
     assert columns["data"] == [[column.name, column.unit, column.meaning] for column in COLUMNS]
     assert all((folder / name).stat().st_size > 10_000 for name in media["figures.filenames"])
-    assert len(media["figures.filenames"]) == len([*(outputs / "report").glob("*.png")]) == 3
+    assert len(media["figures.filenames"]) == len([*(outputs / "report").glob("*.png")]) == 4
     assert "<html" in (folder / media["page.path"]).read_text()
     tables = {path.stem for path in (outputs / "report").glob("*.csv")}
     logged = {name.removesuffix(".path") for name in media if name.endswith(".path")}
     assert logged == tables | {"columns", "page"}
     verdicts = {name: decision for name, decision in reported.summary.items() if name.startswith("verdicts/")}
     assert {*verdicts.values()} == {each.decision for each in find(records).verdicts} == {"confirmed"}
-    assert (reported.summary["points"], reported.summary["transitions/count"]) == (4, 3)
+    assert (reported.summary["points"], reported.summary["transitions/count"]) == (6, 6)
     assert (reported.state, reported.run["run_group"]) == ("finished", "c")
 
 
