@@ -25,7 +25,9 @@ def reported(outputs, go, inspect, capsys):
     return make
 
 
-BRANCHES = [[f"data.complexity={complexity}", "l2=geom:0.03:0.4:20", "seed=[0,1]"] for complexity in (1, 2, 3)]
+BRANCHES = [
+    [f"data.complexity={complexity}", "l2=geom:0.03:0.4:20", "seed=[0,1]"] for complexity in (1, 2, 3)
+]
 
 
 def test_curves_have_their_bands_and_tables_figures_page_and_verdicts_are_there(reported, outputs):
