@@ -94,9 +94,8 @@ def test_located_jumps_cost_less_than_bisected_ones(show):
             )
             if interval in coarse:
                 sums += costs
-                assert min(places, key=lambda at: abs(at - coarse[interval][0])) == pytest.approx(
-                    coarse[interval][0], rel=2e-4
-                )
+                off = [min(abs(at / each - 1) for each in places) for at in coarse[interval]]
+                assert min(off) < 1e-4  # beside a jump E may change as steeply within a bracket
             rows.append(
                 (
                     name,
