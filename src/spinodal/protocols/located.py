@@ -70,8 +70,9 @@ class ExactItinerary(Itinerary):
     From the minimum A the replica is in, the way to the next λ of the path, B, is walked without relaxing anything.
     Where the minimum persists, its row at B relaxes from the state that was reached. Where it ends at a λ* between, two
     rows are made first, at λ*·(1 ∓ 10⁻⁶): the minimum before it ends, and the one into which the replica falls; from
-    there the way to B is walked. So no jump is missed, however narrow its loop is. Where a minimum cannot be followed,
-    or a perturbation throws the replica out of it, this stretch is bisected as in any itinerary.
+    there the way to B is walked. So a jump is met however narrow its loop is, unless E changes by so little that
+    `locate` steps over it. Where a minimum cannot be followed, or a perturbation throws the replica out of it, this
+    stretch is bisected as in any itinerary.
 
     Attributes:
         columns: what is known of the row that is visited now, beyond what is measured there.
