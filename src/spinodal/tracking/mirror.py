@@ -100,7 +100,12 @@ def _copied(path: Path) -> Iterator[None]:
     with path.open("a", encoding="utf-8") as file, ExitStack() as stack:
 
         def copy(stream: IO[str], write: Callable[[str], int]) -> None:
-            stream.write = lambda text: (file.write(text), file.flush(), write(text))[2]  # type: ignore
+            def both(text: str) -> int:
+                file.write(text)
+                file.flush()
+                return write(text)
+
+            stream.write = both  # type: ignore[method-assign]
             stack.callback(setattr, stream, "write", write)
 
         for stream in (sys.stdout, sys.stderr):

@@ -9,7 +9,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from spinodal.continuation import Kind, Spinodal, locate, squared_norm
-from spinodal.geometry import each_term
 from spinodal.geometry.derivatives import RowFunction
 from spinodal.penalties import l2
 from spinodal.protocols import Ending
@@ -100,16 +99,6 @@ class ContinuedRelaxation(Relaxation):
     def _kept(self, rows: Int[Tensor, " A"]) -> RowFunction:
         """E and what the penalties that are held add to it."""
         return self.objective.of(rows).at(self.theta.new_zeros(len(rows)))
-
-    def _watched(self, function: RowFunction) -> RowFunction:
-        def watched(term: RowFunction) -> RowFunction:
-            def evaluate(theta: Tensor) -> Tensor:
-                self.watch()
-                return term(theta)
-
-            return evaluate
-
-        return each_term(watched, function)
 
 
 class _OfRows:

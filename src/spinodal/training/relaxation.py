@@ -26,8 +26,6 @@ from spinodal.training.descent import DescentRule, Position, State
 from spinodal.training.randomness import standard_normal
 from spinodal.training.settings import RelaxationSettings
 
-"""(θ [A, n], λ [A]) → 𝓛 [A]."""
-
 
 class Phase(IntEnum):
     """What a replica does next."""
@@ -177,7 +175,9 @@ class Relaxation(torch.optim.Optimizer):
         spent = self.active & (self.rows["steps"] >= self.settings.max_steps)
         self.rows["phase"][spent] = Phase.GIVEN_UP
 
-    def _loss_of(self, rows: Int[Tensor, " A"], dtype: torch.dtype | None = None) -> RowFunction:
+    def _watched(self, function: RowFunction) -> RowFunction:
+        """Return a function each evaluation of which can be interrupted."""
+
         def watched(term: RowFunction) -> RowFunction:
             def evaluate(theta: Tensor) -> Tensor:
                 self.watch()
@@ -185,7 +185,10 @@ class Relaxation(torch.optim.Optimizer):
 
             return evaluate
 
-        return each_term(watched, self.objective.of(rows).at(self.rows["control"][rows].to(dtype)))
+        return each_term(watched, function)
+
+    def _loss_of(self, rows: Int[Tensor, " A"], dtype: torch.dtype | None = None) -> RowFunction:
+        return self._watched(self.objective.of(rows).at(self.rows["control"][rows].to(dtype)))
 
     def _linearise(self, rows: Int[Tensor, " A"]) -> tuple[Tensor, Tensor, RowOperator]:
         """𝓛, ∇𝓛 and the Hessian-vector product of rows."""
